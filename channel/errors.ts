@@ -1,0 +1,87 @@
+/** The errors that channels, gateways and the item format raise. Each `name` is on the prototype. */
+
+/** An item or some bytes do not fit the item format. The common base of {@linkcode DumpError} and {@linkcode LoadError}. */
+export class DataFormatError extends Error {
+  static {
+    this.prototype.name = "DataFormatError";
+  }
+}
+
+/** A value cannot be sent. `path` leads to the culprit, e.g. `$.report[3].owner`. */
+export class DumpError extends DataFormatError {
+  static {
+    this.prototype.name = "DumpError";
+  }
+  /** Where in the value the culprit sits, `$` being the value itself. */
+  readonly path: string;
+  /** Makes the error for the culprit at `path`. */
+  constructor(message: string, path: string, options?: ErrorOptions) {
+    super(message, options);
+    this.path = path;
+  }
+}
+
+/** Bytes are not a valid item: truncated, corrupt, too deep, or of another format version. */
+export class LoadError extends DataFormatError {
+  static {
+    this.prototype.name = "LoadError";
+  }
+}
+
+/** The far side broke the wire protocol; its gateway is closed for it. */
+export class ProtocolError extends Error {
+  static {
+    this.prototype.name = "ProtocolError";
+  }
+}
+
+/** A wait ended at its `timeout`. What was waited for is still usable. */
+export class TimeoutError extends Error {
+  static {
+    this.prototype.name = "TimeoutError";
+  }
+}
+
+/** The channel is closed and everything that had arrived has been received. */
+export class EOFError extends Error {
+  static {
+    this.prototype.name = "EOFError";
+  }
+}
+
+/** Something was sent on a channel that is closed for sending. */
+export class ChannelClosedError extends Error {
+  static {
+    this.prototype.name = "ChannelClosedError";
+  }
+}
+
+/** What {@linkcode GatewayClosedError} knows about the end of the process behind a gateway. */
+export interface GatewayClosedDetails {
+  /** The exit code of the process, where it is known. */
+  code?: number | undefined;
+  /** The signal that ended the process, where it is known. */
+  signal?: string | undefined;
+  /** The last lines that the process wrote to stderr. */
+  stderrTail?: string | undefined;
+}
+
+/** The gateway's connection has ended, and with it every channel. */
+export class GatewayClosedError extends EOFError {
+  static {
+    this.prototype.name = "GatewayClosedError";
+  }
+  /** The exit code of the process, where it is known. */
+  readonly code: number | undefined;
+  /** The signal that ended the process, where it is known. */
+  readonly signal: string | undefined;
+  /** The last lines that the process wrote to stderr. */
+  readonly stderrTail: string;
+  /** Makes the error from a message and what is known about the process. */
+  constructor(message: string, details: GatewayClosedDetails = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.code = details.code;
+    this.signal = details.signal;
+    this.stderrTail = details.stderrTail ?? "";
+  }
+}

@@ -64,6 +64,8 @@ export interface GatewayClosedDetails {
   signal?: string | undefined;
   /** The last lines that the process wrote to stderr. */
   stderrTail?: string | undefined;
+  /** Whether this side had asked for the end. */
+  requested?: boolean | undefined;
 }
 
 /** The gateway's connection has ended, and with it every channel. */
@@ -77,11 +79,14 @@ export class GatewayClosedError extends EOFError {
   readonly signal: string | undefined;
   /** The last lines that the process wrote to stderr. */
   readonly stderrTail: string;
+  /** Whether this side had asked for the end; iteration then just ends. */
+  readonly requested: boolean;
   /** Makes the error from a message and what is known about the process. */
   constructor(message: string, details: GatewayClosedDetails = {}, options?: ErrorOptions) {
     super(message, options);
     this.code = details.code;
     this.signal = details.signal;
     this.stderrTail = details.stderrTail ?? "";
+    this.requested = details.requested ?? false;
   }
 }

@@ -1,0 +1,16 @@
+/**
+ * What runs on the far side of a gateway. This script and all it imports are bundled into one text
+ * (`deno task build`), which every gateway ships over its connection.
+ *
+ * @module
+ */
+
+import { serve, startIfWorker } from "./gateway/agent/main.ts";
+import type { RawLink } from "./gateway/process/link.ts";
+
+startIfWorker();
+
+/** Serves a gateway on a link. Called by the first lines of a process with the link and the script's own text. */
+export function startAgent(link: RawLink, script: Uint8Array): Promise<void> {
+  return serve(link, import.meta.url, script);
+}

@@ -1,0 +1,290 @@
+/** The public face of a channel: send and receive, iteration, callbacks, web streams. */
+
+import type { ChannelEnd } from "./channel_end.ts";
+import { EOFError, GatewayClosedError } from "./errors.ts";
+import type { Item } from "./item.ts";
+import type { WaitOptions } from "./wait.ts";
+import { waitFor } from "./wait.ts";
+
+/** What a channel knows of its gateway, on both sides. */
+export interface ChannelGateway {
+  /** The gateway's id. */
+  readonly id: string;
+  /** Makes a further channel, to be sent over one that the other side has. */
+  newChannel(): Channel;
+}
+
+/** What a channel needs of its session. */
+interface ChannelSession {
+  readonly gateway: ChannelGateway;
+  kill(end: ChannelEnd, reason: unknown): void;
+  errorPayload(error: unknown): Uint8Array;
+}
+
+/** How {@linkcode Channel.send} may be ended. */
+export interface SendOptions {
+  /** Ends the wait: `send` rejects with the signal's reason. An item of which parts have left arrives all the same. */
+  signal?: AbortSignal;
+}
+
+/** How {@linkcode Channel.setCallback} ends. */
+export interface CallbackOptions {
+  /** Given to the callback last, exactly once, whatever ended the channel. */
+  endMarker?: unknown;
+}
+
+/** The error of an execution that `kill` ended. */
+class Killed extends Error {
+  static {
+    this.prototype.name = "Killed";
+  }
+}
+
+/**
+ * A two-way, ordered flow of items between two programs.
+ *
+ * - Items arrive in order, each exactly once, whole. Both sides may send at any time.
+ * - A slow reader slows its writer: neither side holds more than a bounded number of unread bytes.
+ * - Nothing depends on garbage collection: a channel lives until it is closed.
+ *
+ * @typeParam Recv what is received here
+ * @typeParam Send what is sent from here
+ * @typeParam Owner what `gateway` is
+ */
+export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = ChannelGateway>
+  implements AsyncIterable<Recv>, AsyncDisposable {
+  readonly #end: ChannelEnd;
+  readonly #session: ChannelSession;
+  #callback: Promise<void> | undefined;
+  #readable: ReadableStream<Recv> | undefined;
+  #writable: WritableStream<Send> | undefined;
+  #beforeClose: (() => void) | undefined;
+
+  /** Made by a session, never by its users. */
+  constructor(end: ChannelEnd, session: ChannelSession) {
+    this.#end = end;
+    this.#session = session;
+  }
+
+  /** The channel's id, the same on both sides. */
+  get id(): number {
+    return this.#end.id;
+  }
+
+  /** The gateway this channel belongs to. */
+  get gateway(): Owner {
+    return this.#session.gateway as Owner;
+  }
+
+  /**
+   * Sends an item. Resolves when it is within the channel's window, which the reader opens by reading.
+   *
+   * @throws {DumpError} when the item cannot be sent; nothing has been sent then
+   * @throws {ChannelClosedError} when the channel is closed
+   */
+  send(item: Send, options?: SendOptions): Promise<void> {
+    return this.#end.send(item, options?.signal);
+  }
+
+  /**
+   * Receives the next item. An aborted or timed-out call loses no item.
+   *
+   * @throws {RemoteError} once, after the last item, when the far side ended the channel with an error
+   * @throws {EOFError} every time after that, and at once when it ended without one
+   * @throws {TimeoutError} when nothing came in time
+   * @throws {TypeError} when a callback is set
+   */
+  receive(options?: WaitOptions): Promise<Recv> {
+    if (this.#callback !== undefined) {
+      return Promise.reject(new TypeError(`Cannot receive on ${this.#end.describe()}: it has a callback`));
+    }
+    return this.#end.receive(options) as Promise<Recv>;
+  }
+
+  /**
+   * Gives every item to a callback: first those that wait, then each as it comes, in order, never two at once; an
+   * async callback is awaited. A callback that throws closes the channel with that error on both sides.
+   *
+   * @throws {TypeError} when there is a callback already
+   */
+  setCallback(callback: (item: Recv) => unknown, options: CallbackOptions = {}): void {
+    if (typeof callback !== "function") {
+      throw new TypeError(`Cannot set a callback on ${this.#end.describe()}: got ${typeof callback}`);
+    }
+    if (this.#callback !== undefined) {
+      throw new TypeError(`Cannot set a callback on ${this.#end.describe()}: it has one`);
+    }
+    this.#callback = this.#deliver(callback as (item: unknown) => unknown, options);
+  }
+
+  async #deliver(callback: (item: unknown) => unknown, options: CallbackOptions): Promise<void> {
+    const end = this.#end;
+    await Promise.resolve();
+    try {
+      while (true) {
+        while (end.hasItem) {
+          const result = callback(end.take());
+          if (isThenable(result)) await result;
+        }
+        if (end.receiveEnded) break;
+        await new Promise<void>((resolve) => end.onActivity = resolve);
+        end.onActivity = undefined;
+      }
+    } catch (error) {
+      end.close(this.#session.errorPayload(error), error);
+    }
+    if (!("endMarker" in options)) return;
+    try {
+      const result = callback(options.endMarker);
+      if (isThenable(result)) await result;
+    } catch (error) {
+      end.close(this.#session.errorPayload(error), error);
+    }
+  }
+
+  /** The items as a stream; cancelling it closes the channel. Always the same stream. */
+  get readable(): ReadableStream<Recv> {
+    return this.#readable ??= new ReadableStream<Recv>({
+      pull: async (controller) => {
+        try {
+          controller.enqueue(await this.receive());
+        } catch (error) {
+          if (isPlainEnd(error)) controller.close();
+          else throw error;
+        }
+      },
+      cancel: (reason) => this.close(reason === undefined ? undefined : toError(reason)),
+    }, { highWaterMark: 0 });
+  }
+
+  /** A stream that sends; closing it ends this direction, aborting it closes the channel. Always the same stream. */
+  get writable(): WritableStream<Send> {
+    return this.#writable ??= new WritableStream<Send>({
+      write: (item) => this.send(item),
+      close: () => this.closeWrite(),
+      abort: (reason) => this.close(toError(reason)),
+    });
+  }
+
+  /** Ends sending. The other side's reads end after what was sent; what it sends still arrives. */
+  closeWrite(): Promise<void> {
+    try {
+      this.#beforeClose?.();
+      this.#end.closeWrite();
+      return Promise.resolve();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Closes both directions. Idempotent. Items that had arrived stay readable here, and what was sent still arrives
+   * there; with `error` the other side gets that as a {@linkcode RemoteError}. Remote code is not stopped by it.
+   */
+  close(error?: string | Error): Promise<void> {
+    try {
+      if (error !== undefined && typeof error !== "string" && !(error instanceof Error)) {
+        throw new TypeError(`Cannot close ${this.#end.describe()}: the error must be a string or an Error`);
+      }
+      this.#beforeClose?.();
+      this.#end.close(error === undefined ? undefined : this.#session.errorPayload(error));
+      return Promise.resolve();
+    } catch (thrown) {
+      return Promise.reject(thrown);
+    }
+  }
+
+  /**
+   * Ends the remote execution behind this channel, without harming others. The channel ends here at once, with a
+   * {@linkcode RemoteError} whose `remoteName` is the name of `reason`, `Killed` by default.
+   */
+  kill(reason?: unknown): void {
+    const error = reason instanceof Error || reason instanceof DOMException
+      ? reason
+      : new Killed(reason === undefined ? "The execution was killed" : String(reason));
+    this.#session.kill(this.#end, error);
+  }
+
+  /** Whether the channel is closed in both directions. Items may still be there to be received. */
+  isClosed(): boolean {
+    return this.#end.state === "closed";
+  }
+
+  /**
+   * Waits until nothing more will come, and a callback has had everything.
+   *
+   * @throws {RemoteError} once, when the far side ended the channel with an error
+   * @throws {GatewayClosedError} when the connection has ended
+   * @throws {TimeoutError} when it is still open after `timeout`; it stays usable
+   */
+  async waitClose(options?: WaitOptions): Promise<void> {
+    const started = performance.now();
+    await this.#end.waitEnd(options);
+    if (this.#callback !== undefined) {
+      const timeout = options?.timeout;
+      const left = timeout === undefined ? undefined : Math.max(0, timeout - (performance.now() - started));
+      await waitFor(
+        this.#callback,
+        { timeout: left, signal: options?.signal },
+        () => `No end of the callback of ${this.#end.describe()}`,
+      );
+    }
+    const error = this.#end.takeEndError();
+    if (error !== undefined) throw error;
+    const { eof } = this.#end;
+    if (eof !== undefined && !isPlainEnd(eof)) throw eof;
+  }
+
+  /** Iterates over the items. Ends where `receive` has an EOFError; leaving the loop early leaves the channel open. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Recv> {
+    const next = async (): Promise<IteratorResult<Recv>> => {
+      try {
+        return { value: await this.receive(), done: false };
+      } catch (error) {
+        if (isPlainEnd(error)) return { value: undefined, done: true };
+        throw error;
+      }
+    };
+    return {
+      next,
+      return: () => Promise.resolve({ value: undefined, done: true }),
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  /** Closes the channel. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** For sessions: the end behind a channel. */
+  static endOf(channel: Channel): ChannelEnd {
+    return channel.#end;
+  }
+
+  /** For sessions: the session of a channel. */
+  static sessionOf(channel: Channel): unknown {
+    return channel.#session;
+  }
+
+  /** For executions: refuses to close the channel of an execution from inside. */
+  static guardClose(channel: Channel, guard: () => void): void {
+    channel.#beforeClose = guard;
+  }
+}
+
+/** An end that was to be expected: the channel's own, or that of a gateway which was asked to end. */
+function isPlainEnd(error: unknown): boolean {
+  return error instanceof GatewayClosedError ? error.requested : error instanceof EOFError;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}

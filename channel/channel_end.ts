@@ -1,0 +1,536 @@
+/** One end of a channel: its states, what has arrived and what waits to be sent. Pure: it knows its session as a host. */
+
+import { ChannelClosedError, EOFError, ProtocolError } from "./errors.ts";
+import {
+  DataFlag,
+  EMPTY,
+  frameBytes,
+  FrameType,
+  HEADER_BYTES,
+  makeFrame,
+  readUint48,
+  writeUint32,
+} from "./frame.ts";
+import { BACKLOG_BYTES, fragmentItem, Outbox, PACK_BYTES, TOTAL_BYTES } from "./outbox.ts";
+import { FRAME_COST_BYTES, ReceiveWindow, SendWindow } from "./window.ts";
+import { Waiter, waitFor } from "./wait.ts";
+import type { WaitOptions } from "./wait.ts";
+
+/**
+ * What an end may still do. `send-only`: the far side will send nothing more. `receive-only`: this side will not.
+ * `closed`: neither; what had arrived stays readable.
+ */
+export type ChannelState = "open" | "send-only" | "receive-only" | "closed";
+
+/** What an end needs of its session. */
+export interface ChannelHost {
+  /** Encodes an item that will be sent on `end`. The result is valid until the next call. Throws DumpError. */
+  encode(item: unknown, end: ChannelEnd): Uint8Array;
+  /** Decodes the item at `offset` of `bytes`. Throws LoadError. */
+  decode(bytes: Uint8Array, offset: number): unknown;
+  /** Where the item that was decoded last ended. */
+  readonly decodedTo: number;
+  /** Payload bytes of each part of a long item. */
+  readonly fragmentBytes: number;
+  /** Queues a frame that overtakes everything else. */
+  control(frame: Uint8Array): void;
+  /** Queues what `end` has to send. */
+  ready(end: ChannelEnd): void;
+  /** Drops an end that has nothing more to send or to receive. */
+  forget(end: ChannelEnd): void;
+  /** An error as the payload of a closing frame. */
+  errorPayload(error: unknown): Uint8Array;
+  /** Counts those who wait for the far side: +1 or -1. */
+  waiting(change: number): void;
+  /** Names the gateway, for messages. */
+  readonly name: string;
+}
+
+/** Bytes that hold one or more whole items. */
+interface Chunk {
+  readonly bytes: Uint8Array;
+  readonly raw: boolean;
+  /** Credit to return when the last item has been taken. */
+  readonly cost: number;
+}
+
+/** An item of which parts are still to come. */
+interface Assembly {
+  bytes: Uint8Array;
+  got: number;
+  readonly total: number;
+  readonly raw: boolean;
+  cost: number;
+}
+
+/** Something that waits for credit, in order. */
+interface Pending {
+  /** A small item, the frames of a long one, or a closing frame. */
+  readonly kind: "item" | "run" | "close";
+  readonly bytes: Uint8Array;
+  offset: number;
+  readonly waiter: Waiter<void> | undefined;
+}
+
+/** Up to here an announced length is believed at once; beyond, room grows with what has really come. */
+const BELIEVED_BYTES = 4 * 1024 * 1024;
+
+/** The longest item. */
+const MAX_ITEM_BYTES = 2 ** 31 - 1;
+
+const DONE: Promise<void> = Promise.resolve();
+
+/** One end of a channel. {@linkcode Channel} is its public face. */
+export class ChannelEnd {
+  /** The id that both sides use. */
+  readonly id: number;
+  /** What waits to be written. */
+  readonly outbox: Outbox;
+  /** The public object, made when first asked for, so that it is always the same one. */
+  facade: unknown;
+  /** The execution this channel belongs to, by the id of its first channel; undefined until the far side knows it. */
+  root: number | undefined;
+  /** Frames that announce other channels and wait until this one is known. */
+  readonly heldOpens: Uint8Array[] = [];
+  /** Called with each change that a callback loop waits for. */
+  onActivity: (() => void) | undefined;
+
+  readonly #host: ChannelHost;
+  readonly #sendWindow = new SendWindow();
+  readonly #receiveWindow = new ReceiveWindow();
+  #state: ChannelState = "open";
+  #inbox: Chunk[] = [];
+  #inboxOffset = 0;
+  #assembly: Assembly | undefined;
+  #pending: Pending[] = [];
+  #receivers: Waiter<unknown>[] = [];
+  #ended: Waiter<void>[] = [];
+  #endListeners: (() => void)[] = [];
+  /** Why nothing more comes: given to one caller. */
+  #endError: unknown;
+  /** What every later caller gets. */
+  #eof: Error | undefined;
+  #discarding = false;
+
+  /** Makes an open end. */
+  constructor(host: ChannelHost, id: number, root: number | undefined) {
+    this.#host = host;
+    this.id = id;
+    this.root = root;
+    this.outbox = new Outbox(id);
+  }
+
+  /** What the end may still do. */
+  get state(): ChannelState {
+    return this.#state;
+  }
+
+  /** Whether something can be taken at once. */
+  get hasItem(): boolean {
+    return this.#inbox.length > 0;
+  }
+
+  /** Whether nothing more will come. Items that have arrived may still be there. */
+  get receiveEnded(): boolean {
+    return this.#eof !== undefined;
+  }
+
+  /** Bytes that are held here unread. */
+  get unreadBytes(): number {
+    return this.#receiveWindow.held;
+  }
+
+  // ---- sending ----
+
+  /** Sends an item; resolves when it is within the window. Rejects with DumpError or ChannelClosedError. */
+  send(item: unknown, signal?: AbortSignal): Promise<void> {
+    if (this.#state === "closed" || this.#state === "receive-only") {
+      return Promise.reject(this.#closedError());
+    }
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const raw = item instanceof Uint8Array && item.length > PACK_BYTES &&
+      Object.getPrototypeOf(item) === Uint8Array.prototype;
+    let bytes: Uint8Array;
+    try {
+      bytes = raw ? item : this.#host.encode(item, this);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const small = bytes.length <= PACK_BYTES;
+    if (small && this.#pending.length === 0 && this.#sendWindow.open) {
+      this.#sendWindow.spend(this.outbox.appendItem(bytes));
+      this.#host.ready(this);
+      if (this.outbox.bytes < BACKLOG_BYTES || this.root === undefined) return DONE;
+      return signal === undefined
+        ? this.outbox.drained()
+        : waitFor(this.outbox.drained(), { signal }, () => "");
+    }
+    const waiter = new Waiter<void>(signal === undefined ? undefined : { signal }, () => "", (gaveUp) => {
+      const at = this.#pending.findIndex((one) => one.waiter === gaveUp);
+      // What has begun to leave leaves whole; only what has not is taken back.
+      if (at >= 0 && this.#pending[at]!.offset === 0) this.#pending.splice(at, 1);
+    });
+    this.#pending.push(
+      small ? { kind: "item", bytes: bytes.slice(), offset: 0, waiter } : {
+        kind: "run",
+        bytes: fragmentItem(this.id, bytes, raw, this.#host.fragmentBytes),
+        offset: 0,
+        waiter,
+      },
+    );
+    this.#pump();
+    return waiter.promise;
+  }
+
+  /** Ends the outgoing direction, after what waits to be sent. */
+  closeWrite(): void {
+    switch (this.#state) {
+      case "open":
+        this.#state = "receive-only";
+        break;
+      case "send-only":
+        this.#state = "closed";
+        break;
+      case "receive-only":
+      case "closed":
+        return;
+    }
+    this.#queueClosing(makeFrame(FrameType.CLOSE_WRITE, this.id));
+  }
+
+  /** Closes both directions. `error` is the payload for the far side, empty without one. */
+  close(error: Uint8Array = EMPTY, localReason?: unknown): void {
+    if (this.#state === "closed") {
+      if (localReason !== undefined) this.#endError ??= localReason;
+      return;
+    }
+    this.#state = "closed";
+    this.#discarding = true;
+    this.#endReceiving(localReason);
+    this.#queueClosing(makeFrame(FrameType.CLOSE, this.id, error));
+  }
+
+  /** Takes credit from the far side. */
+  credit(bytes: number): void {
+    this.#sendWindow.grant(bytes);
+    this.#pump();
+  }
+
+  #closedError(): ChannelClosedError {
+    const by = this.#eof === undefined || this.#discarding ? "closed here" : "closed by the far side";
+    return new ChannelClosedError(
+      `Cannot send on channel ${this.id} of gateway "${this.#host.name}": ${by}`,
+      this.#eof === undefined ? undefined : { cause: this.#endError ?? this.#eof },
+    );
+  }
+
+  #queueClosing(frame: Uint8Array): void {
+    this.#pending.push({ kind: "close", bytes: frame, offset: 0, waiter: undefined });
+    this.#pump();
+  }
+
+  /** Moves what waits to the outbox, as far as the credit reaches. */
+  #pump(): void {
+    const { outbox } = this;
+    const pending = this.#pending;
+    let done = 0;
+    for (; done < pending.length; done++) {
+      const one = pending[done]!;
+      if (one.kind === "close") {
+        outbox.appendFrames(one.bytes, 0, one.bytes.length);
+        continue;
+      }
+      if (!this.#sendWindow.open) break;
+      if (one.kind === "item") {
+        this.#sendWindow.spend(outbox.appendItem(one.bytes));
+      } else {
+        const { bytes } = one;
+        let offset = one.offset;
+        while (offset < bytes.length && this.#sendWindow.open) {
+          const length = frameBytes(bytes, offset);
+          this.#sendWindow.spend(length - HEADER_BYTES + FRAME_COST_BYTES);
+          offset += length;
+        }
+        outbox.appendFrames(bytes, one.offset, offset);
+        one.offset = offset;
+        if (offset < bytes.length) break;
+      }
+      one.waiter?.resolve();
+    }
+    if (done > 0) pending.splice(0, done);
+    if (!outbox.empty) this.#host.ready(this);
+    if (this.#state === "closed" && pending.length === 0) this.#host.forget(this);
+  }
+
+  // ---- arriving ----
+
+  /** Takes the payload of a DATA frame. `owned`: nobody else uses `bytes`. */
+  data(flags: number, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
+    const length = end - start;
+    const cost = length + FRAME_COST_BYTES;
+    this.#receiveWindow.arrived(cost);
+    if (this.receiveEnded) {
+      // Either it was closed here, and what was under way is dropped, or the far side breaks the order.
+      if (!this.#discarding) {
+        throw new ProtocolError(`Cannot take data on channel ${this.id}: its sender had ended`);
+      }
+      this.#consumed(cost);
+      return;
+    }
+    if (flags & DataFlag.FRAGMENT) {
+      this.#fragment(flags, bytes, start, end, cost);
+      return;
+    }
+    if (this.#assembly !== undefined) {
+      throw new ProtocolError(`Cannot take data on channel ${this.id}: amid an item`);
+    }
+    if (length === 0) {
+      throw new ProtocolError(`Cannot take data on channel ${this.id}: a frame without an item`);
+    }
+    // A small view must not keep a large buffer alive.
+    const keep = owned && length * 2 >= bytes.length;
+    this.#arrived({ bytes: keep ? bytes.subarray(start, end) : bytes.slice(start, end), raw: false, cost });
+  }
+
+  /** Room for the next `length` bytes of the item that is being put together. */
+  place(flags: number, length: number): Uint8Array | undefined {
+    const assembly = this.#assembly;
+    if (assembly === undefined || !(flags & DataFlag.FRAGMENT) || flags & DataFlag.FIRST) return undefined;
+    this.#makeRoom(assembly, length);
+    return assembly.bytes.subarray(assembly.got, assembly.got + length);
+  }
+
+  /** The room that `place` gave has been filled. */
+  placed(flags: number, payload: Uint8Array): void {
+    const assembly = this.#assembly;
+    const inPlace = assembly !== undefined && payload.buffer === assembly.bytes.buffer;
+    if (!inPlace) return this.data(flags, payload, 0, payload.length, true);
+    const cost = payload.length + FRAME_COST_BYTES;
+    this.#receiveWindow.arrived(cost);
+    this.#advance(assembly, payload.length, cost);
+  }
+
+  /** The far side sends nothing more. */
+  closedWriteByPeer(): void {
+    switch (this.#state) {
+      case "open":
+        this.#state = "send-only";
+        break;
+      case "receive-only":
+        this.#state = "closed";
+        break;
+      case "send-only":
+        throw new ProtocolError(`Cannot end channel ${this.id}: its sender had ended`);
+      case "closed":
+        return;
+    }
+    this.#endReceiving(undefined);
+    if (this.#state === "closed" && this.#pending.length === 0) this.#host.forget(this);
+  }
+
+  /** The far side, or the end of the connection, has closed both directions. `eof` is what later callers get. */
+  closedByPeer(error?: unknown, eof?: Error): void {
+    const wasClosed = this.#state === "closed";
+    this.#state = "closed";
+    const waiting = this.#pending;
+    this.#pending = [];
+    this.outbox.clear();
+    if (!wasClosed || !this.receiveEnded) this.#endReceiving(error, eof);
+    for (const one of waiting) one.waiter?.reject(this.#closedError());
+    this.#host.forget(this);
+  }
+
+  #fragment(flags: number, bytes: Uint8Array, start: number, end: number, cost: number): void {
+    if (flags & DataFlag.FIRST) {
+      const total = end - start === TOTAL_BYTES ? readUint48(bytes, start) : 0;
+      if (this.#assembly !== undefined || total === 0 || total > MAX_ITEM_BYTES) {
+        throw new ProtocolError(`Cannot take data on channel ${this.id}: a wrong first part of an item`);
+      }
+      const room = new Uint8Array(Math.min(total, BELIEVED_BYTES));
+      this.#assembly = { bytes: room, got: 0, total, raw: (flags & DataFlag.RAW) !== 0, cost: 0 };
+      this.#advance(this.#assembly, 0, cost);
+      return;
+    }
+    const assembly = this.#assembly;
+    if (assembly === undefined || end === start) {
+      throw new ProtocolError(`Cannot take data on channel ${this.id}: a part of no item`);
+    }
+    this.#makeRoom(assembly, end - start);
+    assembly.bytes.set(bytes.subarray(start, end), assembly.got);
+    this.#advance(assembly, end - start, cost);
+  }
+
+  #makeRoom(assembly: Assembly, length: number): void {
+    const needed = assembly.got + length;
+    if (needed > assembly.total) {
+      throw new ProtocolError(`Cannot take data on channel ${this.id}: an item is longer than it said`);
+    }
+    if (needed <= assembly.bytes.length) return;
+    const grown = new Uint8Array(Math.min(assembly.total, Math.max(needed, assembly.bytes.length * 2)));
+    grown.set(assembly.bytes.subarray(0, assembly.got));
+    assembly.bytes = grown;
+  }
+
+  /**
+   * The item at the head of the line is paid for while it comes, because it cannot be taken before it is whole; what
+   * comes behind an unread item waits for its credit. So a channel holds at most its window and one item.
+   */
+  #advance(assembly: Assembly, length: number, cost: number): void {
+    assembly.got += length;
+    assembly.cost += cost;
+    if (this.#inbox.length === 0) {
+      this.#consumed(assembly.cost);
+      assembly.cost = 0;
+    }
+    if (assembly.got < assembly.total) return;
+    this.#assembly = undefined;
+    this.#arrived({ bytes: assembly.bytes, raw: assembly.raw, cost: assembly.cost });
+  }
+
+  #arrived(chunk: Chunk): void {
+    this.#inbox.push(chunk);
+    this.#serve();
+  }
+
+  /** Gives what has arrived to those who wait. */
+  #serve(): void {
+    while (this.#receivers.length > 0 && this.#inbox.length > 0) {
+      const receiver = this.#receivers.shift()!;
+      this.#host.waiting(-1);
+      try {
+        receiver.resolve(this.take());
+      } catch (error) {
+        receiver.reject(error);
+      }
+    }
+    this.onActivity?.();
+  }
+
+  /** Takes the next item; there must be one. Throws LoadError, which also closes the channel, when it is none. */
+  take(): unknown {
+    const chunk = this.#inbox[0]!;
+    let item: unknown;
+    let whole = true;
+    if (chunk.raw) {
+      item = chunk.bytes;
+    } else {
+      try {
+        item = this.#host.decode(chunk.bytes, this.#inboxOffset);
+        this.#inboxOffset = this.#host.decodedTo;
+        whole = this.#inboxOffset === chunk.bytes.length;
+      } catch (error) {
+        this.#inbox = [];
+        this.#assembly = undefined;
+        this.close(this.#host.errorPayload(error));
+        throw error;
+      }
+    }
+    if (whole) {
+      this.#inbox.shift();
+      this.#inboxOffset = 0;
+      let cost = chunk.cost;
+      if (this.#inbox.length === 0 && this.#assembly !== undefined) {
+        cost += this.#assembly.cost;
+        this.#assembly.cost = 0;
+      }
+      this.#consumed(cost);
+    }
+    return item;
+  }
+
+  /** Gives credit back, now or together with what follows. */
+  #consumed(bytes: number): void {
+    const grant = this.#receiveWindow.consumed(bytes);
+    if (grant === 0 || (this.receiveEnded && !this.#discarding)) return;
+    const payload = new Uint8Array(4);
+    writeUint32(payload, 0, grant);
+    this.#host.control(makeFrame(FrameType.CREDIT, this.id, payload));
+  }
+
+  // ---- receiving ----
+
+  /** The next item. Rejects at the end: once with the error of the far side, then with EOFError. */
+  receive(options?: WaitOptions): Promise<unknown> {
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    try {
+      if (this.#inbox.length > 0) return Promise.resolve(this.take());
+      if (this.receiveEnded) return Promise.reject(this.takeEnd());
+      const receiver = new Waiter<unknown>(options, () => `No item on ${this.describe()}`, (gaveUp) => {
+        this.#giveUp(this.#receivers, gaveUp);
+      });
+      if (!receiver.settled) this.#join(this.#receivers, receiver);
+      return receiver.promise;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Why nothing more comes: the far side's error once, then EOFError. Only after the end. */
+  takeEnd(): unknown {
+    const error = this.#endError;
+    this.#endError = undefined;
+    return error ?? this.#eof;
+  }
+
+  /** The error that ended the channel and that nobody was given yet. */
+  takeEndError(): unknown {
+    const error = this.#endError;
+    this.#endError = undefined;
+    return error;
+  }
+
+  /** What every caller gets after the end, where the connection itself has ended. */
+  get eof(): Error | undefined {
+    return this.#eof;
+  }
+
+  /** Resolves when nothing more will come. */
+  waitEnd(options?: WaitOptions): Promise<void> {
+    if (this.receiveEnded) return DONE;
+    try {
+      const waiter = new Waiter<void>(options, () => `No end of ${this.describe()}`, (gaveUp) => {
+        this.#giveUp(this.#ended, gaveUp);
+      });
+      if (!waiter.settled) this.#join(this.#ended, waiter);
+      return waiter.promise;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Names the channel in messages. */
+  describe(): string {
+    return `channel ${this.id} of gateway "${this.#host.name}"`;
+  }
+
+  /** Calls `listener` when nothing more will come, at once if that is so already. */
+  onEnd(listener: () => void): void {
+    if (this.receiveEnded) listener();
+    else this.#endListeners.push(listener);
+  }
+
+  #join<T>(line: Waiter<T>[], waiter: Waiter<T>): void {
+    line.push(waiter);
+    this.#host.waiting(1);
+  }
+
+  #giveUp<T>(line: Waiter<T>[], waiter: Waiter<T>): void {
+    const at = line.indexOf(waiter);
+    if (at < 0) return;
+    line.splice(at, 1);
+    this.#host.waiting(-1);
+  }
+
+  #endReceiving(error: unknown, eof?: Error): void {
+    if (this.receiveEnded) return;
+    this.#assembly = undefined;
+    this.#endError = error;
+    this.#eof = eof ??
+      new EOFError(`Cannot receive on ${this.describe()}: closed, and all items are received`);
+    this.#host.waiting(-this.#receivers.length - this.#ended.length);
+    for (const receiver of this.#receivers.splice(0)) receiver.reject(this.takeEnd());
+    for (const waiter of this.#ended.splice(0)) waiter.resolve();
+    this.onActivity?.();
+    for (const listener of this.#endListeners.splice(0)) listener();
+  }
+}

@@ -1,0 +1,100 @@
+/** How two sides meet: a magic, a protocol version and a few facts, each way, whatever noise came before. Pure. */
+
+import { Decoder } from "./decode.ts";
+import { Encoder } from "./encode.ts";
+import { ProtocolError } from "./errors.ts";
+import { PROTOCOL_VERSION, readUint32, writeUint32 } from "./frame.ts";
+
+/** No text holds these bytes, so a login banner cannot be taken for it. */
+const MAGIC: Uint8Array = new Uint8Array([0x00, 0xff, 0x65, 0x78, 0x65, 0x63, 0x6e, 0x65, 0x74, 0x0a]);
+
+/** Magic, version (16 bits), length of the facts (32 bits). */
+const HEAD_BYTES: number = MAGIC.length + 6;
+
+/** Noise before the magic that is skipped. */
+const MAX_NOISE_BYTES = 64 * 1024;
+
+/** Facts are few. */
+const MAX_FACTS_BYTES = 1024 * 1024;
+
+/** What one side says of itself. Every field is untrusted on arrival. */
+export type Facts = Record<string, unknown>;
+
+/** The greeting that says `facts`. */
+export function encodeHello(facts: Facts): Uint8Array<ArrayBuffer> {
+  const item = new Encoder().encode(facts);
+  const hello = new Uint8Array(HEAD_BYTES + item.length);
+  hello.set(MAGIC);
+  hello[MAGIC.length] = PROTOCOL_VERSION >> 8;
+  hello[MAGIC.length + 1] = PROTOCOL_VERSION & 0xff;
+  writeUint32(hello, MAGIC.length + 2, item.length);
+  hello.set(item, HEAD_BYTES);
+  return hello;
+}
+
+/** A greeting that has arrived. */
+export interface Hello {
+  /** The version that the other side speaks. */
+  version: number;
+  /** What it says of itself. */
+  facts: Facts;
+  /** What came behind the greeting: the first frames. */
+  rest: Uint8Array;
+}
+
+/** Waits for a greeting in bytes that come cut anywhere. */
+export class HelloReader {
+  #bytes: Uint8Array = new Uint8Array(0);
+  #found = false;
+  /** What came before the magic. */
+  noise: Uint8Array = new Uint8Array(0);
+
+  /**
+   * Takes further bytes.
+   *
+   * @returns the greeting when it is there
+   * @throws {ProtocolError} when there is more noise than a banner can be, or the greeting is malformed
+   */
+  push(chunk: Uint8Array): Hello | undefined {
+    const bytes = new Uint8Array(this.#bytes.length + chunk.length);
+    bytes.set(this.#bytes);
+    bytes.set(chunk, this.#bytes.length);
+    this.#bytes = bytes;
+    if (!this.#found && !this.#skipNoise()) return undefined;
+    const all = this.#bytes;
+    if (all.length < HEAD_BYTES) return undefined;
+    const version = all[MAGIC.length]! * 256 + all[MAGIC.length + 1]!;
+    const length = readUint32(all, MAGIC.length + 2);
+    if (length > MAX_FACTS_BYTES) throw new ProtocolError(`Cannot read a greeting of ${length} bytes`);
+    if (all.length < HEAD_BYTES + length) return undefined;
+    let facts: unknown;
+    try {
+      const decoder = new Decoder();
+      decoder.reset(all.subarray(HEAD_BYTES, HEAD_BYTES + length));
+      facts = decoder.next();
+    } catch (error) {
+      throw new ProtocolError("Cannot read a greeting", { cause: error });
+    }
+    if (typeof facts !== "object" || facts === null) {
+      throw new ProtocolError("Cannot read a greeting without facts");
+    }
+    return { version, facts: facts as Facts, rest: all.slice(HEAD_BYTES + length) };
+  }
+
+  #skipNoise(): boolean {
+    const bytes = this.#bytes;
+    for (let at = bytes.indexOf(MAGIC[0]!); at >= 0; at = bytes.indexOf(MAGIC[0]!, at + 1)) {
+      const here = bytes.subarray(at, at + MAGIC.length);
+      if (!here.every((byte, i) => byte === MAGIC[i])) continue;
+      if (here.length < MAGIC.length) break;
+      this.noise = bytes.slice(0, at);
+      this.#bytes = bytes.slice(at);
+      return this.#found = true;
+    }
+    this.noise = bytes;
+    if (bytes.length > MAX_NOISE_BYTES) {
+      throw new ProtocolError(`No greeting in ${bytes.length} bytes of other output`);
+    }
+    return false;
+  }
+}

@@ -1,0 +1,532 @@
+/** The multiplexer: many channels over one transport. It owns the channel table, one reader and one writer. */
+
+import { Channel } from "./channel.ts";
+import type { ChannelGateway } from "./channel.ts";
+import { ChannelEnd } from "./channel_end.ts";
+import type { ChannelHost } from "./channel_end.ts";
+import { Decoder } from "./decode.ts";
+import { Encoder } from "./encode.ts";
+import { EOFError, GatewayClosedError, LoadError, ProtocolError } from "./errors.ts";
+import { EMPTY, FrameType, makeFrame, MAX_CHANNEL_ID, readUint32, readUint48, writeUint48 } from "./frame.ts";
+import { FrameReader } from "./frame_reader.ts";
+import type { FrameHead, FrameSink } from "./frame_reader.ts";
+import { errorData, readErrorData, RemoteError } from "./remote_error.ts";
+import type { Transport } from "./transport.ts";
+import { Waiter } from "./wait.ts";
+import type { WaitOptions } from "./wait.ts";
+import { Writer } from "./writer.ts";
+
+/** What the two sides may ask each other for. */
+export type RequestKind = "status" | "info";
+
+/** What a session does with what is not about one channel. What is left out is refused. */
+export interface SessionHandlers {
+  /** The far side wants to execute something behind `end`; `options` come from it unchecked. */
+  exec?: (end: ChannelEnd, options: unknown) => void;
+  /** The far side wants the execution behind a channel to end. */
+  kill?: (channel: number, reason: unknown) => void;
+  /** The far side asks for something. */
+  request?: (kind: string) => unknown;
+  /** The far side wants this side to end. */
+  terminate?: () => void;
+  /** The last channel has gone. */
+  idle?: () => void;
+  /** Someone has begun to wait for the far side, or nobody waits any more. */
+  busy?: (busy: boolean) => void;
+}
+
+/** How a session is made. */
+export interface SessionOptions {
+  /** The gateway's id, for messages and errors. */
+  name: string;
+  /** The first id of the channels that are made here: odd on the side that started the gateway. */
+  firstId: number;
+  /** What answers the far side. */
+  handlers?: SessionHandlers;
+  /** Payload bytes of each part of a long item. */
+  fragmentBytes?: number;
+  /** Whether all executions over there share one session, so that they may exchange their channels. */
+  sharedFarSide?: boolean;
+  /** What `channel.gateway` is; by default an object with `id` and `newChannel`. */
+  gateway?: ChannelGateway;
+  /** Rewrites the stacks of errors that are sent. */
+  mapStack?: (stack: string) => string;
+  /** Makes the error that every channel ends with, from the first reason. */
+  explain?: (reason: unknown) => Error;
+}
+
+/** More channels than this on one gateway are taken for an attack. */
+const MAX_CHANNELS = 262_144;
+
+/** Longer parts carry bulk with fewer system calls; they delay other channels by as much. */
+const FRAGMENT_BYTES = 256 * 1024;
+
+/** Bytes of an error in a closing frame. */
+const MAX_ERROR_BYTES = 128 * 1024;
+
+/**
+ * A session over a transport.
+ *
+ * - The reader never writes and never waits; what it has to say goes to the writer's queue.
+ * - The first error is the reason for all: it ends every channel and rejects every wait.
+ * - {@linkcode Session.ended} resolves with that reason, `undefined` for an orderly end.
+ */
+export class Session implements ChannelHost, FrameSink {
+  /** The gateway's id. */
+  readonly name: string;
+  /** Payload bytes of each part of a long item. */
+  readonly fragmentBytes: number;
+  /** Settles with the first reason when the connection has ended. */
+  readonly ended: Promise<unknown>;
+  /** What `channel.gateway` is. */
+  readonly gateway: ChannelGateway;
+  readonly #transport: Transport;
+  readonly #writer: Writer;
+  readonly #reader: FrameReader;
+  readonly #handlers: SessionHandlers;
+  readonly #shared: boolean;
+  readonly #explain: (reason: unknown) => Error;
+  readonly #mapStack: ((stack: string) => string) | undefined;
+  readonly #encoder: Encoder;
+  readonly #decoder: Decoder;
+  readonly #channels = new Map<number, ChannelEnd>();
+  readonly #requests = new Map<number, Waiter<unknown>>();
+  readonly #resolveEnded: (reason: unknown) => void;
+  #nextId: number;
+  #nextRequest = 1;
+  #waiting = 0;
+  #closed = false;
+  /** The end for whose item the encoder works, and the channels found in that item. */
+  #carrier: ChannelEnd | undefined;
+  #found: ChannelEnd[] = [];
+
+  /** Makes a session; {@linkcode Session.start} makes it read. */
+  constructor(transport: Transport, options: SessionOptions) {
+    this.#transport = transport;
+    this.name = options.name;
+    this.#nextId = options.firstId;
+    this.#handlers = options.handlers ?? {};
+    this.#shared = options.sharedFarSide ?? false;
+    this.fragmentBytes = options.fragmentBytes ?? FRAGMENT_BYTES;
+    this.gateway = options.gateway ?? { id: options.name, newChannel: () => this.newChannel() };
+    this.#explain = options.explain ??
+      ((reason) => new GatewayClosedError(`Gateway "${this.name}" is closed`, {}, { cause: reason }));
+    this.#mapStack = options.mapStack;
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    this.ended = promise;
+    this.#resolveEnded = resolve;
+    this.#encoder = new Encoder({ channel: (value) => this.#channelId(value) });
+    this.#decoder = new Decoder({ channel: (id) => this.#channelById(id) });
+    this.#reader = new FrameReader(this);
+    this.#writer = new Writer(
+      (bytes, whole) => transport.write(bytes, whole),
+      transport.writeBudget,
+      (reason) => this.fail(reason),
+    );
+  }
+
+  /** Starts reading. `first` are bytes that came behind the handshake. */
+  start(first: Uint8Array = EMPTY): void {
+    try {
+      if (first.length > 0) this.#reader.push(first);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    const { receiveMessages } = this.#transport;
+    if (receiveMessages === undefined) this.#read();
+    else receiveMessages((bytes) => this.#push(bytes), (reason) => this.fail(reason));
+  }
+
+  /** Whether the connection is alive. */
+  get alive(): boolean {
+    return !this.#closed;
+  }
+
+  /** How many channels are open. */
+  get channelCount(): number {
+    return this.#channels.size;
+  }
+
+  /** Makes a channel that the far side does not know yet: it learns of it when it is sent. */
+  newChannel(): Channel {
+    return this.facade(this.#newEnd(undefined));
+  }
+
+  /** Asks the far side to execute something; the channel leads to it. */
+  exec(options: unknown): ChannelEnd {
+    const payload = this.#encoder.encode(options);
+    const end = this.#newEnd(this.#nextId);
+    this.control(makeFrame(FrameType.EXEC, end.id, payload));
+    return end;
+  }
+
+  /** Asks the far side to end the execution behind `end`, which ends here at once with `reason`. */
+  kill(end: ChannelEnd, reason: unknown): void {
+    if (end.receiveEnded) return;
+    const payload = this.errorPayload(reason);
+    if (end.root === end.id) this.control(makeFrame(FrameType.KILL, end.id, payload));
+    else this.control(makeFrame(FrameType.CLOSE, end.id, payload));
+    end.closedByPeer(new RemoteError(errorData(reason), this.name, { cause: reason }));
+  }
+
+  /** Asks the far side for something. */
+  request(kind: RequestKind, options?: WaitOptions): Promise<unknown> {
+    if (this.#closed) return Promise.reject(this.#explain(undefined));
+    const id = this.#nextRequest++;
+    try {
+      const waiter = new Waiter<unknown>(
+        options,
+        () => `No answer of gateway "${this.name}" to a request for its ${kind}`,
+        () => this.#requests.delete(id),
+      );
+      if (!waiter.settled) {
+        this.#requests.set(id, waiter);
+        this.waiting(1);
+        waiter.promise.then(() => this.waiting(-1), () => this.waiting(-1));
+        this.control(makeFrame(FrameType.REQUEST, 0, this.#encoder.encode([id, kind])));
+      }
+      return waiter.promise;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Sends a frame that is about the connection, or overtakes what channels have to send. */
+  control(frame: Uint8Array): void {
+    this.#writer.control(frame);
+  }
+
+  /** Resolves when all that is queued has been written. */
+  flushed(): Promise<void> {
+    return this.#writer.idle();
+  }
+
+  /** Ends the connection in an orderly way: what is queued leaves first. */
+  async close(reason?: unknown): Promise<void> {
+    await this.#writer.idle();
+    this.#finish(reason);
+    this.#transport.close();
+  }
+
+  /** Ends everything at once. The first reason stays. */
+  fail(reason: unknown): void {
+    if (this.#closed) return;
+    this.#finish(reason);
+    this.#transport.abort();
+  }
+
+  #finish(reason: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#writer.stop();
+    const error = this.#explain(reason);
+    for (const end of [...this.#channels.values()]) end.closedByPeer(undefined, error);
+    for (const waiter of this.#requests.values()) waiter.reject(error);
+    this.#channels.clear();
+    this.#requests.clear();
+    this.#resolveEnded(reason);
+  }
+
+  // ---- reading ----
+
+  async #read(): Promise<void> {
+    const reader = this.#reader;
+    const transport = this.#transport;
+    try {
+      while (!this.#closed) {
+        const count = await transport.read(reader.space());
+        if (count === null) {
+          return this.fail(
+            reader.atBoundary
+              ? undefined
+              : new ProtocolError("The connection ended in the middle of a frame"),
+          );
+        }
+        if (count > 0) reader.filled(count);
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #push(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    try {
+      this.#reader.push(bytes);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Takes a frame from the reader. */
+  frame(head: FrameHead, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
+    if (this.#closed) return;
+    const { type, channel } = head;
+    switch (type) {
+      case FrameType.DATA:
+        this.#known(channel)?.data(head.flags, bytes, start, end, owned);
+        break;
+      case FrameType.CREDIT:
+        expectLength(type, end - start, 4);
+        this.#known(channel)?.credit(readUint32(bytes, start));
+        break;
+      case FrameType.CLOSE_WRITE:
+        expectLength(type, end - start, 0);
+        this.#known(channel)?.closedWriteByPeer();
+        break;
+      case FrameType.CLOSE: {
+        const error = end === start ? undefined : this.#remoteError(bytes.subarray(start, end));
+        this.#known(channel)?.closedByPeer(error);
+        break;
+      }
+      case FrameType.OPEN:
+        expectLength(type, end - start, 6);
+        this.#opened(channel, readUint48(bytes, start));
+        break;
+      case FrameType.EXEC:
+        this.#executed(channel, this.#value(bytes.subarray(start, end)));
+        break;
+      case FrameType.KILL: {
+        const { kill } = this.#handlers;
+        if (kill === undefined) {
+          throw new ProtocolError("Cannot end an execution: there are none on this side");
+        }
+        kill(channel, this.#remoteError(bytes.subarray(start, end)));
+        break;
+      }
+      case FrameType.PING:
+        expectLength(type, end - start, 0);
+        this.control(makeFrame(FrameType.PONG, 0));
+        break;
+      case FrameType.PONG:
+        break;
+      case FrameType.REQUEST:
+        this.#requested(this.#value(bytes.subarray(start, end)));
+        break;
+      case FrameType.REPLY:
+        this.#replied(this.#value(bytes.subarray(start, end)));
+        break;
+      case FrameType.TERMINATE: {
+        const { terminate } = this.#handlers;
+        if (terminate === undefined) throw new ProtocolError("Cannot be ended by the far side");
+        terminate();
+        break;
+      }
+      case FrameType.DONE:
+        throw new ProtocolError("Cannot take a frame that only a router takes");
+      default: {
+        const never: never = type;
+        throw new ProtocolError(`Cannot read a frame of type ${never}`);
+      }
+    }
+  }
+
+  /** Gives room for a payload that is still coming. */
+  place(head: FrameHead, length: number): Uint8Array | undefined {
+    if (head.type !== FrameType.DATA || this.#closed) return undefined;
+    return this.#known(head.channel)?.place(head.flags, length);
+  }
+
+  /** Takes a payload that has filled its room. */
+  placed(head: FrameHead, payload: Uint8Array): void {
+    if (!this.#closed) this.#known(head.channel)?.placed(head.flags, payload);
+  }
+
+  /** The end with this id, or undefined when it is closed already: then frames may still have been under way. */
+  #known(id: number): ChannelEnd | undefined {
+    const end = this.#channels.get(id);
+    if (end === undefined && this.#isOwn(id) && id >= this.#nextId) {
+      throw new ProtocolError(`Cannot take a frame for channel ${id}: there has never been one`);
+    }
+    return end;
+  }
+
+  #isOwn(id: number): boolean {
+    return id % 2 === this.#nextId % 2;
+  }
+
+  #newEnd(root: number | undefined): ChannelEnd {
+    if (this.#closed) throw this.#explain(undefined);
+    const end = new ChannelEnd(this, this.#nextId, root);
+    this.#nextId += 2;
+    this.#channels.set(end.id, end);
+    return end;
+  }
+
+  #remoteEnd(id: number, root: number | undefined): ChannelEnd {
+    if (this.#isOwn(id) || id > MAX_CHANNEL_ID) {
+      throw new ProtocolError(`Cannot open channel ${id}: the id is not the far side's to give`);
+    }
+    if (this.#channels.has(id)) throw new ProtocolError(`Cannot open channel ${id}: it is open`);
+    if (this.#channels.size >= MAX_CHANNELS) {
+      throw new ProtocolError(`Cannot open channel ${id}: there are ${MAX_CHANNELS} already`);
+    }
+    const end = new ChannelEnd(this, id, root);
+    this.#channels.set(id, end);
+    return end;
+  }
+
+  #executed(id: number, options: unknown): void {
+    const { exec } = this.#handlers;
+    if (exec === undefined) throw new ProtocolError("Cannot execute anything on this side");
+    exec(this.#remoteEnd(id, id), options);
+  }
+
+  #opened(id: number, carrier: number): void {
+    const via = this.#known(carrier);
+    // The carrier may have been closed here while the frame was under way; the new channel is then unreachable.
+    if (via === undefined) {
+      this.control(makeFrame(FrameType.CLOSE, id));
+      return;
+    }
+    this.#remoteEnd(id, via.root);
+  }
+
+  #requested(value: unknown): void {
+    const [id, kind] = Array.isArray(value) ? value : [];
+    const { request } = this.#handlers;
+    if (request === undefined || typeof id !== "number" || typeof kind !== "string") {
+      throw new ProtocolError("Cannot answer a request on this side");
+    }
+    this.control(makeFrame(FrameType.REPLY, 0, this.#encoder.encode([id, request(kind)])));
+  }
+
+  #replied(value: unknown): void {
+    const [id, answer] = Array.isArray(value) ? value : [];
+    const waiter = this.#requests.get(id as number);
+    this.#requests.delete(id as number);
+    waiter?.resolve(answer);
+  }
+
+  #value(bytes: Uint8Array): unknown {
+    try {
+      this.#decoder.reset(bytes);
+      return this.#decoder.next();
+    } catch (error) {
+      throw new ProtocolError("Cannot read the content of a frame", { cause: error });
+    }
+  }
+
+  #remoteError(bytes: Uint8Array): RemoteError {
+    return new RemoteError(readErrorData(this.#value(bytes)), this.name);
+  }
+
+  // ---- what the ends need ----
+
+  /** Encodes an item and announces the channels in it. */
+  encode(item: unknown, end: ChannelEnd): Uint8Array {
+    this.#carrier = end;
+    this.#found.length = 0;
+    const bytes = this.#encoder.encode(item);
+    for (const found of this.#found) this.#announce(found, end);
+    return bytes;
+  }
+
+  /** Decodes an item. */
+  decode(bytes: Uint8Array, offset: number): unknown {
+    this.#decoder.reset(bytes, offset);
+    return this.#decoder.next();
+  }
+
+  /** Where the last decoded item ended. */
+  get decodedTo(): number {
+    return this.#decoder.offset;
+  }
+
+  /** Counts those who wait for the far side: +1 or -1. */
+  waiting(change: number): void {
+    const before = this.#waiting > 0;
+    this.#waiting += change;
+    const after = this.#waiting > 0;
+    if (before !== after) this.#handlers.busy?.(after);
+  }
+
+  /** Queues what an end has to send, once the far side knows it. */
+  ready(end: ChannelEnd): void {
+    if (end.root !== undefined) this.#writer.ready(end.outbox);
+  }
+
+  /** Drops an end. Items that have arrived stay readable through its public object. */
+  forget(end: ChannelEnd): void {
+    if (this.#channels.get(end.id) !== end) return;
+    this.#channels.delete(end.id);
+    if (this.#channels.size === 0) this.#handlers.idle?.();
+  }
+
+  /** An error as a payload that always fits a frame. */
+  errorPayload(error: unknown): Uint8Array {
+    const data = errorData(error, this.#mapStack);
+    try {
+      const bytes = this.#encoder.encode(data);
+      if (bytes.length <= MAX_ERROR_BYTES) return bytes.slice();
+    } catch {
+      // A field that cannot be sent: the bare error can.
+    }
+    return this.#encoder.encode({ name: data.name, message: data.message }).slice();
+  }
+
+  /** The public object of an end, always the same. */
+  facade(end: ChannelEnd): Channel {
+    return (end.facade ??= new Channel(end, this)) as Channel;
+  }
+
+  #channelId(value: unknown): number | undefined {
+    if (!(value instanceof Channel)) return undefined;
+    const end = Channel.endOf(value);
+    const carrier = this.#carrier!;
+    const name = `channel ${end.id}`;
+    if (Channel.sessionOf(value) !== this) throw new TypeError(`${name} belongs to another gateway`);
+    if (this.#channels.get(end.id) !== end) throw new TypeError(`${name} is closed`);
+    if (!this.#shared && end.root !== undefined && carrier.root !== undefined && end.root !== carrier.root) {
+      throw new TypeError(`${name} belongs to another execution of this gateway`);
+    }
+    this.#found.push(end);
+    return end.id;
+  }
+
+  /** Tells the far side of a channel that it meets for the first time in an item on `carrier`. */
+  #announce(end: ChannelEnd, carrier: ChannelEnd): void {
+    if (end.root !== undefined || end === carrier) return;
+    const payload = new Uint8Array(6);
+    writeUint48(payload, 0, carrier.id);
+    const frame = makeFrame(FrameType.OPEN, end.id, payload);
+    if (carrier.root === undefined) {
+      carrier.heldOpens.push(frame);
+      return;
+    }
+    this.#release(end, frame, carrier.root);
+  }
+
+  #release(end: ChannelEnd, open: Uint8Array, root: number): void {
+    end.root = root;
+    this.control(open);
+    for (const frame of end.heldOpens.splice(0)) {
+      const held = this.#channels.get(readUint48(frame, 2));
+      if (held !== undefined && held.root === undefined) this.#release(held, frame, root);
+    }
+    this.ready(end);
+  }
+
+  #channelById(id: number): Channel {
+    const end = this.#channels.get(id);
+    if (end === undefined) {
+      // Closed while the item was under way: it arrives as what it is, a closed channel.
+      const gone = new ChannelEnd(this, id, id);
+      gone.closedByPeer(undefined, new EOFError(`Cannot receive on ${gone.describe()}: closed`));
+      if (this.#isOwn(id) && id >= this.#nextId) {
+        throw new LoadError(`Cannot read channel ${id}: there is none`);
+      }
+      return this.facade(gone);
+    }
+    return this.facade(end);
+  }
+}
+
+function expectLength(type: number, length: number, expected: number): void {
+  if (length !== expected) {
+    throw new ProtocolError(
+      `Cannot read a frame of type ${type}: ${length} bytes of payload instead of ${expected}`,
+    );
+  }
+}

@@ -1,0 +1,126 @@
+/** Waiting with a deadline and a signal, the same way everywhere. */
+
+import { TimeoutError } from "./errors.ts";
+
+/** How long a wait may last. Without both it lasts until what is waited for happens. */
+export interface WaitOptions {
+  /** Milliseconds after which the wait rejects with a {@linkcode TimeoutError}; 0 only looks. */
+  timeout?: number | undefined;
+  /** Ends the wait: it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The longest delay a timer can have; a longer one would fire at once. */
+const MAX_TIMER_MS = 0x7fff_ffff;
+
+/**
+ * Checks what a caller gave.
+ *
+ * @throws {TypeError} when a timeout is no number
+ * @throws {RangeError} when a timeout is negative or not a number
+ */
+export function checkTimeout(timeout: number | undefined): void {
+  if (timeout === undefined) return;
+  if (typeof timeout !== "number") {
+    throw new TypeError(`Cannot wait: timeout must be a number of milliseconds, got ${typeof timeout}`);
+  }
+  if (!(timeout >= 0)) {
+    throw new RangeError(`Cannot wait: timeout must be 0 or more milliseconds, got ${timeout}`);
+  }
+}
+
+/** Someone who waits for a value, at most until a deadline or a signal. Settled once; later calls do nothing. */
+export class Waiter<T> {
+  /** Settles with what was waited for. */
+  readonly promise: Promise<T>;
+  #resolve!: (value: T) => void;
+  #reject!: (reason: unknown) => void;
+  #cleanup: (() => void) | undefined;
+  #settled = false;
+
+  /**
+   * Starts waiting.
+   *
+   * @param what completes "… after 20 ms", for the message of the {@linkcode TimeoutError}
+   * @param onGiveUp is called when the deadline or the signal has ended the wait
+   * @throws {TypeError} when the timeout is no number
+   * @throws {RangeError} when the timeout is negative
+   */
+  constructor(options: WaitOptions | undefined, what: () => string, onGiveUp?: (waiter: Waiter<T>) => void) {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.promise = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    if (options === undefined) return;
+    const { timeout, signal } = options;
+    checkTimeout(timeout);
+    const giveUp = (reason: unknown) => {
+      if (this.#settled) return;
+      this.reject(reason);
+      onGiveUp?.(this);
+    };
+    if (signal?.aborted) {
+      giveUp(signal.reason);
+      return;
+    }
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let onAbort: (() => void) | undefined;
+    if (timeout !== undefined && timeout <= MAX_TIMER_MS) {
+      const expire = () => giveUp(new TimeoutError(`${what()} after ${timeout} ms`));
+      if (timeout === 0) {
+        expire();
+        return;
+      }
+      timer = setTimeout(expire, timeout);
+    }
+    if (signal !== undefined) {
+      onAbort = () => giveUp(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
+    }
+    this.#cleanup = () => {
+      if (timer !== undefined) clearTimeout(timer);
+      if (onAbort !== undefined) signal!.removeEventListener("abort", onAbort);
+    };
+  }
+
+  /** Whether it has ended one way or the other. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** Ends the wait with a value. */
+  resolve(value: T): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#cleanup?.();
+    this.#resolve(value);
+  }
+
+  /** Ends the wait with a reason. */
+  reject(reason: unknown): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#cleanup?.();
+    this.#reject(reason);
+  }
+}
+
+/** Waits for a promise with a deadline and a signal; the promise itself goes on. */
+export function waitFor<T>(
+  promise: Promise<T>,
+  options: WaitOptions | undefined,
+  what: () => string,
+): Promise<T> {
+  if (options?.timeout === undefined && options?.signal === undefined) return promise;
+  let waiter: Waiter<T>;
+  try {
+    // A promise that has settled already wins over a timeout of 0.
+    const { timeout, ...rest } = options;
+    checkTimeout(timeout);
+    waiter = new Waiter<T>(timeout === 0 ? { ...rest, timeout: Number.MIN_VALUE } : options, what);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  promise.then((value) => waiter.resolve(value), (reason) => waiter.reject(reason));
+  return waiter.promise;
+}

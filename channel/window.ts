@@ -1,0 +1,83 @@
+/** Credit per channel, in bytes: how much a sender may still send, and what a receiver owes. Pure accounting. */
+
+import { ProtocolError } from "./errors.ts";
+import { MAX_PAYLOAD_BYTES } from "./frame.ts";
+
+/** What a channel may have under way without a word from its reader. */
+export const WINDOW_BYTES: number = 1024 * 1024;
+
+/**
+ * What each DATA frame costs besides its payload. It stands for the memory that keeping a frame takes, so that a
+ * million frames of one byte are bounded like one frame of a million bytes.
+ */
+export const FRAME_COST_BYTES = 128;
+
+/** A sender sends while it has any credit at all, so one frame may go over the window. */
+const OVERDRAFT_BYTES = MAX_PAYLOAD_BYTES + FRAME_COST_BYTES;
+
+/** Credits are returned in portions of half a window: often enough to keep the sender going, rarely enough to be free. */
+const GRANT_FROM_BYTES = WINDOW_BYTES / 2;
+
+/** The sender's side: credit that is left. It falls below zero by one frame at the most. */
+export class SendWindow {
+  #credit = WINDOW_BYTES;
+
+  /** Whether a further frame may be sent. */
+  get open(): boolean {
+    return this.#credit > 0;
+  }
+
+  /** Takes what a frame, or an item that joins one, costs. */
+  spend(bytes: number): void {
+    this.#credit -= bytes;
+  }
+
+  /**
+   * Adds what the receiver granted.
+   *
+   * @throws {ProtocolError} when that is more than was ever spent
+   */
+  grant(bytes: number): void {
+    this.#credit += bytes;
+    if (this.#credit > WINDOW_BYTES) {
+      throw new ProtocolError(`Cannot take a credit of ${bytes} bytes: it is more than was spent`);
+    }
+  }
+}
+
+/** The receiver's side: what is held unread, and what was read but is not yet granted again. */
+export class ReceiveWindow {
+  #held = 0;
+  #owed = 0;
+
+  /** Bytes that have arrived and for which no credit has been given back. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /**
+   * Counts a frame that has arrived.
+   *
+   * @throws {ProtocolError} when the sender had no credit for it
+   */
+  arrived(bytes: number): void {
+    this.#held += bytes;
+    if (this.#held > WINDOW_BYTES + OVERDRAFT_BYTES) {
+      throw new ProtocolError(`Cannot take a frame of ${bytes} bytes: its channel's window is exhausted`);
+    }
+  }
+
+  /**
+   * Counts bytes that have been consumed.
+   *
+   * @returns the credit to grant now, or 0 where it is not worth a frame yet
+   */
+  consumed(bytes: number): number {
+    this.#owed += bytes;
+    if (this.#owed < GRANT_FROM_BYTES) return 0;
+    const grant = this.#owed;
+    this.#owed = 0;
+    this.#held -= grant;
+    return grant;
+  }
+}

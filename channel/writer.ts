@@ -1,0 +1,137 @@
+/** The one writer of a connection: control frames first, then the channels in turn, as few writes as possible. */
+
+import type { Outbox } from "./outbox.ts";
+
+/** What is gathered into one write. */
+const GATHER_BYTES = 64 * 1024;
+
+/** A piece this large is written from where it lies; a smaller one is cheaper to copy. */
+const DIRECT_FROM_BYTES = 16 * 1024;
+
+/** Writes bytes and resolves when they may be reused; `whole`: the buffer may be given away. */
+export type WriteBytes = (bytes: Uint8Array, whole: boolean) => Promise<void>;
+
+/**
+ * Sends what is queued, one write at a time. What is queued during a write goes into the next one, so that a lone
+ * frame leaves at once and a burst leaves in few pieces. Queueing never waits and never throws.
+ */
+export class Writer {
+  readonly #write: WriteBytes;
+  readonly #budget: number;
+  readonly #onError: (reason: unknown) => void;
+  #control: Uint8Array[] = [];
+  #ready: Outbox[] = [];
+  #gather: Uint8Array | undefined;
+  #running = false;
+  #stopped = false;
+  #idle: PromiseWithResolvers<void> | undefined;
+
+  /** Makes a writer that takes at most `budget` bytes of a channel in its turn. */
+  constructor(write: WriteBytes, budget: number, onError: (reason: unknown) => void) {
+    this.#write = write;
+    this.#budget = budget;
+    this.#onError = onError;
+  }
+
+  /** Queues a frame that goes before everything else. */
+  control(frame: Uint8Array): void {
+    if (this.#stopped) return;
+    this.#control.push(frame);
+    this.#wake();
+  }
+
+  /** Queues a channel that has something to send. */
+  ready(outbox: Outbox): void {
+    if (outbox.queued || this.#stopped || outbox.empty) return;
+    outbox.queued = true;
+    this.#ready.push(outbox);
+    this.#wake();
+  }
+
+  /** Resolves when nothing is left to write, or the writer has stopped. */
+  idle(): Promise<void> {
+    if (!this.#running) return Promise.resolve();
+    this.#idle ??= Promise.withResolvers<void>();
+    return this.#idle.promise;
+  }
+
+  /** Ends writing. What waits is forgotten. */
+  stop(): void {
+    this.#stopped = true;
+    this.#control = [];
+    for (const outbox of this.#ready) outbox.clear();
+    this.#ready = [];
+    this.#idle?.resolve();
+  }
+
+  #wake(): void {
+    if (this.#running) return;
+    this.#running = true;
+    queueMicrotask(() => this.#run());
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (!this.#stopped && (this.#control.length > 0 || this.#ready.length > 0)) {
+        const filled = this.#gatherSmall();
+        if (filled > 0) await this.#write(this.#gather!.subarray(0, filled), false);
+        else await this.#writeLarge();
+      }
+    } catch (error) {
+      if (!this.#stopped) this.#onError(error);
+    }
+    this.#running = false;
+    this.#idle?.resolve();
+    this.#idle = undefined;
+  }
+
+  /** Fills the gather buffer from the front of the queues until something large or the end comes. */
+  #gatherSmall(): number {
+    let gather = this.#gather;
+    let filled = 0;
+    const control = this.#control;
+    let sent = 0;
+    for (; sent < control.length; sent++) {
+      const frame = control[sent]!;
+      if (gather === undefined) this.#gather = gather = new Uint8Array(GATHER_BYTES);
+      if (filled + frame.length > GATHER_BYTES) {
+        if (filled > 0) break;
+        this.#gather = gather = new Uint8Array(frame.length);
+      }
+      gather.set(frame, filled);
+      filled += frame.length;
+    }
+    if (sent > 0) this.#control = sent === control.length ? [] : control.slice(sent);
+    while (this.#ready.length > 0 && this.#control.length === 0) {
+      const outbox = this.#ready[0]!;
+      if (outbox.empty) {
+        this.#ready.shift();
+        outbox.queued = false;
+        continue;
+      }
+      const size = outbox.nextBytes;
+      if (size >= DIRECT_FROM_BYTES || filled + size > GATHER_BYTES) break;
+      if (gather === undefined) this.#gather = gather = new Uint8Array(GATHER_BYTES);
+      const part = outbox.take(DIRECT_FROM_BYTES);
+      gather.set(part, filled);
+      filled += part.length;
+      this.#turn(outbox);
+    }
+    return filled;
+  }
+
+  #writeLarge(): Promise<void> {
+    const outbox = this.#ready[0];
+    if (outbox === undefined) return Promise.resolve();
+    const part = outbox.take(this.#budget);
+    this.#turn(outbox);
+    return this.#write(part, part.length === part.buffer.byteLength);
+  }
+
+  /** Puts the first channel at the end of the line, or out of it. */
+  #turn(outbox: Outbox): void {
+    this.#ready.shift();
+    outbox.queued = !outbox.empty;
+    if (outbox.queued) this.#ready.push(outbox);
+  }
+}

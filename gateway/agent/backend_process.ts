@@ -1,0 +1,192 @@
+/** The `process` model: each execution has a Deno process of its own, and the next one is kept warm. */
+
+import { encodeHello, HelloReader } from "../../channel/handshake.ts";
+import type { Transport } from "../../channel/transport.ts";
+import { narrow } from "../../xspec/mod.ts";
+import type { Permissions, PermissionsInit } from "../../xspec/mod.ts";
+import { spawnDeno } from "../process/spawn.ts";
+import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "../process/spawn.ts";
+import { idBlocks } from "./backend_worker.ts";
+import type { Backend, Execution, ExecutionEvents } from "./router.ts";
+
+/** What the backend needs to know. */
+export interface ProcessBackendOptions {
+  name: string;
+  /** How a process is started, but for the greeting. */
+  spawn: Omit<SpawnOptions, "hello">;
+}
+
+/** A process that waits for, or holds, an execution. */
+interface Child {
+  readonly process: Promise<SpawnedProcess>;
+  readonly transport: Promise<Transport>;
+  killed: boolean;
+}
+
+const READ_BYTES = 64 * 1024;
+
+/** Executions in processes. */
+export class ProcessBackend implements Backend {
+  /** A process can always be stopped. */
+  readonly runaway = 0;
+  readonly #options: ProcessBackendOptions;
+  readonly #nextId: () => number = idBlocks();
+  readonly #children = new Set<Child>();
+  #spare: Child | undefined;
+  #closed = false;
+
+  /** Makes a backend without a spare. */
+  constructor(options: ProcessBackendOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the spare process. */
+  warm(): void {
+    if (!this.#closed) this.#spare ??= this.#create(this.#options.spawn.permissions);
+  }
+
+  /** Takes the spare process, or a new one with narrower permissions. */
+  start(events: ExecutionEvents, options: unknown): Execution {
+    const wanted = (options as { permissions?: PermissionsInit } | null)?.permissions;
+    const { permissions, cwd } = this.#options.spawn;
+    let child: Child;
+    if (wanted === undefined) {
+      child = this.#spare ?? this.#create(permissions);
+      this.#spare = undefined;
+      setTimeout(() => this.warm(), 0);
+    } else {
+      child = this.#create(narrow(permissions, wanted, cwd));
+    }
+    return this.#run(child, events);
+  }
+
+  /** Kills every process. */
+  close(): void {
+    this.#closed = true;
+    for (const child of this.#children) this.#kill(child);
+  }
+
+  #create(permissions: Permissions): Child {
+    const hello = encodeHello({ role: "execution", name: this.#options.name, firstId: this.#nextId() });
+    const process = spawnDeno({ ...this.#options.spawn, permissions, hello });
+    const child: Child = { process, transport: process.then((one) => one.connected), killed: false };
+    child.transport.catch(() => {});
+    this.#children.add(child);
+    process.then(async (one) => {
+      if (child.killed) one.kill();
+      void forward(one.stdout);
+      void forward(one.stderr);
+      await one.ended;
+      this.#children.delete(child);
+      if (this.#spare === child) this.#spare = undefined;
+    }, () => this.#children.delete(child));
+    return child;
+  }
+
+  #run(child: Child, events: ExecutionEvents): Execution {
+    let live = true;
+    const lose = (reason: Error): void => {
+      if (!live) return;
+      live = false;
+      events.lost(reason);
+      this.#kill(child);
+    };
+    const queue = new FrameQueue(child.transport, lose);
+    void this.#read(child, events, lose, () => live);
+    const end = (): void => {
+      live = false;
+      this.#kill(child);
+    };
+    return { send: (frames) => queue.push(frames), kill: end, release: end };
+  }
+
+  async #read(
+    child: Child,
+    events: ExecutionEvents,
+    lose: (reason: Error) => void,
+    live: () => boolean,
+  ): Promise<void> {
+    try {
+      const process = await child.process;
+      void process.ended.then((end) => lose(describeEnd(end)));
+      const transport = await child.transport;
+      const greeting = new HelloReader();
+      let greeted = false;
+      while (live()) {
+        const buffer = new Uint8Array(READ_BYTES);
+        const count = await transport.read(buffer);
+        if (count === null) break;
+        const chunk = buffer.subarray(0, count);
+        if (greeted) {
+          events.bytes(chunk);
+          continue;
+        }
+        const hello = greeting.push(chunk);
+        greeted = hello !== undefined;
+        if (hello !== undefined && hello.rest.length > 0) events.bytes(hello.rest);
+      }
+    } catch (error) {
+      if (live()) lose(error as Error);
+    }
+  }
+
+  #kill(child: Child): void {
+    child.killed = true;
+    child.process.then((one) => one.kill(), () => {});
+    child.transport.then((transport) => transport.abort(), () => {});
+  }
+}
+
+/** Says how a process ended without its execution having ended. */
+function describeEnd({ code, signal }: ProcessEnd): Error {
+  const how = signal === null ? `with code ${code}` : `by ${signal}`;
+  const hint = signal === "SIGTRAP" || signal === "SIGABRT" || code === 133 || code === 134
+    ? "; a signal like this is how V8 ends when it is out of memory"
+    : "";
+  return Object.assign(new Error(`The process of the execution ended ${how}${hint}`), { code, signal });
+}
+
+/** Writes one buffer after the other. */
+class FrameQueue {
+  readonly #transport: Promise<Transport>;
+  readonly #failed: (reason: Error) => void;
+  #waiting: Uint8Array[] = [];
+  #running = false;
+
+  constructor(transport: Promise<Transport>, failed: (reason: Error) => void) {
+    this.#transport = transport;
+    this.#failed = failed;
+  }
+
+  push(frames: Uint8Array): void {
+    this.#waiting.push(frames);
+    if (!this.#running) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    try {
+      const transport = await this.#transport;
+      while (this.#waiting.length > 0) {
+        const frames = this.#waiting;
+        this.#waiting = [];
+        for (const bytes of frames) await transport.write(bytes, true);
+      }
+    } catch (error) {
+      // The end of the process says more than a broken pipe does, and comes first where there is one.
+      setTimeout(() => this.#failed(error as Error), 100);
+    }
+    this.#running = false;
+  }
+}
+
+/** Passes on what a process prints. */
+async function forward(stream: ReadableStream<Uint8Array>): Promise<void> {
+  try {
+    for await (const chunk of stream) {
+      for (let rest = chunk; rest.length > 0;) rest = rest.subarray(await Deno.stderr.write(rest));
+    }
+  } catch {
+    // Nobody reads stderr any more.
+  }
+}

@@ -1,0 +1,139 @@
+/** The `worker` model: each execution has a Worker of its own, and the next one is kept warm. */
+
+import { narrow, workerPermissions } from "../../xspec/mod.ts";
+import type { Permissions, PermissionsInit } from "../../xspec/mod.ts";
+import type { Backend, Execution, ExecutionEvents } from "./router.ts";
+import { DIE, WorkerSays } from "./worker_entry.ts";
+import type { WorkerStart } from "./worker_entry.ts";
+
+/** The name of a Worker that holds an execution; the agent's script looks at it. */
+export const EXECUTION_WORKER = "execnet-execution";
+
+/** Ids of channels that one execution may make: 2^20 of them, even numbers. */
+const ID_BLOCK: number = 2 ** 21;
+
+/** Makes the first channel ids of executions, so that no two executions ever use the same. */
+export function idBlocks(): () => number {
+  let block = 0;
+  return () => 2 + ID_BLOCK * block++;
+}
+
+/** A Worker that yields answers within this time; one that does not is a runaway. */
+const DYING_TIMEOUT_MS = 500;
+
+/** What the backend needs to know. */
+export interface WorkerBackendOptions {
+  name: string;
+  permissions: Permissions;
+  cwd: string;
+  /** The agent's own script. */
+  url: string;
+}
+
+/** Executions in Workers. */
+export class WorkerBackend implements Backend {
+  readonly #options: WorkerBackendOptions;
+  readonly #nextId: () => number = idBlocks();
+  #spare: Worker | undefined;
+  #runaway = 0;
+  #closed = false;
+  #reported = false;
+
+  /** Makes a backend without a spare. */
+  constructor(options: WorkerBackendOptions) {
+    this.#options = options;
+  }
+
+  /** How many Workers could not be stopped. */
+  get runaway(): number {
+    return this.#runaway;
+  }
+
+  /** Starts the spare Worker. */
+  warm(): void {
+    if (!this.#closed) this.#spare ??= this.#create();
+  }
+
+  /** Takes the spare Worker, or a new one with narrower permissions. */
+  start(events: ExecutionEvents, options: unknown): Execution {
+    const wanted = (options as { permissions?: PermissionsInit } | null)?.permissions;
+    let worker: Worker;
+    if (wanted === undefined) {
+      worker = this.#spare ?? this.#create();
+      this.#spare = undefined;
+      // The next one starts beside this execution, after it has got its first frames.
+      setTimeout(() => this.warm(), 0);
+    } else {
+      worker = this.#create(narrow(this.#options.permissions, wanted, this.#options.cwd));
+    }
+    return this.#run(worker, events);
+  }
+
+  /** Ends the spare Worker. */
+  close(): void {
+    this.#closed = true;
+    this.#spare?.terminate();
+  }
+
+  #create(permissions?: Permissions): Worker {
+    const deno = permissions === undefined
+      ? {}
+      : { deno: { permissions: workerPermissions(permissions, [], this.#options.permissions) } };
+    return new Worker(
+      this.#options.url,
+      { type: "module", name: EXECUTION_WORKER, ...deno } as WorkerOptions,
+    );
+  }
+
+  #run(worker: Worker, events: ExecutionEvents): Execution {
+    let state: "running" | "dying" | "runaway" | "gone" = "running";
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const gone = (): void => {
+      if (state === "runaway") this.#runaway--;
+      state = "gone";
+      clearTimeout(timer);
+      worker.terminate();
+    };
+    worker.onmessage = ({ data }: MessageEvent) => {
+      if (data instanceof Uint8Array) {
+        if (state === "running") events.bytes(data);
+        return;
+      }
+      const before = state;
+      gone();
+      if (data === WorkerSays.GONE && before === "running") {
+        events.lost(new Error("The execution ended its own Worker, e.g. by Deno.exit"));
+      }
+    };
+    worker.onerror = (event: ErrorEvent) => {
+      event.preventDefault();
+      const before = state;
+      gone();
+      if (before === "running") events.lost(new Error(event.message, { cause: event.error }));
+    };
+    worker.postMessage({ name: this.#options.name, firstId: this.#nextId() } satisfies WorkerStart);
+    return {
+      send: (frames) => worker.postMessage(frames, [frames.buffer as ArrayBuffer]),
+      release: gone,
+      kill: () => {
+        if (state !== "running") return;
+        state = "dying";
+        worker.postMessage(DIE);
+        timer = setTimeout(() => {
+          state = "runaway";
+          this.#runaway++;
+          this.#report();
+        }, DYING_TIMEOUT_MS);
+      },
+    };
+  }
+
+  #report(): void {
+    if (this.#reported) return;
+    this.#reported = true;
+    const text =
+      `execnet: an execution on gateway "${this.#options.name}" never yields and cannot be stopped; ` +
+      "it burns a core until the gateway ends (execmodel=process has no such executions)\n";
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
+  }
+}

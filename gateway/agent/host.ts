@@ -1,0 +1,136 @@
+/** Where executions run: one isolate and its session. The same in a worker, in a process and in the agent itself. */
+
+import { Channel } from "../../channel/channel.ts";
+import type { ChannelEnd } from "../../channel/channel_end.ts";
+import { ChannelClosedError, EOFError } from "../../channel/errors.ts";
+import { EMPTY, FrameType, makeFrame } from "../../channel/frame.ts";
+import { Session } from "../../channel/session.ts";
+import type { SessionHandlers } from "../../channel/session.ts";
+import type { Transport } from "../../channel/transport.ts";
+import { EXEC_NAME, mapStack, runSource } from "./run.ts";
+
+/** How a host is made. */
+export interface HostOptions {
+  /** The gateway's id. */
+  name: string;
+  /** The first id for channels that are made here. */
+  firstId: number;
+  /** Several executions run in this isolate; otherwise it is for one, and belongs to it. */
+  shared: boolean;
+  /** What arrived behind the handshake. */
+  first?: Uint8Array;
+  /** Further handlers of the session. */
+  handlers?: SessionHandlers;
+}
+
+/** A DONE frame with this flag: the execution has ended, but channels that it made are still open. */
+export const LINGERS = 1;
+
+/** A place for executions. */
+export class Host {
+  /** The session with whoever wants things executed. */
+  readonly session: Session;
+  readonly #shared: boolean;
+  readonly #started = performance.now();
+  readonly #running = new Map<number, (reason: unknown) => void>();
+  #executing = 0;
+  #execution: { id: number; channel: Channel; failed: (error: unknown) => void } | undefined;
+
+  /** Starts a host on a transport. */
+  constructor(transport: Transport, options: HostOptions) {
+    const { name, firstId, shared, handlers = {} } = options;
+    this.#shared = shared;
+    this.session = new Session(transport, {
+      name,
+      firstId,
+      sharedFarSide: true,
+      mapStack: (stack) => mapStack(stack, import.meta.url),
+      handlers: {
+        ...handlers,
+        exec: (end) => void this.#execute(end),
+        idle: () => this.#checkDone(),
+      },
+    });
+    this.session.start(options.first ?? EMPTY);
+  }
+
+  /** How many executions run. */
+  get executing(): number {
+    return this.#executing;
+  }
+
+  /** How long the host has been there, in milliseconds. */
+  get uptime(): number {
+    return performance.now() - this.#started;
+  }
+
+  /** Ends the execution that this isolate belongs to with an error that nobody caught. */
+  failExecution(error: unknown): boolean {
+    if (this.#execution === undefined) return false;
+    this.#execution.failed(error);
+    return true;
+  }
+
+  /** Ends an execution in a shared isolate as far as that is possible: its channels end, its code cannot be stopped. */
+  abandon(channel: number, reason: unknown): void {
+    this.#running.get(channel)?.(reason);
+  }
+
+  async #execute(end: ChannelEnd): Promise<void> {
+    const channel = this.session.facade(end);
+    let ended = false;
+    Channel.guardClose(channel, () => {
+      if (!ended) {
+        throw new TypeError(
+          `Cannot close ${end.describe()}: it closes when the execution ends; an explicit close is not allowed`,
+        );
+      }
+    });
+    const { promise: failure, reject } = Promise.withResolvers<never>();
+    this.#running.set(end.id, (reason) => {
+      end.closedByPeer(reason);
+      reject(reason);
+    });
+    if (!this.#shared) {
+      this.#execution = { id: end.id, channel, failed: reject };
+      Object.assign(globalThis, { channel, __name__: EXEC_NAME });
+    }
+    this.#executing++;
+    try {
+      await Promise.race([this.#run(channel), failure]);
+      end.close();
+    } catch (error) {
+      const quiet = end.state === "closed" &&
+        (error instanceof EOFError || error instanceof ChannelClosedError);
+      if (quiet) end.close();
+      else end.close(this.session.errorPayload(error));
+    }
+    ended = true;
+    this.#running.delete(end.id);
+    this.#executing--;
+    this.#checkDone();
+    if (this.#execution !== undefined && this.session.channelCount > 0) {
+      this.session.control(makeFrame(FrameType.DONE, end.id, EMPTY, LINGERS));
+    }
+  }
+
+  async #run(channel: Channel): Promise<void> {
+    const job = await channel.receive() as unknown;
+    if (typeof job !== "object" || job === null) throw new TypeError("Cannot execute: nothing was sent");
+    const { source } = job as Record<string, unknown>;
+    if (typeof source !== "string") throw new TypeError("Cannot execute: no source was sent");
+    await runSource(source, channel, this.#shared);
+  }
+
+  /** Tells the router when neither an execution nor a channel is left, so that this isolate can go. */
+  #checkDone(): void {
+    const execution = this.#execution;
+    if (execution === undefined || this.#executing > 0 || this.session.channelCount > 0) return;
+    this.#execution = undefined;
+    const tell = async (): Promise<void> => {
+      await this.session.flushed();
+      this.session.control(makeFrame(FrameType.DONE, execution.id));
+    };
+    void tell();
+  }
+}

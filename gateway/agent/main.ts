@@ -1,0 +1,153 @@
+/** The agent: greets whoever started it, then serves executions in the model that it was told. */
+
+import { encodeHello, HelloReader } from "../../channel/handshake.ts";
+import type { Facts } from "../../channel/handshake.ts";
+import { PROTOCOL_VERSION } from "../../channel/frame.ts";
+import type { Transport } from "../../channel/transport.ts";
+import { permissionFlags } from "../../xspec/mod.ts";
+import type { Permissions } from "../../xspec/mod.ts";
+import { linkTransport } from "../process/link.ts";
+import type { RawLink } from "../process/link.ts";
+import { ProcessBackend } from "./backend_process.ts";
+import { EXECUTION_WORKER, WorkerBackend } from "./backend_worker.ts";
+import { Host } from "./host.ts";
+import { Router } from "./router.ts";
+import type { RouterCounts } from "./router.ts";
+import { catchUncaught, startWorker } from "./worker_entry.ts";
+
+/** What an agent is told by whoever started it. */
+export interface AgentConfig {
+  role: "agent";
+  /** The gateway's id. */
+  name: string;
+  execmodel: "worker" | "main" | "process";
+  /** The working directory, which the agent may not be allowed to ask for. */
+  cwd: string;
+  /** What executions may do. */
+  permissions: Permissions;
+  /** For processes of executions: the Deno command, further flags, and the environment they may read. */
+  deno: string[];
+  flags: string[];
+  env: Record<string, string>;
+}
+
+/** Loading the agent's script in the Worker of an execution starts that Worker's side. */
+export function startIfWorker(): void {
+  if (typeof WorkerGlobalScope !== "undefined" && self.name === EXECUTION_WORKER) startWorker();
+}
+
+declare const WorkerGlobalScope: unknown;
+declare const self: { name: string };
+
+/** Serves on a link until it ends; then the process ends. `script` is the agent's own text, for those that it starts. */
+export async function serve(link: RawLink, url: string, script: Uint8Array): Promise<void> {
+  const transport = linkTransport(link);
+  const greeting = new HelloReader();
+  while (true) {
+    const buffer = new Uint8Array(64 * 1024);
+    const count = await transport.read(buffer);
+    if (count === null) return Deno.exit(0);
+    const hello = greeting.push(buffer.subarray(0, count));
+    if (hello === undefined) continue;
+    const { facts, version, rest } = hello;
+    if (facts.role === "execution") return serveExecution(transport, facts, rest);
+    await transport.write(encodeHello(describe(facts as unknown as AgentConfig)), true);
+    if (version !== PROTOCOL_VERSION) return Deno.exit(0);
+    return serveGateway(transport, facts as unknown as AgentConfig, rest, url, script);
+  }
+}
+
+/** Serves one execution, in a process of its own. */
+async function serveExecution(transport: Transport, facts: Facts, first: Uint8Array): Promise<void> {
+  const host = new Host(transport, {
+    name: String(facts.name),
+    firstId: Number(facts.firstId),
+    shared: false,
+    first,
+    handlers: { terminate: () => Deno.exit(0) },
+  });
+  await transport.write(encodeHello({}), true);
+  catchUncaught((error) => host.failExecution(error));
+  await host.session.ended;
+  Deno.exit(0);
+}
+
+function serveGateway(
+  transport: Transport,
+  config: AgentConfig,
+  first: Uint8Array,
+  url: string,
+  script: Uint8Array,
+): void {
+  const { name, permissions, cwd } = config;
+  const started = performance.now();
+  const answer = (kind: string, counts: RouterCounts): unknown =>
+    kind === "info" ? describe(config) : {
+      ...counts,
+      execmodel: config.execmodel,
+      rss: Deno.memoryUsage().rss,
+      uptime: performance.now() - started,
+    };
+  if (config.execmodel === "main") {
+    const host: Host = new Host(transport, {
+      name,
+      firstId: 2,
+      shared: true,
+      first,
+      handlers: {
+        terminate: () => Deno.exit(0),
+        kill: (channel, reason) => host.abandon(channel, reason),
+        request: (kind) =>
+          answer(kind, {
+            numExecuting: host.executing,
+            numQueued: 0,
+            numChannels: host.session.channelCount,
+            numRunaway: 0,
+          }),
+      },
+    });
+    catchUncaught((error) => {
+      console.error("execnet: an error that nobody caught:", error);
+      return true;
+    });
+    void host.session.ended.then(() => Deno.exit(0));
+    return;
+  }
+  const backend = config.execmodel === "worker"
+    ? new WorkerBackend({ name, permissions, cwd, url })
+    : new ProcessBackend({
+      name,
+      spawn: { deno: config.deno, permissions, flags: config.flags, env: config.env, cwd, agent: script },
+    });
+  backend.warm();
+  new Router({ transport, first, backend, answer, ended: () => Deno.exit(0) });
+}
+
+/** What an agent says of itself. */
+function describe(config: AgentConfig): Facts {
+  const facts: Facts = {
+    pid: Deno.pid,
+    cwd: currentFolder() ?? config.cwd,
+    os: Deno.build.os,
+    arch: Deno.build.arch,
+    deno: Deno.version.deno,
+    v8: Deno.version.v8,
+    typescript: Deno.version.typescript,
+    permissions: permissionFlags(config.permissions, Object.keys(config.env ?? {}))
+      .filter((flag) => /^--(allow|deny)-/.test(flag)).map((flag) => flag.slice(2)),
+  };
+  try {
+    facts.hostname = Deno.hostname();
+  } catch {
+    // Only with allow-sys=hostname.
+  }
+  return facts;
+}
+
+function currentFolder(): string | undefined {
+  try {
+    return Deno.cwd();
+  } catch {
+    return undefined;
+  }
+}

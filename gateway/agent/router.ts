@@ -1,0 +1,391 @@
+/** Passes frames between the connection and the executions, by channel id. It never decodes an item. */
+
+import { Decoder } from "../../channel/decode.ts";
+import { Encoder } from "../../channel/encode.ts";
+import { ProtocolError } from "../../channel/errors.ts";
+import { EMPTY, FrameType, HEADER_BYTES, makeFrame, readUint48 } from "../../channel/frame.ts";
+import { FrameReader } from "../../channel/frame_reader.ts";
+import type { FrameHead, FrameSink } from "../../channel/frame_reader.ts";
+import { Outbox } from "../../channel/outbox.ts";
+import { errorData } from "../../channel/remote_error.ts";
+import type { Transport } from "../../channel/transport.ts";
+import { Writer } from "../../channel/writer.ts";
+import { LINGERS } from "./host.ts";
+
+/** One execution, as the router sees it. */
+export interface Execution {
+  /** Hands over whole frames; the buffer belongs to the execution from now on. */
+  send(frames: Uint8Array): void;
+  /** Ends it at once, whatever it does. Idempotent. */
+  kill(): void;
+  /** Takes away what is left of it after it has ended by itself. Idempotent. */
+  release(): void;
+}
+
+/** What an execution tells the router. */
+export interface ExecutionEvents {
+  /** Bytes of frames, cut anywhere, that nobody else uses. */
+  bytes(chunk: Uint8Array): void;
+  /** It has ended without saying so, for this reason. */
+  lost(reason: Error): void;
+}
+
+/** How executions come to be: the seam between the router and the execution models. */
+export interface Backend {
+  /** Starts an execution. `options` come from the far side unchecked; throws when they cannot be met. */
+  start(events: ExecutionEvents, options: unknown): Execution;
+  /** Prepares for a start that may come. */
+  warm(): void;
+  /** How many executions could not be stopped. */
+  readonly runaway: number;
+  /** Ends what has been prepared. */
+  close(): void;
+}
+
+/** What the router does not know by itself. */
+export interface RouterOptions {
+  /** The gateway's connection. */
+  transport: Transport;
+  /** What arrived behind the handshake. */
+  first: Uint8Array;
+  /** Makes the executions. */
+  backend: Backend;
+  /** Answers what the far side asks, given the counts that the router knows. */
+  answer(kind: string, counts: RouterCounts): unknown;
+  /** The far side wants the end, or is gone. */
+  ended(): void;
+}
+
+/** What the router counts. */
+export interface RouterCounts {
+  numExecuting: number;
+  numQueued: number;
+  numChannels: number;
+  numRunaway: number;
+}
+
+/** A channel in the router's table. */
+interface Route {
+  readonly owner: Owner;
+  /** What waits to leave over the connection. */
+  readonly outbox: Outbox;
+  /** Both directions have to end. */
+  halves: number;
+}
+
+/** An execution with what the router keeps about it. */
+interface Owner {
+  readonly id: number;
+  execution: Execution | undefined;
+  readonly channels: Map<number, Route>;
+  executing: boolean;
+  /** Small frames on their way in, gathered for one message. */
+  inbound: Uint8Array;
+  inboundBytes: number;
+}
+
+const INBOUND_ROOM_BYTES = 1024;
+const MAX_CHANNELS = 262_144;
+
+/** The router of an agent. */
+export class Router implements FrameSink {
+  readonly #options: RouterOptions;
+  readonly #writer: Writer;
+  readonly #reader: FrameReader = new FrameReader(this);
+  readonly #routes = new Map<number, Route>();
+  readonly #owners = new Set<Owner>();
+  readonly #decoder = new Decoder();
+  readonly #encoder = new Encoder();
+  #dirty: Owner[] = [];
+  #closed = false;
+
+  /** Starts routing. */
+  constructor(options: RouterOptions) {
+    this.#options = options;
+    const { transport } = options;
+    this.#writer = new Writer(
+      (bytes, whole) => transport.write(bytes, whole),
+      transport.writeBudget,
+      () => this.#close(),
+    );
+    void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    const { transport, first } = this.#options;
+    const reader = this.#reader;
+    try {
+      reader.push(first);
+      this.#flushInbound();
+      while (!this.#closed) {
+        const count = await transport.read(reader.space());
+        if (count === null) break;
+        reader.filled(count);
+        this.#flushInbound();
+      }
+    } catch {
+      // A connection that breaks, or a far side that breaks the protocol, is the end either way.
+    }
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#writer.stop();
+    for (const owner of this.#owners) owner.execution?.kill();
+    this.#options.backend.close();
+    this.#options.ended();
+  }
+
+  /** Takes a frame from the connection. */
+  frame(head: FrameHead, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
+    const { type, channel } = head;
+    switch (type) {
+      case FrameType.DATA:
+      case FrameType.CREDIT:
+        this.#toOwner(this.#routes.get(channel), bytes, start, end, owned);
+        break;
+      case FrameType.CLOSE_WRITE: {
+        const route = this.#routes.get(channel);
+        this.#toOwner(route, bytes, start, end, owned);
+        if (route !== undefined) this.#halfClosed(route);
+        break;
+      }
+      case FrameType.CLOSE: {
+        const route = this.#routes.get(channel);
+        this.#toOwner(route, bytes, start, end, owned);
+        if (route !== undefined) this.#drop(route);
+        break;
+      }
+      case FrameType.OPEN: {
+        if (end - start !== 6) throw new ProtocolError("A malformed frame");
+        const carrier = this.#routes.get(readUint48(bytes, start));
+        if (carrier === undefined) this.#writer.control(makeFrame(FrameType.CLOSE, channel));
+        else {
+          this.#addRoute(channel, carrier.owner);
+          this.#toOwner(carrier, bytes, start, end, owned);
+        }
+        break;
+      }
+      case FrameType.EXEC:
+        this.#start(channel, bytes, start, end, owned);
+        break;
+      case FrameType.KILL:
+        this.#kill(channel, bytes.slice(start, end));
+        break;
+      case FrameType.PING:
+        this.#writer.control(makeFrame(FrameType.PONG, 0));
+        break;
+      case FrameType.PONG:
+        break;
+      case FrameType.REQUEST:
+        this.#answer(bytes.subarray(start, end));
+        break;
+      case FrameType.TERMINATE:
+        this.#close();
+        break;
+      case FrameType.REPLY:
+      case FrameType.DONE:
+        throw new ProtocolError("A frame that an agent does not take");
+      default: {
+        const never: never = type;
+        throw new ProtocolError(`A frame of type ${never}`);
+      }
+    }
+  }
+
+  /** Payloads that come in parts get a buffer of their own, which is then given away. */
+  place(): undefined {}
+
+  /** Never called, as `place` gives no place. */
+  placed(): void {}
+
+  #toOwner(route: Route | undefined, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
+    const owner = route?.owner;
+    if (owner?.execution === undefined) return;
+    const from = start - HEADER_BYTES;
+    if (owned && from === 0 && end === bytes.length) {
+      this.#flushOwner(owner);
+      owner.execution.send(bytes);
+      return;
+    }
+    const length = end - from;
+    const needed = owner.inboundBytes + length;
+    if (owner.inboundBytes === 0) this.#dirty.push(owner);
+    if (needed > owner.inbound.length) {
+      const grown = new Uint8Array(Math.max(needed, owner.inbound.length * 2, INBOUND_ROOM_BYTES));
+      grown.set(owner.inbound.subarray(0, owner.inboundBytes));
+      owner.inbound = grown;
+    }
+    owner.inbound.set(bytes.subarray(from, end), owner.inboundBytes);
+    owner.inboundBytes = needed;
+  }
+
+  #flushInbound(): void {
+    if (this.#dirty.length === 0) return;
+    for (const owner of this.#dirty) this.#flushOwner(owner);
+    this.#dirty = [];
+  }
+
+  #flushOwner(owner: Owner): void {
+    if (owner.inboundBytes === 0) return;
+    const frames = owner.inbound.slice(0, owner.inboundBytes);
+    owner.inboundBytes = 0;
+    owner.execution?.send(frames);
+  }
+
+  #start(id: number, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
+    const owner: Owner = {
+      id,
+      execution: undefined,
+      channels: new Map(),
+      executing: true,
+      inbound: EMPTY,
+      inboundBytes: 0,
+    };
+    const route = this.#addRoute(id, owner);
+    this.#owners.add(owner);
+    const reader = new FrameReader({
+      frame: (head, bytes, start, end, owned) => this.#fromOwner(owner, head, bytes, start, end, owned),
+      place: () => undefined,
+      placed: () => {},
+    });
+    const events: ExecutionEvents = {
+      bytes: (chunk) => {
+        if (owner.execution === undefined) return;
+        try {
+          reader.push(chunk);
+        } catch (error) {
+          this.#lose(owner, error as Error);
+        }
+      },
+      lost: (reason) => this.#lose(owner, reason),
+    };
+    try {
+      this.#decoder.reset(bytes.subarray(start, end));
+      owner.execution = this.#options.backend.start(events, this.#decoder.next());
+    } catch (error) {
+      this.#lose(owner, error as Error);
+      return;
+    }
+    this.#toOwner(route, bytes, start, end, owned);
+  }
+
+  #addRoute(id: number, owner: Owner): Route {
+    if (this.#routes.has(id)) throw new ProtocolError(`Channel ${id} is open already`);
+    if (this.#routes.size >= MAX_CHANNELS) throw new ProtocolError("Too many channels");
+    const route: Route = { owner, outbox: new Outbox(id), halves: 2 };
+    this.#routes.set(id, route);
+    owner.channels.set(id, route);
+    return route;
+  }
+
+  #halfClosed(route: Route): void {
+    if (--route.halves === 0) this.#drop(route);
+  }
+
+  #drop(route: Route): void {
+    const id = route.outbox.channel;
+    this.#routes.delete(id);
+    route.owner.channels.delete(id);
+  }
+
+  /** Takes a frame from an execution, which may lie. */
+  #fromOwner(
+    owner: Owner,
+    head: FrameHead,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    owned: boolean,
+  ): void {
+    const { type, channel } = head;
+    const frame = (): Uint8Array => bytes.slice(start - HEADER_BYTES, end);
+    if (type === FrameType.DONE) {
+      owner.executing = false;
+      if (!(head.flags & LINGERS)) this.#release(owner);
+      return;
+    }
+    if (type === FrameType.OPEN) {
+      const carrier = end - start === 6 ? owner.channels.get(readUint48(bytes, start)) : undefined;
+      if (carrier === undefined || channel % 2 !== 0) return;
+      this.#addRoute(channel, owner);
+      this.#writer.control(frame());
+      return;
+    }
+    const route = owner.channels.get(channel);
+    if (route === undefined) return;
+    switch (type) {
+      case FrameType.CREDIT:
+        this.#writer.control(frame());
+        return;
+      case FrameType.DATA:
+      case FrameType.CLOSE:
+      case FrameType.CLOSE_WRITE:
+        if (owned) route.outbox.appendFrames(bytes, start - HEADER_BYTES, end);
+        else {
+          const copy = frame();
+          route.outbox.appendFrames(copy, 0, copy.length);
+        }
+        this.#writer.ready(route.outbox);
+        if (type === FrameType.CLOSE && channel === owner.id) owner.executing = false;
+        if (type === FrameType.CLOSE) this.#drop(route);
+        else if (type === FrameType.CLOSE_WRITE) this.#halfClosed(route);
+        return;
+      default:
+        throw new ProtocolError(`An execution sent a frame of type ${type}`);
+    }
+  }
+
+  /** An execution has ended by itself and in order. */
+  #release(owner: Owner): void {
+    owner.execution?.release();
+    this.#forget(owner);
+  }
+
+  #forget(owner: Owner): void {
+    owner.execution = undefined;
+    owner.executing = false;
+    this.#owners.delete(owner);
+    for (const route of [...owner.channels.values()]) this.#drop(route);
+  }
+
+  /** An execution has ended in another way: its channels end with the reason. */
+  #lose(owner: Owner, reason: Error): void {
+    this.#endChannels(owner, this.#encoder.encode(errorData(reason)).slice());
+  }
+
+  #kill(id: number, reason: Uint8Array): void {
+    const route = this.#routes.get(id);
+    if (route === undefined || route.owner.id !== id) return;
+    this.#endChannels(route.owner, reason);
+  }
+
+  #endChannels(owner: Owner, reason: Uint8Array): void {
+    for (const route of owner.channels.values()) {
+      const close = makeFrame(FrameType.CLOSE, route.outbox.channel, reason);
+      route.outbox.appendFrames(close, 0, close.length);
+      this.#writer.ready(route.outbox);
+    }
+    owner.execution?.kill();
+    this.#forget(owner);
+  }
+
+  #answer(payload: Uint8Array): void {
+    this.#decoder.reset(payload);
+    const request = this.#decoder.next();
+    const [id, kind] = Array.isArray(request) ? request : [];
+    if (typeof id !== "number" || typeof kind !== "string") throw new ProtocolError("A malformed request");
+    let numExecuting = 0;
+    for (const owner of this.#owners) if (owner.executing) numExecuting++;
+    const counts: RouterCounts = {
+      numExecuting,
+      numQueued: 0,
+      numChannels: this.#routes.size,
+      numRunaway: this.#options.backend.runaway,
+    };
+    const answer = this.#options.answer(kind, counts);
+    this.#writer.control(makeFrame(FrameType.REPLY, 0, this.#encoder.encode([id, answer])));
+  }
+}

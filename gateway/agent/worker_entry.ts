@@ -1,0 +1,98 @@
+/** What runs in a Worker of the agent: one execution, behind a port. */
+
+import type { Transport } from "../../channel/transport.ts";
+import { Host } from "./host.ts";
+
+/** What a Worker is told first. */
+export interface WorkerStart {
+  /** The gateway's id. */
+  name: string;
+  /** The first id for channels that are made in it. */
+  firstId: number;
+}
+
+/** What a Worker says of itself; everything else from it is frames. */
+export const WorkerSays = {
+  /** It has ended by itself: `Deno.exit` or `close`. */
+  GONE: 1,
+  /** It ends because it was told to. */
+  DYING: 2,
+} as const;
+
+/** What a Worker is told besides frames: to end. */
+export const DIE = 3;
+
+/** The part of a Worker's global scope that the port needs. */
+interface WorkerScope {
+  addEventListener(type: string, listener: (event: never) => void): void;
+  postMessage(message: unknown, transfer?: Transferable[]): void;
+  close(): void;
+}
+
+/** Starts the Worker's side. Its owner's first message is a {@linkcode WorkerStart}. */
+export function startWorker(): void {
+  const scope = globalThis as unknown as WorkerScope;
+  const post = scope.postMessage.bind(scope);
+  const close = scope.close.bind(scope);
+  let receive: ((bytes: Uint8Array) => void) | undefined;
+  let host: Host | undefined;
+  scope.addEventListener("message", (event: MessageEvent) => {
+    // The port is the agent's: code that listens for messages of its own gets none of these.
+    event.stopImmediatePropagation();
+    const { data } = event;
+    if (receive !== undefined && data instanceof Uint8Array) return receive(data);
+    if (data === DIE) {
+      post(WorkerSays.DYING);
+      close();
+      return;
+    }
+    const { name, firstId } = data as WorkerStart;
+    host = new Host(portTransport((push) => receive = push, post), { name, firstId, shared: false });
+  });
+  scope.addEventListener("unload", () => post(WorkerSays.GONE));
+  Object.assign(scope, {
+    close: () => {
+      post(WorkerSays.GONE);
+      close();
+    },
+    // Frames are the only messages; the sandbox of an execution has no use for others.
+    postMessage: undefined,
+  });
+  catchUncaught((error) => host?.failExecution(error) ?? false);
+}
+
+/** Gives errors that nobody catches to `take`; where that has no use for them they end the isolate as usual. */
+export function catchUncaught(take: (error: unknown) => boolean): void {
+  addEventListener("error", (event) => {
+    if (take(event.error)) event.preventDefault();
+  });
+  addEventListener("unhandledrejection", (event) => {
+    if (take(event.reason)) event.preventDefault();
+  });
+}
+
+/** A transport of messages; buffers are given away, not copied, where that is possible. */
+function portTransport(
+  listen: (push: (bytes: Uint8Array) => void) => void,
+  post: (message: unknown, transfer?: Transferable[]) => void,
+): Transport {
+  // A message is posted at once; the next one waits for a turn of the event loop, and carries what was sent until then.
+  const { port1, port2 } = new MessageChannel();
+  let turned: (() => void) | undefined;
+  port1.onmessage = () => turned?.();
+  return {
+    read: () => Promise.resolve(null),
+    write(bytes, whole) {
+      const message = whole ? bytes : bytes.slice();
+      post(message, [message.buffer as ArrayBuffer]);
+      return new Promise((resolve) => {
+        turned = resolve;
+        port2.postMessage(0);
+      });
+    },
+    close: () => {},
+    abort: () => {},
+    receiveMessages: (push) => listen(push),
+    writeBudget: Infinity,
+  };
+}

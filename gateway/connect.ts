@@ -1,0 +1,176 @@
+/** Makes the connection of a gateway: starts what the spec says and waits for its greeting. */
+
+import { encodeHello, HelloReader } from "../channel/handshake.ts";
+import type { Facts } from "../channel/handshake.ts";
+import { PROTOCOL_VERSION } from "../channel/frame.ts";
+import { ProtocolError } from "../channel/errors.ts";
+import type { Transport } from "../channel/transport.ts";
+import { Waiter } from "../channel/wait.ts";
+import { XSpecError } from "../xspec/mod.ts";
+import type { XSpec } from "../xspec/mod.ts";
+import { ConnectError } from "./errors.ts";
+import type { ConnectErrorKind } from "./errors.ts";
+import { Output } from "./output.ts";
+import type { StderrMode } from "./output.ts";
+import type { ProcessEnd, SpawnedProcess } from "./process/spawn.ts";
+import { spawnPopen } from "./transport/popen.ts";
+
+/** How a gateway is made. */
+export interface GatewayOptions {
+  /** Ends the attempt: it rejects with the signal's reason, and nothing is left running. */
+  signal?: AbortSignal;
+  /** Milliseconds until the attempt fails; by default 30 000. */
+  connectTimeout?: number;
+  /**
+   * Where what the far side prints goes: to this program's stderr (`inherit`, the default), there with the gateway's
+   * id before each line (`prefix`), to `gateway.stderr` (`piped`), or nowhere (`null`).
+   */
+  stderr?: StderrMode;
+}
+
+/** A connection that has been made. */
+export interface Connection {
+  readonly process: SpawnedProcess;
+  readonly output: Output;
+  readonly transport: Transport;
+  /** What the far side said of itself. */
+  readonly facts: Facts;
+  /** What came behind its greeting. */
+  readonly rest: Uint8Array;
+}
+
+const CONNECT_TIMEOUT_MS = 30_000;
+const STDERR_MODES: ReadonlySet<string> = new Set(["inherit", "prefix", "piped", "null"]);
+
+/** How long the exit of a process is waited for once its connection has broken. */
+const EXIT_GRACE_MS = 2_000;
+
+/** Checks options before anything is started. */
+export function checkOptions(options: GatewayOptions): void {
+  const { stderr, connectTimeout, signal } = options;
+  if (stderr !== undefined && !STDERR_MODES.has(stderr)) {
+    throw new RangeError(
+      `Cannot make a gateway: stderr must be inherit, prefix, piped or null, got "${stderr}"`,
+    );
+  }
+  if (connectTimeout !== undefined && !(connectTimeout > 0)) {
+    throw new RangeError(`Cannot make a gateway: connectTimeout must be above 0 ms, got ${connectTimeout}`);
+  }
+  signal?.throwIfAborted();
+}
+
+/**
+ * Connects. Whatever fails, nothing that was started is left running.
+ *
+ * @throws {ConnectError} with the step that failed
+ */
+export async function connect(spec: XSpec, id: string, options: GatewayOptions): Promise<Connection> {
+  if (spec.type !== "popen" || spec.via !== undefined) {
+    throw new XSpecError(
+      `Cannot make a gateway "${id}": this version starts popen gateways only`,
+      String(spec),
+      spec.via === undefined ? spec.type : "via",
+    );
+  }
+  const timeout = options.connectTimeout ?? CONNECT_TIMEOUT_MS;
+  const started = performance.now();
+  let child: SpawnedProcess;
+  try {
+    child = await spawnPopen(spec, id, encodeHello);
+  } catch (error) {
+    throw new ConnectError(
+      "no-deno",
+      `Cannot start gateway "${id}" (${spec}): ${(error as Error).message}`,
+      {},
+      { cause: error },
+    );
+  }
+  const output = new Output(options.stderr ?? "inherit", id, child.stdout, child.stderr);
+  const fail = async (
+    kind: ConnectErrorKind,
+    state: string,
+    end?: ProcessEnd,
+    cause?: unknown,
+  ): Promise<ConnectError> => {
+    child.kill();
+    await child.ended;
+    await output.ended;
+    const tail = output.tail;
+    return new ConnectError(
+      kind,
+      `Cannot start gateway "${id}" (${spec}): ${state}${tail === "" ? "" : `; its last output: ${tail}`}`,
+      { exitCode: end?.code, signal: end?.signal ?? undefined, stderrTail: tail },
+      cause === undefined ? undefined : { cause },
+    );
+  };
+  const greeting = greet(child);
+  greeting.catch(() => {});
+  const deadline = new Waiter<never>({ signal: options.signal, timeout }, () => "No greeting");
+  deadline.promise.catch(() => {});
+  try {
+    const early = child.ended.then((end) => ({ end }));
+    const result = await Promise.race([greeting, early, deadline.promise]);
+    if ("end" in result) {
+      const { code, signal } = result.end;
+      const missing = code === 127 || code === 126;
+      const how = signal === null ? `with code ${code}` : `by ${signal}`;
+      throw await fail(
+        missing ? "no-deno" : "exit",
+        missing ? `there is no Deno that can be run as "${spec.deno ?? "deno"}"` : `the process ended ${how}`,
+        result.end,
+      );
+    }
+    if (result.version !== PROTOCOL_VERSION) {
+      throw await fail("version", `it speaks protocol ${result.version}, not ${PROTOCOL_VERSION}`);
+    }
+    return { process: child, output, ...result };
+  } catch (error) {
+    if (error instanceof ConnectError) throw error;
+    child.kill();
+    if (options.signal?.aborted) {
+      await child.ended;
+      throw options.signal.reason;
+    }
+    if (performance.now() - started >= timeout * 0.99 && deadline.settled) {
+      const noise = output.sawStdout;
+      throw await fail(
+        noise ? "noise" : "timeout",
+        noise ? "it printed something else than a greeting" : `no greeting after ${timeout} ms`,
+      );
+    }
+    const end = await within(child.ended, EXIT_GRACE_MS);
+    throw await fail(error instanceof ProtocolError ? "noise" : "exit", (error as Error).message, end, error);
+  } finally {
+    deadline.resolve(undefined as never);
+  }
+}
+
+interface Greeting {
+  transport: Transport;
+  version: number;
+  facts: Facts;
+  rest: Uint8Array;
+}
+
+async function greet(child: SpawnedProcess): Promise<Greeting> {
+  const transport = await child.connected;
+  const reader = new HelloReader();
+  const buffer = new Uint8Array(16 * 1024);
+  while (true) {
+    const count = await transport.read(buffer);
+    if (count === null) throw new Error("the connection ended before the greeting");
+    const hello = reader.push(buffer.subarray(0, count));
+    if (hello !== undefined) return { transport, ...hello };
+  }
+}
+
+/** The value of a promise, or undefined after a while. */
+export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout>;
+  const late = new Promise<undefined>((resolve) => timer = setTimeout(resolve, ms, undefined));
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer!);
+  }
+}

@@ -1,0 +1,59 @@
+/** The errors of connecting. */
+
+/** Which step of connecting failed. */
+export type ConnectErrorKind =
+  | "host"
+  | "refused"
+  | "auth"
+  | "hostkey"
+  | "no-deno"
+  | "version"
+  | "noise"
+  | "timeout"
+  | "exit";
+
+/** What is known about a failed start. */
+export interface ConnectErrorDetails {
+  /** The exit code of the process that was started. */
+  exitCode?: number | undefined;
+  /** The signal that ended it. */
+  signal?: string | undefined;
+  /** The last lines it wrote. */
+  stderrTail?: string | undefined;
+}
+
+/** A gateway could not be made. Whatever had been started is gone. */
+export class ConnectError extends Error {
+  static {
+    this.prototype.name = "ConnectError";
+  }
+  /** Which step failed. */
+  readonly kind: ConnectErrorKind;
+  /** The exit code of the process that was started. */
+  readonly exitCode: number | undefined;
+  /** The signal that ended it. */
+  readonly signal: string | undefined;
+  /** The last lines it wrote. */
+  readonly stderrTail: string;
+
+  /** Makes the error for a failed step. */
+  constructor(
+    kind: ConnectErrorKind,
+    message: string,
+    details: ConnectErrorDetails = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.kind = kind;
+    this.exitCode = details.exitCode;
+    this.signal = details.signal;
+    this.stderrTail = details.stderrTail ?? "";
+  }
+}
+
+/** The host of a gateway has no address. */
+export class HostNotFoundError extends ConnectError {
+  static {
+    this.prototype.name = "HostNotFoundError";
+  }
+}

@@ -1,0 +1,163 @@
+/** A group of gateways: made together, found by id, ended together. */
+
+import { XSpec, XSpecError } from "../xspec/mod.ts";
+import type { XSpecInit } from "../xspec/mod.ts";
+import { checkOptions, connect } from "./connect.ts";
+import type { GatewayOptions } from "./connect.ts";
+import { Gateway } from "./gateway.ts";
+import type { GatewayExit } from "./stop.ts";
+
+/** How {@linkcode Group.terminate} ends its gateways. */
+export interface TerminateOptions {
+  /** Milliseconds that each gateway gets to end by itself; by default 5 000. Then its process tree is killed. */
+  timeout?: number;
+}
+
+const TERMINATE_TIMEOUT_MS = 5_000;
+
+/** A collection of gateways in the order they were made. Disposing of it ends them all. */
+export class Group implements AsyncDisposable, Iterable<Gateway> {
+  /** What {@linkcode Group.makeGateway} makes without a spec. */
+  defaultSpec = "popen";
+  readonly #gateways = new Map<string, Gateway>();
+  /** Ids that gateways under way have taken. */
+  readonly #taken = new Set<string>();
+  readonly #ending = new Set<Promise<unknown>>();
+  #counter = 0;
+
+  /**
+   * Makes a group and its gateways, which start in parallel. When one fails, all end and the group is empty.
+   *
+   * @throws {XSpecError} before anything is started
+   * @throws {ConnectError} of the first gateway that cannot be made
+   */
+  static async create(
+    specs: Iterable<string | XSpec | XSpecInit>,
+    options: GatewayOptions = {},
+  ): Promise<Group> {
+    const group = new Group();
+    const parsed = [...specs].map((spec) => new XSpec(spec));
+    for (const spec of parsed) group.allocateId(spec);
+    const abort = new AbortController();
+    const signal = options.signal === undefined
+      ? abort.signal
+      : AbortSignal.any([options.signal, abort.signal]);
+    let first: unknown;
+    await Promise.all(parsed.map((spec) =>
+      group.makeGateway(spec, { ...options, signal }).catch((error) => {
+        if (!abort.signal.aborted) first = error;
+        abort.abort(error);
+      })
+    ));
+    if (abort.signal.aborted) {
+      await group.terminate();
+      throw first;
+    }
+    return group;
+  }
+
+  /** How many gateways there are. */
+  get size(): number {
+    return this.#gateways.size;
+  }
+
+  /**
+   * Makes a gateway. Resolves once the far side has answered; whatever fails, nothing is left running.
+   *
+   * @throws {XSpecError} when the spec is not valid or its id is taken, before anything is started
+   * @throws {ConnectError} when the gateway cannot be made
+   */
+  async makeGateway(spec?: string | XSpec | XSpecInit, options: GatewayOptions = {}): Promise<Gateway> {
+    const parsed = spec instanceof XSpec
+      ? spec
+      : new XSpec(spec === undefined || spec === "" ? this.defaultSpec : spec);
+    checkOptions(options);
+    const id = this.#take(parsed);
+    try {
+      const connection = await connect(parsed, id, options);
+      const gateway: Gateway = new Gateway(id, parsed, this, connection, () => this.#remove(gateway));
+      this.#gateways.set(id, gateway);
+      return gateway;
+    } catch (error) {
+      this.#taken.delete(id);
+      throw error;
+    }
+  }
+
+  /**
+   * Gives a spec without an id the next one: `gw0`, `gw1`, …
+   *
+   * @throws {XSpecError} when the spec has an id that is taken
+   */
+  allocateId(spec: XSpec): void {
+    if (spec.id !== undefined) {
+      this.#checkFree(spec, spec.id);
+      return;
+    }
+    while (this.#taken.has(`gw${this.#counter}`)) this.#counter++;
+    spec.id = `gw${this.#counter++}`;
+  }
+
+  #take(spec: XSpec): string {
+    this.allocateId(spec);
+    const id = spec.id!;
+    this.#checkFree(spec, id);
+    this.#taken.add(id);
+    return id;
+  }
+
+  #checkFree(spec: XSpec, id: string): void {
+    if (this.#taken.has(id)) {
+      throw new XSpecError(
+        `Cannot make a gateway "${id}": the group has one with that id`,
+        String(spec),
+        "id",
+      );
+    }
+  }
+
+  #remove(gateway: Gateway): void {
+    if (this.#gateways.get(gateway.id) !== gateway) return;
+    this.#gateways.delete(gateway.id);
+    this.#taken.delete(gateway.id);
+    const ending: Promise<unknown> = gateway.closed.then(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  /** The gateway with an id, or at a place in the order of making. */
+  get(key: string | number): Gateway | undefined {
+    return typeof key === "string" ? this.#gateways.get(key) : [...this.#gateways.values()].at(key);
+  }
+
+  /** Whether the group holds a gateway, or one with this id. */
+  has(key: string | Gateway): boolean {
+    return typeof key === "string" ? this.#gateways.has(key) : this.#gateways.get(key.id) === key;
+  }
+
+  /** The gateways in the order they were made; a copy, so that they may leave meanwhile. */
+  [Symbol.iterator](): Iterator<Gateway> {
+    return [...this.#gateways.values()][Symbol.iterator]();
+  }
+
+  /** Ends every gateway, in bounded time, and says how each one ended. */
+  async terminate(options: TerminateOptions = {}): Promise<GatewayExit[]> {
+    const timeout = options.timeout ?? TERMINATE_TIMEOUT_MS;
+    if (!(timeout >= 0)) {
+      throw new RangeError(`Cannot terminate: timeout must be 0 or more milliseconds, got ${timeout}`);
+    }
+    return await Promise.all([...this].map((gateway) => gateway.terminate(timeout)));
+  }
+
+  /** Ends every gateway and waits for that. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.terminate();
+  }
+}
+
+/** The group of {@linkcode makeGateway}. */
+export const defaultGroup: Group = new Group();
+
+/** Makes a gateway in the {@linkcode defaultGroup}; see {@linkcode Group.makeGateway}. */
+export function makeGateway(spec?: string | XSpec | XSpecInit, options?: GatewayOptions): Promise<Gateway> {
+  return defaultGroup.makeGateway(spec, options);
+}

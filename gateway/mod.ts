@@ -1,0 +1,17 @@
+/**
+ * Gateways and groups: processes that execute what they are sent.
+ *
+ * @module
+ */
+
+export type { GatewayOptions } from "./connect.ts";
+export {
+  ConnectError,
+  type ConnectErrorDetails,
+  type ConnectErrorKind,
+  HostNotFoundError,
+} from "./errors.ts";
+export { type ExecOptions, Gateway, type RemoteInfo, type RemoteStatus } from "./gateway.ts";
+export { defaultGroup, Group, makeGateway, type TerminateOptions } from "./group.ts";
+export type { StderrMode } from "./output.ts";
+export type { GatewayExit } from "./stop.ts";

@@ -1,0 +1,27 @@
+/** The shell line that starts a process so that nothing of it outlives whoever started it. */
+
+import { quoteWord } from "../../xspec/mod.ts";
+
+/** How the guarded process runs. */
+export interface GuardOptions {
+  /** What is added to its scheduling priority. */
+  nice?: number | undefined;
+}
+
+/**
+ * A POSIX shell script that becomes `command` (`exec`, so its process id and its exit are the shell's own), beside a
+ * second, tiny process that does nothing but wait for the end of stdin, the lifeline. Whoever started the script holds
+ * the other end. When that closes it, or is gone in whatever way, the whole process group is killed: a busy loop, a
+ * stopped process and every child that did not leave the group.
+ *
+ * - The script must be the leader of a process group (`detached`), so that `$$` names the group.
+ * - The command's stdin is empty; stdout, stderr and descriptor 3 stay as they are.
+ * - Where `deno` is not on PATH, `~/.deno/bin` is looked at too.
+ */
+export function guardScript(command: readonly string[], options: GuardOptions = {}): string {
+  const nice = options.nice === undefined ? "" : `nice -n ${options.nice} `;
+  const words = command.map(quoteWord).join(" ");
+  return 'PATH="$PATH:$HOME/.deno/bin"; exec 4<&0; ' +
+    "{ exec 3<&-; read -r _; kill -9 -$$; } <&4 4<&- >/dev/null 2>&1 & " +
+    `exec ${nice}${words} 4<&- </dev/null`;
+}

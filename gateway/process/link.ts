@@ -1,0 +1,136 @@
+/** The link to a local Deno process: how its bytes come and go, and what its first lines of code are. */
+
+import type { Transport } from "../../channel/transport.ts";
+import type { PermissionName, Permissions } from "../../xspec/mod.ts";
+
+/** How a process is reached. */
+export type LinkKind = "socket" | "descriptor";
+
+/** A permission that the process holds only until it has connected. */
+export interface Revocation {
+  name: "read" | "write" | "net";
+  path?: string;
+  host?: string;
+}
+
+/** What a process needs in order to connect, and gives back afterwards. */
+export interface ConnectGrant {
+  /** Its permissions with what connecting takes. */
+  permissions: Permissions;
+  /** What it revokes before any other code runs. */
+  revoke: Revocation[];
+}
+
+/**
+ * Adds to permissions what it takes to connect to the Unix socket at `path`. What is allowed anyway is neither added
+ * nor revoked.
+ *
+ * @returns undefined where what is denied stands in the way: then the link is a descriptor
+ */
+export function connectGrant(permissions: Permissions, path: string, cwd: string): ConnectGrant | undefined {
+  if (permissions.deny.read || permissions.deny.write || permissions.deny.net) return undefined;
+  if (permissions.all) return { permissions, revoke: [] };
+  const allow: Partial<Record<PermissionName, true | readonly string[]>> = { ...permissions.allow };
+  const revoke: Revocation[] = [];
+  for (const name of ["read", "write"] as const) {
+    const list = allow[name];
+    if (list === true || list?.some((entry) => isBelow(path, resolve(cwd, entry)))) continue;
+    allow[name] = [...(list ?? []), path];
+    revoke.push({ name, path });
+  }
+  if (allow.net !== true) {
+    allow.net = [...(allow.net ?? []), `unix:${path}`];
+    revoke.push({ name: "net", host: `unix:${path}` });
+  }
+  return { permissions: { ...permissions, allow }, revoke };
+}
+
+/** `entry` as an absolute path without `.` and `..`. */
+function resolve(cwd: string, entry: string): string {
+  const parts: string[] = [];
+  for (const part of (entry.startsWith("/") ? entry : `${cwd}/${entry}`).split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return `/${parts.join("/")}`;
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
+}
+
+/** Bytes of the proof that whoever connects is the process that was started. */
+export const NONCE_BYTES = 16;
+
+/** What the first lines of a process get from whoever started it, in its arguments. */
+export interface StageZero {
+  kind: LinkKind;
+  /** The socket, for that kind of link. */
+  path: string;
+  revoke: Revocation[];
+  /** Proof, in hexadecimal digits. */
+  nonce: string;
+}
+
+/**
+ * The first code of a process, as a URL for `deno run`: it connects, gives back the permissions that this took, proves
+ * itself, reads the agent (4 bytes of length, then the script) and starts it on the same connection.
+ */
+export function stageZeroUrl(zero: StageZero): string {
+  const open = zero.kind === "socket" ? SOCKET_LINK : DESCRIPTOR_LINK;
+  return "data:text/javascript," + encodeURIComponent(`const Z=${JSON.stringify(zero)};${open}${STAGE_ZERO}`);
+}
+
+const SOCKET_LINK = `const l=await Deno.connect({transport:"unix",path:Z.path});
+for(const p of Z.revoke)Deno.permissions.revokeSync(p);`;
+
+/** Descriptor 3 is one end of a pair of sockets. Reading is pulled, so that the kernel holds what nobody wants yet. */
+const DESCRIPTOR_LINK = `const{Socket}=await import("node:net");
+const s=new Socket({fd:3});let e=false,w;s.pause();
+const k=()=>{w&&w();w=undefined};s.on("readable",k);s.on("end",()=>{e=true;k()});
+s.on("close",()=>{e=true;k()});s.on("error",()=>{e=true;k()});
+const l={async read(b){for(;;){const n=Math.min(b.length,s.readableLength);
+if(n>0){b.set(s.read(n));return n}if(e)return null;s.read(0);await new Promise(r=>w=r)}},
+write:b=>new Promise((r,j)=>s.write(b,x=>x?j(x):r(b.length))),close:()=>s.destroy()};`;
+
+const STAGE_ZERO = `
+const w=async b=>{for(let o=0;o<b.length;)o+=await l.write(b.subarray(o))};
+const r=async n=>{const b=new Uint8Array(n);for(let o=0;o<n;){const c=await l.read(b.subarray(o));if(c===null)Deno.exit(0);o+=c}return b};
+await w(Uint8Array.fromHex(Z.nonce));
+const n=new DataView((await r(4)).buffer).getUint32(0);
+const t=await r(n),a=await import(URL.createObjectURL(new Blob([t],{type:"text/javascript"})));
+a.startAgent(l,t)`;
+
+/** What both `Deno.Conn` and the script above offer. */
+export interface RawLink {
+  read(into: Uint8Array): Promise<number | null>;
+  write(bytes: Uint8Array): Promise<number>;
+  close(): void;
+}
+
+/** A few large pieces a turn keep the link busy and other channels alive. */
+const WRITE_BUDGET_BYTES = 256 * 1024 + 64;
+
+/** Makes a transport of a link. */
+export function linkTransport(link: RawLink): Transport {
+  let closed = false;
+  const close = (): void => {
+    if (closed) return;
+    closed = true;
+    try {
+      link.close();
+    } catch {
+      // It has been closed by its end.
+    }
+  };
+  return {
+    read: (into) => closed ? Promise.resolve(null) : link.read(into),
+    async write(bytes) {
+      let offset = await link.write(bytes);
+      while (offset < bytes.length) offset += await link.write(bytes.subarray(offset));
+    },
+    close,
+    abort: close,
+    writeBudget: WRITE_BUDGET_BYTES,
+  };
+}

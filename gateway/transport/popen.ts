@@ -1,0 +1,61 @@
+/** `popen`: a Deno process on this machine. */
+
+import type { Facts } from "../../channel/handshake.ts";
+import { runFlags, splitWords, withEnv } from "../../xspec/mod.ts";
+import type { XSpec } from "../../xspec/mod.ts";
+import { agentScript } from "../_agent_bundle.ts";
+import type { AgentConfig } from "../agent/main.ts";
+import { spawnDeno } from "../process/spawn.ts";
+import type { SpawnedProcess } from "../process/spawn.ts";
+
+/** An agent that starts processes runs no code of its users; this is what starting takes. */
+const STARTER_PERMISSIONS: AgentConfig["permissions"] = {
+  all: false,
+  allow: { run: true, read: true, write: true, net: true, env: ["TMPDIR"] },
+  deny: {},
+};
+
+/** Starts the process. Throws what the system says when that is impossible. */
+export function spawnPopen(
+  spec: XSpec,
+  id: string,
+  greet: (facts: Facts) => Uint8Array,
+): Promise<SpawnedProcess> {
+  const deno = spec.deno === undefined ? [ownDeno()] : splitWords(spec.deno, "deno", String(spec));
+  const permissions = withEnv(spec.permissions, Object.keys(spec.env));
+  const cwd = workingFolder(spec.chdir);
+  const flags = runFlags({ permissions: spec.permissions, env: spec.env, memory: spec.memory })
+    .filter((flag) => flag.startsWith("--v8-flags"));
+  const config: AgentConfig = {
+    role: "agent",
+    name: id,
+    execmodel: spec.execmodel,
+    cwd,
+    permissions,
+    deno,
+    flags,
+    env: spec.env,
+  };
+  return spawnDeno({
+    deno,
+    permissions: spec.execmodel === "process" ? STARTER_PERMISSIONS : permissions,
+    flags,
+    env: spec.env,
+    cwd,
+    nice: spec.nice,
+    agent: agentScript(),
+    hello: greet(config as unknown as Facts),
+  });
+}
+
+/** This program's own executable; a compiled program is no Deno that could run something else. */
+function ownDeno(): string {
+  return Deno.build.standalone ? "deno" : Deno.execPath();
+}
+
+/** The absolute path of a working directory, which is made if it is missing. */
+function workingFolder(chdir: string | undefined): string {
+  if (chdir === undefined) return Deno.cwd();
+  Deno.mkdirSync(chdir, { recursive: true });
+  return Deno.realPathSync(chdir);
+}

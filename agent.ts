@@ -5,12 +5,12 @@
  * @module
  */
 
-import { serve, startIfWorker } from "./gateway/agent/main.ts";
+import { serve } from "./gateway/agent/main.ts";
 import type { RawLink } from "./gateway/process/link.ts";
 
-startIfWorker();
+export { startWorker } from "./gateway/agent/worker_entry.ts";
 
 /** Serves a gateway on a link. Called by the first lines of a process with the link and the script's own text. */
-export function startAgent(link: RawLink, script: Uint8Array): Promise<void> {
-  return serve(link, import.meta.url, script);
+export function startAgent(link: RawLink, script: Uint8Array<ArrayBuffer>): Promise<void> {
+  return serve(link, script);
 }

@@ -1,7 +1,8 @@
 /** Turns bytes back into items. What comes in is hostile: a count is believed only as far as the input can fill it. */
 
 import { LoadError } from "./errors.ts";
-import { BINARY_KINDS, CONSTANT, EXT, MAX_DEPTH } from "./item.ts";
+import { bigint, binary, decodeUtf8, error, invalid, sparse, utf16 } from "./_revive.ts";
+import { CONSTANT, EXT, MAX_DEPTH } from "./item.ts";
 
 /** What the decoder asks of whoever knows channels. */
 export interface DecodeHooks {
@@ -23,26 +24,16 @@ const SHORT_STRING_BYTES = 48;
 const CACHED_KEY_BYTES = 32;
 /** How many keys are remembered, a power of two. */
 const CACHED_KEYS = 256;
-/** What a hole looks like among an array's elements: fixext 1, constant, hole. */
-const HOLE_BYTES = [0xd4, EXT.CONSTANT, CONSTANT.HOLE] as const;
 
 const NOTHING = new Uint8Array(0);
 const { fromCharCode } = String;
 const bytesPrototype = Uint8Array.prototype;
-// Without ignoreBOM a leading U+FEFF would be lost.
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 // Aliases to put a float together; little-endian, as every platform of Deno is and as binary data in the format is.
 const f64 = new Float64Array(1);
 const f32 = new Float32Array(f64.buffer);
 const i64 = new BigInt64Array(f64.buffer);
 const u64 = new BigUint64Array(f64.buffer);
 const u32 = new Uint32Array(f64.buffer);
-const errorTypes: ReadonlyMap<unknown, ErrorConstructor> = new Map(
-  [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((
-    type,
-  ) => [type.name, type]),
-);
 
 /** Turns bytes back into items, one after the other. */
 export class Decoder {
@@ -211,7 +202,7 @@ export class Decoder {
     const buf = this.#buf;
     let pos = this.#take(length);
     const end = pos + length;
-    if (length > SHORT_STRING_BYTES) return decodeUtf8(buf, pos, end);
+    if (length > SHORT_STRING_BYTES) return decodeUtf8(buf.subarray(pos, end));
     let text = "";
     // Eight at a time makes fewer strings on the way.
     while (pos + 8 <= end) {
@@ -223,13 +214,13 @@ export class Decoder {
       const f = buf[pos + 5]!;
       const g = buf[pos + 6]!;
       const h = buf[pos + 7]!;
-      if ((a | b | c | d | e | f | g | h) >= 0x80) return decodeUtf8(buf, end - length, end);
+      if ((a | b | c | d | e | f | g | h) >= 0x80) return decodeUtf8(buf.subarray(end - length, end));
       text += fromCharCode(a, b, c, d, e, f, g, h);
       pos += 8;
     }
     while (pos < end) {
       const byte = buf[pos++]!;
-      if (byte >= 0x80) return decodeUtf8(buf, end - length, end);
+      if (byte >= 0x80) return decodeUtf8(buf.subarray(end - length, end));
       text += fromCharCode(byte);
     }
     return text;
@@ -251,8 +242,7 @@ export class Decoder {
         this.offset = pos + 1;
         array[i] = this.#float64();
       } else if (
-        lead === HOLE_BYTES[0] && buf[pos + 1] === HOLE_BYTES[1] && buf[pos + 2] === HOLE_BYTES[2] &&
-        pos + 3 <= end
+        lead === 0xd4 && end - pos > 2 && buf[pos + 1] === EXT.CONSTANT && buf[pos + 2] === CONSTANT.HOLE
       ) {
         this.offset = pos + 3;
       } else {
@@ -267,6 +257,7 @@ export class Decoder {
     if (depth >= MAX_DEPTH) throw tooDeep();
     if (2 * length > this.#end - this.offset) throw truncated();
     const map: Record<string, unknown> = {};
+    let isSparse = false;
     for (let i = 0; i < length; i++) {
       const known = this.#knownKey();
       if (known !== undefined) {
@@ -278,7 +269,10 @@ export class Decoder {
       if (key === "__proto__") {
         Object.defineProperty(map, key, { value, writable: true, enumerable: true, configurable: true });
       } else {
-        if (isDigit(key.charCodeAt(0)) && Number(key) > 16 + 4 * i) sparse(map);
+        if (!isSparse && Number(key) > 16 + 4 * i) {
+          sparse(map);
+          isSparse = true;
+        }
         map[key] = value;
       }
     }
@@ -321,7 +315,7 @@ export class Decoder {
     const start = this.offset - length;
     // After a header of one byte, as many units as bytes: ASCII.
     if (
-      lead === (0xa0 | length) && length > 0 && length < 32 && !isDigit(buf[start]!) && key !== "__proto__"
+      lead === (0xa0 | length) && length > 0 && length < 32 && !/^[0-9]/.test(key) && key !== "__proto__"
     ) {
       const slot = this.#slot(start, length);
       this.#keyBytes.set(buf.subarray(start, this.offset), slot * CACHED_KEY_BYTES);
@@ -332,35 +326,30 @@ export class Decoder {
   }
 
   #ext(length: number, depth: number): unknown {
-    const buf = this.#buf;
     const type = this.#uint8() << 24 >> 24;
-    const pos = this.#take(length);
+    const start = this.#take(length);
     const stop = this.offset;
+    const payload = this.#buf.subarray(start, stop);
     switch (type) {
       case EXT.CONSTANT:
-        if (length === 1 && buf[pos] === CONSTANT.UNDEFINED) return undefined;
-        if (length === 1 && buf[pos] === CONSTANT.INVALID_DATE) return new Date(NaN);
+        if (length === 1 && payload[0] === CONSTANT.UNDEFINED) return undefined;
+        if (length === 1 && payload[0] === CONSTANT.INVALID_DATE) return new Date(NaN);
         throw invalid("constant");
       case EXT.UTF16:
-        if (length & 1) throw invalid("string");
-        return utf16(buf, pos, stop);
+        return utf16(payload);
       case EXT.BIGINT:
-        return bigint(buf, pos, stop);
+        return bigint(payload);
       case EXT.BINARY:
-        if (length === 0) throw invalid("binary data");
-        return binary(buf[pos]!, buf.slice(pos + 1, stop).buffer as ArrayBuffer);
+        return binary(payload);
       case EXT.URL:
-        return new URL(decodeUtf8(buf, pos, stop));
+        return new URL(decodeUtf8(payload));
       case EXT.CHANNEL:
-        return this.#channel(pos, stop);
-      case EXT.TIMESTAMP:
-        this.offset = pos;
-        return this.#date(length);
+        return this.#channel(payload);
     }
     // What holds items is read with the payload as the whole input.
     const end = this.#end;
     this.#end = stop;
-    this.offset = pos;
+    this.offset = start;
     const value = this.#nested(type, depth);
     if (this.offset !== stop) throw new LoadError("Cannot load: bytes follow the content of an extension");
     this.#end = end;
@@ -379,6 +368,8 @@ export class Decoder {
       if (typeof source === "string" && typeof flags === "string") return new RegExp(source, flags);
     } else if (type === EXT.ERROR) {
       return error(this.#value(depth));
+    } else if (type === EXT.TIMESTAMP) {
+      return this.#date(this.#end - this.offset);
     }
     throw invalid(`extension type ${type}`);
   }
@@ -397,10 +388,9 @@ export class Decoder {
     return map;
   }
 
-  #channel(pos: number, stop: number): unknown {
-    let id = 0;
-    for (let i = pos; i < stop && id <= Number.MAX_SAFE_INTEGER; i++) id = id * 256 + this.#buf[i]!;
-    if (pos === stop || id > Number.MAX_SAFE_INTEGER) throw invalid("channel");
+  #channel(payload: Uint8Array): unknown {
+    const id = payload.reduce((id, byte) => id * 256 + byte, 0);
+    if (payload.length === 0 || !Number.isSafeInteger(id)) throw invalid("channel");
     if (this.#hooks === undefined) throw new LoadError(`Cannot load: channel ${id} has no meaning here`);
     return this.#hooks.channel(id);
   }
@@ -429,90 +419,4 @@ function truncated(): LoadError {
 
 function tooDeep(): LoadError {
   return new LoadError(`Cannot load: nested deeper than ${MAX_DEPTH} containers`);
-}
-
-function invalid(what: string): LoadError {
-  return new LoadError(`Cannot load: invalid ${what}`);
-}
-
-/**
- * Makes an object keep its numbered properties in a table: for a single "499" it would otherwise set aside room for
- * hundreds, from a few bytes of input.
- */
-function sparse(map: Record<string, unknown>): void {
-  const far = "4294967294";
-  if (Object.hasOwn(map, far)) return;
-  map[far] = undefined;
-  delete map[far];
-}
-
-/** Decodes with the lax decoder, twice as fast as the strict one, which then looks at what may be a replacement. */
-function decodeUtf8(buf: Uint8Array, pos: number, end: number): string {
-  const bytes = buf.subarray(pos, end);
-  const text = utf8.decode(bytes);
-  return text.includes("\ufffd") ? strictUtf8.decode(bytes) : text;
-}
-
-function isDigit(unit: number): boolean {
-  return unit >= 0x30 && unit <= 0x39;
-}
-
-function utf16(buf: Uint8Array, pos: number, stop: number): string {
-  let text = "";
-  const units: number[] = [];
-  while (pos < stop) {
-    units.push(buf[pos]! | buf[pos + 1]! << 8);
-    pos += 2;
-    if (units.length === 1024 || pos === stop) text += fromCharCode(...units.splice(0));
-  }
-  return text;
-}
-
-function bigint(buf: Uint8Array, pos: number, stop: number): bigint {
-  const sign = buf[pos];
-  const length = stop - pos - 1;
-  // V8 holds bigints of up to 2^30 bits.
-  if (length < 1 || length > 2 ** 27 || sign !== 0 && sign !== 1) throw invalid("bigint");
-  const digits = new Uint8Array(2 * length);
-  for (let i = 0; i < length; i++) {
-    const byte = buf[pos + 1 + i]!;
-    digits[2 * i] = "0123456789abcdef".charCodeAt(byte >> 4);
-    digits[2 * i + 1] = "0123456789abcdef".charCodeAt(byte & 15);
-  }
-  const magnitude = BigInt("0x" + decodeUtf8(digits, 0, 2 * length));
-  return sign === 1 ? -magnitude : magnitude;
-}
-
-function binary(kind: number, buffer: ArrayBuffer): ArrayBuffer | ArrayBufferView {
-  if (kind === 0) return buffer;
-  const Type = BINARY_KINDS[kind];
-  if (Type === undefined) throw new LoadError(`Cannot load: binary data of unknown kind ${kind}`);
-  return new Type(buffer);
-}
-
-/** Makes an error of the class that its name tells, and never one with a stack of this place. */
-function error(fields: unknown): Error {
-  if (typeof fields !== "object" || fields === null || Object.getPrototypeOf(fields) !== Object.prototype) {
-    throw invalid("error");
-  }
-  const { name, message, stack, ...others } = fields as Record<string, unknown>;
-  if (typeof name !== "string" || typeof message !== "string") throw invalid("error");
-  const isAggregate = name === "AggregateError";
-  const Type = errorTypes.get(name) ?? Error;
-  const { stackTraceLimit } = Error as { stackTraceLimit?: number };
-  let made: Error;
-  try {
-    (Error as { stackTraceLimit?: number | undefined }).stackTraceLimit = 0;
-    made = isAggregate ? new AggregateError([], message) : new Type(message);
-  } finally {
-    (Error as { stackTraceLimit?: number | undefined }).stackTraceLimit = stackTraceLimit;
-  }
-  const define = (key: string, value: unknown, enumerable: boolean) =>
-    Object.defineProperty(made, key, { value, enumerable, writable: true, configurable: true });
-  if (!isAggregate && Type.name !== name) define("name", name, false);
-  define("stack", typeof stack === "string" ? stack : `${name}: ${message}`, false);
-  for (const key of Object.keys(others)) {
-    define(key, others[key], !(key === "cause" || isAggregate && key === "errors"));
-  }
-  return made;
 }

@@ -1,7 +1,7 @@
 /** Turns items into bytes. The hot path tracks neither paths nor cycles: a second, slow walk explains a failure. */
 
-import { DumpError } from "./errors.ts";
 import { BINARY_KINDS, CONSTANT, EXT, MAX_DEPTH, MAX_ITEM_BYTES } from "./item.ts";
+import { explain, inCycle, Refusal, tooDeep, TooLong, unknownObject } from "./_explain.ts";
 
 /** What the encoder asks of whoever knows channels. */
 export interface EncodeHooks {
@@ -10,24 +10,20 @@ export interface EncodeHooks {
    *
    * @param value An object that is nothing else the format knows.
    * @returns The channel's id, a safe integer of at least 0, or undefined when `value` is not a Channel.
-   * @throws {Error} When the Channel cannot be sent; its message goes into the {@linkcode DumpError}.
+   * @throws {Error} When the Channel cannot be sent; its message goes into the `DumpError`.
    */
   channel(value: unknown): number | undefined;
 }
 
-/** Why a value cannot be sent; never leaves this file. */
-class Refusal extends Error {}
-
-/** The one refusal that has no culprit. */
-class TooLong extends Refusal {}
-
-/** Free bytes that the start of every value finds: more than any scalar or header needs. */
+/** Free bytes that the start of every value finds: more than any number or header needs. */
 const SLACK_BYTES = 16;
 const INITIAL_BYTES = 4096;
 /** A buffer beyond this is let go before the next item, so that one huge item is not paid for ever after. */
 const RETAIN_BYTES = 4 * 1024 * 1024;
-/** Below this many units a loop beats `encodeInto`, whose call alone costs as much as the loop. */
+/** Up to so many units a loop beats `encodeInto`, whose call alone costs as much as the loop. */
 const SHORT_STRING_UNITS = 64;
+/** The payloads for which an extension has a header without a length. */
+const FIXED_EXT_BYTES = [1, 2, 4, 8, 16];
 
 const { getPrototypeOf, hasOwn, keys } = Object;
 const { isArray } = Array;
@@ -49,10 +45,10 @@ export class Encoder {
   /** The last position at which a value may start without a look at the room left. */
   #safe = INITIAL_BYTES - SLACK_BYTES;
   #busy = false;
-  /** The errors being written: what they hold is dropped where it cannot be sent, so depth alone ends no cycle. */
+  /** The errors being written: what they hold is left out where it cannot be sent, so depth alone ends no cycle. */
   #errors: Set<unknown> = new Set();
 
-  /** Makes an encoder; without `hooks` a Channel is a {@linkcode DumpError}. */
+  /** Makes an encoder; without `hooks` a Channel is a `DumpError`. */
   constructor(hooks?: EncodeHooks) {
     this.#hooks = hooks;
   }
@@ -76,12 +72,10 @@ export class Encoder {
     this.#busy = true;
     try {
       const end = this.#write(value, 0, 0);
-      if (end > MAX_ITEM_BYTES) throw tooLong();
+      if (end > MAX_ITEM_BYTES) throw new TooLong();
       return this.#buf.subarray(0, end);
     } catch (error) {
-      if (!(error instanceof TooLong)) this.#explain(value, "$", 0, []);
-      // Otherwise only what changes while it is read can fail once and not twice.
-      throw refuse("$", error);
+      throw explain(value, error, (value, depth) => this.#write(value, 0, depth));
     } finally {
       this.#busy = false;
     }
@@ -94,11 +88,11 @@ export class Encoder {
     this.#safe = length - SLACK_BYTES;
   }
 
-  /** Makes room for everything below `end` and the next value's header; what is below `used` stays. */
+  /** Makes room for everything below `end` and a header behind it; what is below `used` stays. */
   #room(used: number, end: number): Uint8Array<ArrayBuffer> {
     if (end > this.#safe) {
-      // The room asked for may be a little more than is then used, so the exact check comes at the item's end.
-      if (end > MAX_ITEM_BYTES + 256) throw tooLong();
+      // A little more is asked for than is then used, so the exact check comes at the item's end.
+      if (end > MAX_ITEM_BYTES + 256) throw new TooLong();
       this.#resize(Math.max(end, Math.min(used * 2, MAX_ITEM_BYTES)) + 2 * SLACK_BYTES, used);
     }
     return this.#buf;
@@ -106,111 +100,75 @@ export class Encoder {
 
   /** Writes one value at `pos`, inside `depth` containers, and returns the position behind it. */
   #write(value: unknown, pos: number, depth: number): number {
-    if (pos > this.#safe) this.#room(pos, pos + SLACK_BYTES);
     if (typeof value === "string") return this.#string(value, pos);
-    if (typeof value === "number") return this.#number(value, pos);
+    if (pos > this.#safe) this.#room(pos, pos);
     const buf = this.#buf;
+    if (typeof value === "number") return number(buf, value, pos);
     if (typeof value === "object") {
       if (value !== null) return this.#object(value, pos, depth);
       buf[pos] = 0xc0;
-      return pos + 1;
-    }
-    if (typeof value === "boolean") {
+    } else if (typeof value === "boolean") {
       buf[pos] = value ? 0xc3 : 0xc2;
-      return pos + 1;
+    } else if (value === undefined) {
+      return constant(buf, CONSTANT.UNDEFINED, pos);
+    } else if (typeof value === "bigint") {
+      return this.#bigint(value, pos);
+    } else {
+      throw new Refusal(`it is a ${typeof value}`);
     }
-    if (value === undefined) return this.#constant(CONSTANT.UNDEFINED, pos);
-    if (typeof value === "bigint") return this.#bigint(value, pos);
-    throw new Refusal(`it is a ${typeof value}`);
-  }
-
-  #number(value: number, pos: number): number {
-    const buf = this.#buf;
-    const int = value | 0;
-    if (int === value && (int !== 0 || 1 / value > 0)) {
-      if (int >= 0) {
-        if (int < 0x80) {
-          buf[pos] = int;
-          return pos + 1;
-        }
-        if (int < 0x100) {
-          buf[pos] = 0xcc;
-          buf[pos + 1] = int;
-          return pos + 2;
-        }
-        if (int < 0x10000) return write16(buf, pos, 0xcd, int);
-        return write32(buf, pos, 0xce, int);
-      }
-      if (int >= -0x20) {
-        buf[pos] = int;
-        return pos + 1;
-      }
-      if (int >= -0x80) {
-        buf[pos] = 0xd0;
-        buf[pos + 1] = int;
-        return pos + 2;
-      }
-      if (int >= -0x8000) return write16(buf, pos, 0xd1, int);
-      return write32(buf, pos, 0xd2, int);
-    }
-    if (value >>> 0 === value && value !== 0) return write32(buf, pos, 0xce, value);
-    if (value !== value) {
-      buf[pos] = 0xca;
-      return put32(buf, pos + 1, 0x7fc00000);
-    }
-    if (Math.fround(value) === value) {
-      buf[pos] = 0xca;
-      f32[0] = value;
-      return put32(buf, pos + 1, u32[0]!);
-    }
-    buf[pos] = 0xcb;
-    f64[0] = value;
-    return put32(buf, put32(buf, pos + 1, u32[1]!), u32[0]!);
+    return pos + 1;
   }
 
   #bigint(value: bigint, pos: number): number {
-    const buf = this.#buf;
     const signed = BigInt.asIntN(64, value) === value;
     if (signed || BigInt.asUintN(64, value) === value) {
-      buf[pos] = signed ? 0xd3 : 0xcf;
+      this.#buf[pos] = signed ? 0xd3 : 0xcf;
       i64[0] = value;
-      return put32(buf, put32(buf, pos + 1, u32[1]!), u32[0]!);
+      return put64(this.#buf, pos + 1);
     }
     let hex = (value < 0n ? -value : value).toString(16);
     if (hex.length & 1) hex = "0" + hex;
-    const length = hex.length / 2 + 1;
-    pos = this.#extHeader(EXT.BIGINT, length, pos);
-    const room = this.#room(pos, pos + length);
-    room[pos++] = value < 0n ? 1 : 0;
-    for (let i = 0; i < hex.length; i += 2) room[pos++] = parseInt(hex.slice(i, i + 2), 16);
-    return pos;
+    const bytes = new Uint8Array(hex.length / 2);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+    return this.#tagged(EXT.BIGINT, value < 0n ? 1 : 0, bytes, pos);
   }
 
   #string(value: string, pos: number): number {
     const length = value.length;
     if (length > SHORT_STRING_UNITS) return this.#longString(value, pos);
-    const buf = this.#room(pos, pos + SHORT_STRING_UNITS + 2);
-    let at = pos;
-    if (length < 32) {
-      buf[at++] = 0xa0 | length;
-    } else {
-      buf[at++] = 0xd9;
-      buf[at++] = length;
-    }
+    const buf = this.#room(pos, pos + 3 * SHORT_STRING_UNITS);
+    // The header has the width that suits ASCII; where the bytes turn out to need a wider one they are moved.
+    const start = stringHeader(buf, pos, length);
+    let at = start;
     for (let i = 0; i < length; i++) {
-      const unit = value.charCodeAt(i);
-      if (unit >= 0x80) return this.#longString(value, pos);
-      buf[at++] = unit;
+      let point = value.charCodeAt(i);
+      if (point < 0x80) {
+        buf[at++] = point;
+        continue;
+      }
+      if (point < 0x800) {
+        buf[at++] = 0xc0 | point >> 6;
+      } else {
+        if (point < 0xd800 || point > 0xdfff) {
+          buf[at++] = 0xe0 | point >> 12;
+        } else {
+          point = value.codePointAt(i++)!;
+          if (point < 0x10000) return this.#utf16(value, pos);
+          buf[at++] = 0xf0 | point >> 18;
+          buf[at++] = 0x80 | point >> 12 & 63;
+        }
+        buf[at++] = 0x80 | point >> 6 & 63;
+      }
+      buf[at++] = 0x80 | point & 63;
     }
-    return at;
+    return at - start === length ? at : endString(buf, pos, start, at);
   }
 
   #longString(value: string, pos: number): number {
     if (!value.isWellFormed()) return this.#utf16(value, pos);
     const length = value.length;
-    // The header has the width that suits ASCII; where the bytes turn out to need a wider one they are moved.
-    const guess = headerWidth(length);
-    let at = pos + guess;
+    const start = stringHeader(this.#room(pos, pos), pos, length);
+    let at = start;
     let read = 0;
     while (read < length) {
       const buf = this.#room(at, at + length - read + SLACK_BYTES);
@@ -218,97 +176,56 @@ export class Encoder {
       read += done.read;
       at += done.written;
     }
-    const bytes = at - pos - guess;
-    const width = headerWidth(bytes);
-    const buf = this.#room(at, at + SLACK_BYTES);
-    if (width !== guess) buf.copyWithin(pos + width, pos + guess, at);
-    if (width === 1) buf[pos] = 0xa0 | bytes;
-    else if (width === 2) {
-      buf[pos] = 0xd9;
-      buf[pos + 1] = bytes;
-    } else if (width === 3) write16(buf, pos, 0xda, bytes);
-    else write32(buf, pos, 0xdb, bytes);
-    return pos + width + bytes;
+    return endString(this.#room(at, at), pos, start, at);
   }
 
   #utf16(value: string, pos: number): number {
-    const length = value.length;
-    pos = this.#extHeader(EXT.UTF16, 2 * length, pos);
-    const buf = this.#room(pos, pos + 2 * length);
-    for (let i = 0; i < length; i++) {
-      const unit = value.charCodeAt(i);
-      buf[pos++] = unit;
-      buf[pos++] = unit >> 8;
-    }
-    return pos;
+    const units = new Uint16Array(value.length);
+    for (let i = 0; i < units.length; i++) units[i] = value.charCodeAt(i);
+    return this.#ext(EXT.UTF16, new Uint8Array(units.buffer), pos);
   }
 
-  #constant(constant: number, pos: number): number {
-    pos = this.#extHeader(EXT.CONSTANT, 1, pos);
-    this.#buf[pos] = constant;
-    return pos + 1;
+  /** Writes an extension. */
+  #ext(type: number, payload: Uint8Array, pos: number): number {
+    pos = extHeader(this.#room(pos, pos), type, payload.length, pos);
+    this.#room(pos, pos + payload.length).set(payload, pos);
+    return pos + payload.length;
   }
 
-  #extHeader(type: number, length: number, pos: number): number {
-    const buf = this.#room(pos, pos + SLACK_BYTES);
-    const fixed = length === 1
-      ? 0xd4
-      : length === 2
-      ? 0xd5
-      : length === 4
-      ? 0xd6
-      : length === 8
-      ? 0xd7
-      : 0xd8;
-    if (fixed !== 0xd8 || length === 16) buf[pos++] = fixed;
-    else if (length < 0x100) {
-      buf[pos++] = 0xc7;
-      buf[pos++] = length;
-    } else if (length < 0x10000) pos = write16(buf, pos, 0xc8, length);
-    else pos = write32(buf, pos, 0xc9, length);
-    buf[pos] = type;
-    return pos + 1;
+  /** Writes an extension whose payload begins with a byte of its own. */
+  #tagged(type: number, tag: number, payload: Uint8Array, pos: number): number {
+    pos = extHeader(this.#room(pos, pos), type, payload.length + 1, pos);
+    const buf = this.#room(pos, pos + 1 + payload.length);
+    buf[pos] = tag;
+    buf.set(payload, pos + 1);
+    return pos + 1 + payload.length;
   }
 
-  /** Puts the header before the payload between `pos` + 3 and `end`, which moves where the header is not 3 wide. */
-  #extAround(type: number, pos: number, end: number): number {
-    const start = pos + 3;
-    const length = end - start;
-    const width = length === 1 || length === 2 || length === 4 || length === 8 || length === 16
-      ? 2
-      : length < 0x100
-      ? 3
-      : length < 0x10000
-      ? 4
-      : 6;
-    const buf = this.#room(end, end + SLACK_BYTES);
-    if (width !== 3) buf.copyWithin(pos + width, start, end);
-    this.#extHeader(type, length, pos);
-    return pos + width + length;
+  /** Puts a header before the payload between `pos` + 3 and `end`, which moves where the header is not 3 wide. */
+  #endExt(type: number, pos: number, end: number): number {
+    const buf = this.#room(end, end);
+    const length = end - pos - 3;
+    const width = extHeader(buf, type, length, end) - end;
+    if (width !== 3) buf.copyWithin(pos + width, pos + 3, end);
+    return extHeader(buf, type, length, pos) + length;
   }
 
   #object(value: object, pos: number, depth: number): number {
     const prototype = getPrototypeOf(value);
     if (prototype === objectPrototype) return this.#plain(value as Record<string, unknown>, pos, depth);
-    if (isArray(value)) {
-      if (prototype !== arrayPrototype) throw new Refusal(nameOf(value));
-      return this.#array(value, pos, depth);
-    }
+    if (prototype === arrayPrototype && isArray(value)) return this.#array(value, pos, depth);
     if (prototype === bytesPrototype) return this.#bytes(value as Uint8Array, pos);
-    if (prototype === null) return this.#plain(value as Record<string, unknown>, pos, depth);
     return this.#special(value, prototype, pos, depth);
   }
 
   #plain(value: Record<string, unknown>, pos: number, depth: number): number {
     if (depth >= MAX_DEPTH) throw tooDeep();
-    let length = 0;
-    for (const name in value) if (hasOwn(value, name)) length++;
-    pos = countHeader(this.#buf, pos, length, 0x80, 0xde);
-    for (const name in value) {
-      if (hasOwn(value, name)) {
-        pos = this.#string(name, pos);
-        pos = this.#write(value[name], pos, depth + 1);
-      }
+    const names = keys(value);
+    const length = names.length;
+    pos = countHeader(this.#buf, pos, 0x80, length);
+    for (let i = 0; i < length; i++) {
+      const name = names[i]!;
+      pos = this.#write(value[name], this.#string(name, pos), depth + 1);
     }
     return pos;
   }
@@ -316,12 +233,13 @@ export class Encoder {
   #array(value: unknown[], pos: number, depth: number): number {
     if (depth >= MAX_DEPTH) throw tooDeep();
     const length = value.length;
-    if (length > MAX_ITEM_BYTES) throw tooLong();
-    pos = countHeader(this.#buf, pos, length, 0x90, 0xdc);
+    if (length > MAX_ITEM_BYTES) throw new TooLong();
+    pos = countHeader(this.#buf, pos, 0x90, length);
     for (let i = 0; i < length; i++) {
       const element = value[i];
-      if (element === undefined && !hasOwn(value, i)) pos = this.#constant(CONSTANT.HOLE, pos);
-      else pos = this.#write(element, pos, depth + 1);
+      if (element === undefined && !hasOwn(value, i)) {
+        pos = constant(this.#room(pos, pos), CONSTANT.HOLE, pos);
+      } else pos = this.#write(element, pos, depth + 1);
     }
     return pos;
   }
@@ -329,17 +247,16 @@ export class Encoder {
   #bytes(value: Uint8Array, pos: number): number {
     const length = value.length;
     const buf = this.#room(pos, pos + SLACK_BYTES + length);
-    if (length < 0x100) {
-      buf[pos++] = 0xc4;
-      buf[pos++] = length;
-    } else if (length < 0x10000) pos = write16(buf, pos, 0xc5, length);
-    else pos = write32(buf, pos, 0xc6, length);
+    pos = sized(buf, pos, 0xc4, length);
     buf.set(value, pos);
     return pos + length;
   }
 
   /** Writes what is rarer than plain objects, arrays and bytes. */
-  #special(value: object, prototype: object, pos: number, depth: number): number {
+  #special(value: object, prototype: object | null, pos: number, depth: number): number {
+    if (prototype === null && !isArray(value)) {
+      return this.#plain(value as Record<string, unknown>, pos, depth);
+    }
     if (value instanceof Error) return this.#error(value, pos, depth);
     if (value instanceof Uint8Array) return this.#bytes(value, pos);
     if (prototype === Map.prototype || prototype === Set.prototype) {
@@ -347,220 +264,167 @@ export class Encoder {
     }
     if (prototype === Date.prototype) return this.#date((value as Date).getTime(), pos);
     if (prototype === ArrayBuffer.prototype) {
-      return this.#binary(0, new Uint8Array(value as ArrayBuffer), pos);
+      return this.#tagged(EXT.BINARY, 0, new Uint8Array(value as ArrayBuffer), pos);
     }
     const kind = kindOf.get(prototype);
     if (kind !== undefined) {
       const { buffer, byteOffset, byteLength } = value as ArrayBufferView;
-      return this.#binary(kind, new Uint8Array(buffer, byteOffset, byteLength), pos);
+      return this.#tagged(EXT.BINARY, kind, new Uint8Array(buffer, byteOffset, byteLength), pos);
     }
+    if (prototype === URL.prototype) return this.#ext(EXT.URL, utf8.encode((value as URL).href), pos);
     if (prototype === RegExp.prototype) {
       const { source, flags } = value as RegExp;
-      const end = this.#write(flags, this.#write(source, pos + 3, depth), depth);
-      return this.#extAround(EXT.REGEXP, pos, end);
-    }
-    if (prototype === URL.prototype) {
-      const text = utf8.encode((value as URL).href);
-      pos = this.#extHeader(EXT.URL, text.length, pos);
-      this.#room(pos, pos + text.length).set(text, pos);
-      return pos + text.length;
+      return this.#endExt(EXT.REGEXP, pos, this.#string(flags, this.#string(source, pos + 3)));
     }
     const id = this.#hooks?.channel(value);
-    if (id === undefined) throw new Refusal(nameOf(value));
+    if (id === undefined) throw unknownObject(value);
     const digits: number[] = [];
-    for (let rest = id; digits.length === 0 || rest > 0; rest = Math.floor(rest / 256)) {
-      digits.push(rest % 256);
+    for (let rest = id; rest > 0 || digits.length === 0; rest = Math.floor(rest / 256)) {
+      digits.unshift(rest % 256);
     }
-    pos = this.#extHeader(EXT.CHANNEL, digits.length, pos);
-    while (digits.length > 0) this.#buf[pos++] = digits.pop()!;
-    return pos;
+    return this.#ext(EXT.CHANNEL, new Uint8Array(digits), pos);
   }
 
   #collection(value: Map<unknown, unknown> | Set<unknown>, pos: number, depth: number): number {
     if (depth >= MAX_DEPTH) throw tooDeep();
-    // A getter inside may add or remove entries while they are read, which the count in front would not show.
-    const size = value.size;
+    const isMap = value instanceof Map;
+    const { size } = value;
     let left = size;
-    let at: number;
-    if (value instanceof Map) {
-      at = countHeader(this.#buf, pos + 3, size, 0x80, 0xde);
-      for (const entry of value) {
-        at = this.#write(entry[1], this.#write(entry[0], at, depth + 1), depth + 1);
-        left--;
-      }
-    } else {
-      at = countHeader(this.#buf, pos + 3, size, 0x90, 0xdc);
-      for (const element of value) {
-        at = this.#write(element, at, depth + 1);
-        left--;
-      }
-    }
+    let at = countHeader(this.#buf, pos + 3, isMap ? 0x80 : 0x90, size);
+    value.forEach((element: unknown, key: unknown) => {
+      if (isMap) at = this.#write(key, at, depth + 1);
+      at = this.#write(element, at, depth + 1);
+      left--;
+    });
+    // A getter inside can do that, and the count in front would be wrong.
     if (left !== 0) throw new Refusal("it changed while it was read");
-    return this.#extAround(value instanceof Map ? EXT.MAP : EXT.SET, pos, at);
+    return this.#endExt(isMap ? EXT.MAP : EXT.SET, pos, at);
   }
 
   #date(time: number, pos: number): number {
-    if (time !== time) return this.#constant(CONSTANT.INVALID_DATE, pos);
+    const buf = this.#buf;
+    if (time !== time) return constant(buf, CONSTANT.INVALID_DATE, pos);
     const seconds = Math.floor(time / 1000);
     const nanos = (time - seconds * 1000) * 1e6;
     const high = Math.floor(seconds / 2 ** 32);
-    if (high === 0 && nanos === 0) {
-      pos = this.#extHeader(EXT.TIMESTAMP, 4, pos);
-    } else if (high >= 0 && high < 4) {
-      pos = this.#extHeader(EXT.TIMESTAMP, 8, pos);
-      pos = put32(this.#buf, pos, nanos * 4 + high);
-    } else {
-      pos = this.#extHeader(EXT.TIMESTAMP, 12, pos);
-      pos = put32(this.#buf, pos, nanos);
-      pos = put32(this.#buf, pos, high);
-    }
-    return put32(this.#buf, pos, seconds);
+    const isSmall = high >= 0 && high < 4;
+    pos = extHeader(buf, EXT.TIMESTAMP, high === 0 && nanos === 0 ? 4 : isSmall ? 8 : 12, pos);
+    if (!isSmall) pos = put32(buf, put32(buf, pos, nanos), high);
+    else if (high + nanos > 0) pos = put32(buf, pos, nanos * 4 + high);
+    return put32(buf, pos, seconds);
   }
 
-  #binary(kind: number, bytes: Uint8Array, pos: number): number {
-    const length = bytes.length;
-    pos = this.#extHeader(EXT.BINARY, length + 1, pos);
-    const buf = this.#room(pos, pos + length + 1);
-    buf[pos] = kind;
-    buf.set(bytes, pos + 1);
-    return pos + length + 1;
-  }
-
-  /** Writes an error; what it carries beyond its texts is left out where it cannot be sent. */
+  /** Writes an error as the map of its fields; what cannot be sent of all but its texts is left out. */
   #error(value: Error, pos: number, depth: number): number {
     if (depth >= MAX_DEPTH) throw tooDeep();
-    if (this.#errors.has(value)) throw new Refusal("it is in a cycle");
+    if (this.#errors.has(value)) throw inCycle();
     this.#errors.add(value);
     try {
-      const names = new Set(["name", "message", "stack", "cause", "errors", ...keys(value)]);
       const start = pos + 4;
       let at = start;
       let count = 0;
-      for (const name of names) {
+      for (const name of new Set(["name", "message", "stack", "cause", "errors", ...keys(value)])) {
         const isText = name === "name" || name === "message";
         try {
-          let field = (value as unknown as Record<string, unknown>)[name];
+          let field: unknown = value[name as "message"];
           if (isText) field = String(field);
           else if (name === "stack" ? typeof field !== "string" : !hasOwn(value, name)) continue;
-          at = this.#write(field, this.#write(name, at, depth), depth + 1);
+          at = this.#write(field, this.#string(name, at), depth + 1);
           count++;
         } catch (error) {
           if (isText) throw error;
         }
       }
-      const buf = this.#room(at, at + SLACK_BYTES);
-      const header = count < 16 ? 1 : count < 0x10000 ? 3 : 5;
-      if (header !== 1) buf.copyWithin(pos + 3 + header, start, at);
-      countHeader(buf, pos + 3, count, 0x80, 0xde);
-      return this.#extAround(EXT.ERROR, pos, at + header - 1);
+      const buf = this.#room(at, at);
+      const width = countHeader(buf, at, 0x80, count) - at;
+      if (width !== 1) buf.copyWithin(pos + 3 + width, start, at);
+      countHeader(buf, pos + 3, 0x80, count);
+      return this.#endExt(EXT.ERROR, pos, at + width - 1);
     } finally {
       this.#errors.delete(value);
     }
   }
+}
 
-  /** Finds the first value that cannot be sent, in the order of writing, and throws the error that names it. */
-  #explain(value: unknown, path: string, depth: number, ancestors: unknown[]): void {
-    try {
-      if (!isContainer(value)) return void this.#write(value, 0, depth);
-      if (ancestors.includes(value)) throw new Refusal("it refers back to what holds it, a cycle");
-      if (depth >= MAX_DEPTH) throw tooDeep();
-    } catch (error) {
-      throw refuse(path, error);
+// What follows writes at `pos`, where there must be room, and returns the position behind.
+
+function number(buf: Uint8Array, value: number, pos: number): number {
+  const int = value | 0;
+  if (int === value && (int !== 0 || 1 / value > 0)) {
+    if (int < 0x80 && int >= -0x20) {
+      buf[pos] = int;
+      return pos + 1;
     }
-    const inside = [...ancestors, value];
-    for (const [step, read] of children(value)) {
-      let child: unknown;
-      try {
-        child = read();
-      } catch (error) {
-        throw refuse(path + step, error);
-      }
-      this.#explain(child, path + step, depth + 1, inside);
-    }
+    if (int >= 0) return sized(buf, pos, 0xcc, int);
+    return sized(buf, pos, 0xd0, int >= -0x80 ? int & 0xff : int >= -0x8000 ? int & 0xffff : int >>> 0);
   }
-}
-
-function tooLong(): TooLong {
-  return new TooLong(`its encoding exceeds ${MAX_ITEM_BYTES} bytes`);
-}
-
-function tooDeep(): Refusal {
-  return new Refusal(`it is nested deeper than ${MAX_DEPTH} containers`);
-}
-
-/** The error for a culprit: a refusal's reason is ours, any other error came out of a hook or out of the value. */
-function refuse(path: string, reason: unknown): DumpError {
-  const text = reason instanceof Error ? reason.message : String(reason);
-  return new DumpError(
-    `Cannot send ${path}: ${text}`,
-    path,
-    reason instanceof Refusal ? undefined : { cause: reason },
-  );
-}
-
-/** What to call an object that cannot be sent. */
-function nameOf(value: object): string {
-  const name: unknown = getPrototypeOf(value)?.constructor?.name;
-  return `it is an instance of ${name || "a class"}`;
-}
-
-function isContainer(value: unknown): value is object {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype = getPrototypeOf(value);
-  if (isArray(value)) return prototype === arrayPrototype;
-  return prototype === null || prototype === objectPrototype || prototype === Map.prototype ||
-    prototype === Set.prototype;
-}
-
-/** What a container holds, in the order of writing: how it is reached, and how it is read. */
-function* children(value: object): Generator<[step: string, read: () => unknown]> {
-  if (isArray(value)) {
-    for (let i = 0; i < value.length; i++) yield [`[${i}]`, () => value[i]];
-  } else if (value instanceof Map) {
-    let i = 0;
-    for (const [key, element] of value) {
-      const step = key === null || typeof key !== "object" && typeof key !== "function"
-        ? `.get(${typeof key === "string" ? JSON.stringify(key) : String(key)})`
-        : `.values()[${i}]`;
-      yield [`.keys()[${i++}]`, () => key];
-      yield [step, () => element];
-    }
-  } else if (value instanceof Set) {
-    let i = 0;
-    for (const element of value) yield [`[${i++}]`, () => element];
-  } else {
-    for (const name of keys(value)) {
-      const step = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name)
-        ? `.${name}`
-        : `[${JSON.stringify(name)}]`;
-      yield [step, () => (value as Record<string, unknown>)[name]];
-    }
+  if (value >>> 0 === value && value !== 0) return wide(buf, pos, 0xcd, value);
+  if (Math.fround(value) === value || value !== value) {
+    buf[pos] = 0xca;
+    f32[0] = value;
+    // There are many NaN, of which one is chosen.
+    return put32(buf, pos + 1, value === value ? u32[0]! : 0x7fc00000);
   }
+  buf[pos] = 0xcb;
+  f64[0] = value;
+  return put64(buf, pos + 1);
 }
 
-/** How wide the header of a string of that many bytes is. */
-function headerWidth(bytes: number): number {
-  return bytes < 32 ? 1 : bytes < 0x100 ? 2 : bytes < 0x10000 ? 3 : 5;
-}
-
-function countHeader(buf: Uint8Array, pos: number, count: number, small: number, wide: number): number {
-  if (count < 16) {
-    buf[pos] = small | count;
-    return pos + 1;
-  }
-  return count < 0x10000 ? write16(buf, pos, wide, count) : write32(buf, pos, wide + 1, count);
-}
-
-function write16(buf: Uint8Array, pos: number, lead: number, value: number): number {
-  buf[pos] = lead;
-  buf[pos + 1] = value >> 8;
+function constant(buf: Uint8Array, value: number, pos: number): number {
+  buf[pos] = 0xd4;
+  buf[pos + 1] = EXT.CONSTANT;
   buf[pos + 2] = value;
   return pos + 3;
 }
 
-function write32(buf: Uint8Array, pos: number, lead: number, value: number): number {
+function stringHeader(buf: Uint8Array, pos: number, length: number): number {
+  if (length > 31) return sized(buf, pos, 0xd9, length);
+  buf[pos] = 0xa0 | length;
+  return pos + 1;
+}
+
+/** Ends a string whose bytes lie between `start` and `end`, behind a header at `pos` that may be too narrow. */
+function endString(buf: Uint8Array, pos: number, start: number, end: number): number {
+  const length = end - start;
+  // To learn the width, the header is first written behind the bytes.
+  const begin = pos + stringHeader(buf, end, length) - end;
+  if (begin !== start) buf.copyWithin(begin, start, end);
+  return stringHeader(buf, pos, length) + length;
+}
+
+/** Writes the header of a map (0x80) or an array (0x90). */
+function countHeader(buf: Uint8Array, pos: number, lead: number, count: number): number {
+  if (count > 15) return wide(buf, pos, lead === 0x80 ? 0xde : 0xdc, count);
+  buf[pos] = lead | count;
+  return pos + 1;
+}
+
+function extHeader(buf: Uint8Array, type: number, length: number, pos: number): number {
+  const fixed = FIXED_EXT_BYTES.indexOf(length);
+  if (fixed < 0) pos = sized(buf, pos, 0xc7, length);
+  else buf[pos++] = 0xd4 + fixed;
+  buf[pos] = type;
+  return pos + 1;
+}
+
+/** Writes a number in 1, 2 or 4 bytes, for which MessagePack has successive lead bytes. */
+function sized(buf: Uint8Array, pos: number, lead: number, value: number): number {
+  if (value > 0xff) return wide(buf, pos, lead + 1, value);
   buf[pos] = lead;
-  return put32(buf, pos + 1, value);
+  buf[pos + 1] = value;
+  return pos + 2;
+}
+
+/** Writes a number in 2 or 4 bytes, likewise. */
+function wide(buf: Uint8Array, pos: number, lead: number, value: number): number {
+  if (value > 0xffff) {
+    buf[pos] = lead + 1;
+    return put32(buf, pos + 1, value);
+  }
+  buf[pos] = lead;
+  buf[pos + 1] = value >> 8;
+  buf[pos + 2] = value;
+  return pos + 3;
 }
 
 function put32(buf: Uint8Array, pos: number, value: number): number {
@@ -569,4 +433,9 @@ function put32(buf: Uint8Array, pos: number, value: number): number {
   buf[pos + 2] = value >> 8;
   buf[pos + 3] = value;
   return pos + 4;
+}
+
+/** Writes the eight bytes of the aliases in network order. */
+function put64(buf: Uint8Array, pos: number): number {
+  return put32(buf, put32(buf, pos, u32[1]!), u32[0]!);
 }

@@ -9,7 +9,10 @@ import { Session } from "../channel/session.ts";
 import { checkTimeout, waitFor } from "../channel/wait.ts";
 import type { WaitOptions } from "../channel/wait.ts";
 import type { PermissionsInit, XSpec } from "../xspec/mod.ts";
+import type { Transport } from "../channel/transport.ts";
+import { within } from "./connect.ts";
 import type { Connection } from "./connect.ts";
+import type { ProcessEnd } from "./process/spawn.ts";
 import type { Group } from "./group.ts";
 import { dedent } from "./source.ts";
 import { stop } from "./stop.ts";
@@ -92,6 +95,9 @@ export class Gateway implements AsyncDisposable {
   readonly #session: Session;
   readonly #connection: Connection;
   readonly #leave: () => void;
+  readonly #connectionEnded: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  readonly #processEnd: Promise<ProcessEnd>;
+  #ended: (ProcessEnd & { stderrTail: string }) | undefined;
   #info: RemoteInfo;
   #exiting = false;
   #stopping: Promise<GatewayExit> | undefined;
@@ -103,17 +109,23 @@ export class Gateway implements AsyncDisposable {
     this.group = group;
     this.#connection = connection;
     this.#leave = leave;
+    const { process, output } = connection;
+    this.#processEnd = process.ended.then(async (end) => {
+      await output.ended;
+      this.#ended = { ...end, stderrTail: output.tail };
+      return end;
+    });
     this.#info = connection.facts as unknown as RemoteInfo;
     if (connection.output.stream !== undefined) this.stderr = connection.output.stream;
-    this.#session = new Session(connection.transport, {
+    this.#session = new Session(this.#watchedTransport(), {
       name: id,
       firstId: 1,
       gateway: this,
       sharedFarSide: spec.execmodel === "main",
-      handlers: { busy: (busy) => connection.process.keepAlive(busy) },
+      handlers: { busy: (busy) => process.keepAlive(busy) },
       explain: (reason) => this.#explain(reason),
     });
-    connection.process.keepAlive(false);
+    process.keepAlive(false);
     this.closed = this.#watch();
     this.#session.start(connection.rest);
   }
@@ -231,14 +243,12 @@ export class Gateway implements AsyncDisposable {
     const { process, output } = this.#connection;
     let reason: unknown;
     const connectionEnded = this.#session.ended.then((first) => reason = first);
-    await Promise.race([connectionEnded, process.ended]);
+    await Promise.race([this.#connectionEnded.promise, connectionEnded, process.ended]);
     // A connection that has ended or failed leaves the process no reason to live; it gets a moment to end by itself.
     const timer = setTimeout(() => process.kill(), this.#exiting ? DISPOSE_TIMEOUT_MS : ORPHAN_GRACE_MS);
     Deno.unrefTimer(timer);
-    const end = await process.ended;
+    const end = await this.#processEnd;
     clearTimeout(timer);
-    await output.ended;
-    this.#ended = { ...end, stderrTail: output.tail };
     this.#session.fail(reason);
     this.#leave();
     const { code, signal } = end;
@@ -251,7 +261,38 @@ export class Gateway implements AsyncDisposable {
     };
   }
 
-  #ended: { code: number; signal: string | null; stderrTail: string } | undefined;
+  /** The transport, but for its end: that is passed on together with the end of the process, which says why. */
+  #watchedTransport(): Transport {
+    const { transport } = this.#connection;
+    const explained = async (): Promise<void> => {
+      this.#connectionEnded.resolve();
+      await within(this.#processEnd, ORPHAN_GRACE_MS * 2);
+    };
+    return {
+      read: async (into) => {
+        try {
+          const count = await transport.read(into);
+          if (count === null) await explained();
+          return count;
+        } catch (error) {
+          await explained();
+          if (this.#ended !== undefined) return null;
+          throw error;
+        }
+      },
+      write: async (bytes, whole) => {
+        try {
+          await transport.write(bytes, whole);
+        } catch (error) {
+          await explained();
+          throw error;
+        }
+      },
+      close: () => transport.close(),
+      abort: () => transport.abort(),
+      writeBudget: transport.writeBudget,
+    };
+  }
 
   #explain(reason: unknown): Error {
     const requested = this.#exiting && reason === undefined;

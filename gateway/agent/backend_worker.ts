@@ -3,11 +3,8 @@
 import { narrow, workerPermissions } from "../../xspec/mod.ts";
 import type { Permissions, PermissionsInit } from "../../xspec/mod.ts";
 import type { Backend, Execution, ExecutionEvents } from "./router.ts";
-import { DIE, WorkerSays } from "./worker_entry.ts";
+import { DIE, WORKER_URL, WorkerSays } from "./worker_entry.ts";
 import type { WorkerStart } from "./worker_entry.ts";
-
-/** The name of a Worker that holds an execution; the agent's script looks at it. */
-export const EXECUTION_WORKER = "execnet-execution";
 
 /** Ids of channels that one execution may make: 2^20 of them, even numbers. */
 const ID_BLOCK: number = 2 ** 21;
@@ -18,6 +15,9 @@ export function idBlocks(): () => number {
   return () => 2 + ID_BLOCK * block++;
 }
 
+/** Making a Worker blocks the router for about 15 ms: a short execution has answered and gone before that. */
+const WARM_AFTER_MS = 5;
+
 /** A Worker that yields answers within this time; one that does not is a runaway. */
 const DYING_TIMEOUT_MS = 500;
 
@@ -26,8 +26,8 @@ export interface WorkerBackendOptions {
   name: string;
   permissions: Permissions;
   cwd: string;
-  /** The agent's own script. */
-  url: string;
+  /** The agent's own text. */
+  script: string;
 }
 
 /** Executions in Workers. */
@@ -61,8 +61,7 @@ export class WorkerBackend implements Backend {
     if (wanted === undefined) {
       worker = this.#spare ?? this.#create();
       this.#spare = undefined;
-      // The next one starts beside this execution, after it has got its first frames.
-      setTimeout(() => this.warm(), 0);
+      setTimeout(() => this.warm(), WARM_AFTER_MS);
     } else {
       worker = this.#create(narrow(this.#options.permissions, wanted, this.#options.cwd));
     }
@@ -79,10 +78,10 @@ export class WorkerBackend implements Backend {
     const deno = permissions === undefined
       ? {}
       : { deno: { permissions: workerPermissions(permissions, [], this.#options.permissions) } };
-    return new Worker(
-      this.#options.url,
-      { type: "module", name: EXECUTION_WORKER, ...deno } as WorkerOptions,
-    );
+    const worker = new Worker(WORKER_URL, { type: "module", ...deno } as WorkerOptions);
+    const { name, script } = this.#options;
+    worker.postMessage({ name, firstId: this.#nextId(), script } satisfies WorkerStart);
+    return worker;
   }
 
   #run(worker: Worker, events: ExecutionEvents): Execution {
@@ -111,7 +110,6 @@ export class WorkerBackend implements Backend {
       gone();
       if (before === "running") events.lost(new Error(event.message, { cause: event.error }));
     };
-    worker.postMessage({ name: this.#options.name, firstId: this.#nextId() } satisfies WorkerStart);
     return {
       send: (frames) => worker.postMessage(frames, [frames.buffer as ArrayBuffer]),
       release: gone,

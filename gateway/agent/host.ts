@@ -44,7 +44,7 @@ export class Host {
       name,
       firstId,
       sharedFarSide: true,
-      mapStack: (stack) => mapStack(stack, import.meta.url),
+      mapStack,
       handlers: {
         ...handlers,
         exec: (end) => void this.#execute(end),

@@ -9,11 +9,11 @@ import type { Permissions } from "../../xspec/mod.ts";
 import { linkTransport } from "../process/link.ts";
 import type { RawLink } from "../process/link.ts";
 import { ProcessBackend } from "./backend_process.ts";
-import { EXECUTION_WORKER, WorkerBackend } from "./backend_worker.ts";
+import { WorkerBackend } from "./backend_worker.ts";
 import { Host } from "./host.ts";
 import { Router } from "./router.ts";
 import type { RouterCounts } from "./router.ts";
-import { catchUncaught, startWorker } from "./worker_entry.ts";
+import { catchUncaught } from "./worker_entry.ts";
 
 /** What an agent is told by whoever started it. */
 export interface AgentConfig {
@@ -31,16 +31,8 @@ export interface AgentConfig {
   env: Record<string, string>;
 }
 
-/** Loading the agent's script in the Worker of an execution starts that Worker's side. */
-export function startIfWorker(): void {
-  if (typeof WorkerGlobalScope !== "undefined" && self.name === EXECUTION_WORKER) startWorker();
-}
-
-declare const WorkerGlobalScope: unknown;
-declare const self: { name: string };
-
-/** Serves on a link until it ends; then the process ends. `script` is the agent's own text, for those that it starts. */
-export async function serve(link: RawLink, url: string, script: Uint8Array): Promise<void> {
+/** Serves on a link until it ends; then the process ends. `script` is the agent's own text, as bytes, for those that it starts. */
+export async function serve(link: RawLink, script: Uint8Array<ArrayBuffer>): Promise<void> {
   const transport = linkTransport(link);
   const greeting = new HelloReader();
   while (true) {
@@ -53,7 +45,7 @@ export async function serve(link: RawLink, url: string, script: Uint8Array): Pro
     if (facts.role === "execution") return serveExecution(transport, facts, rest);
     await transport.write(encodeHello(describe(facts as unknown as AgentConfig)), true);
     if (version !== PROTOCOL_VERSION) return Deno.exit(0);
-    return serveGateway(transport, facts as unknown as AgentConfig, rest, url, script);
+    return serveGateway(transport, facts as unknown as AgentConfig, rest, script);
   }
 }
 
@@ -76,8 +68,7 @@ function serveGateway(
   transport: Transport,
   config: AgentConfig,
   first: Uint8Array,
-  url: string,
-  script: Uint8Array,
+  script: Uint8Array<ArrayBuffer>,
 ): void {
   const { name, permissions, cwd } = config;
   const started = performance.now();
@@ -114,20 +105,20 @@ function serveGateway(
     return;
   }
   const backend = config.execmodel === "worker"
-    ? new WorkerBackend({ name, permissions, cwd, url })
+    ? new WorkerBackend({ name, permissions, cwd, script: new TextDecoder().decode(script) })
     : new ProcessBackend({
       name,
       spawn: { deno: config.deno, permissions, flags: config.flags, env: config.env, cwd, agent: script },
     });
-  backend.warm();
   new Router({ transport, first, backend, answer, ended: () => Deno.exit(0) });
+  backend.warm();
 }
 
 /** What an agent says of itself. */
 function describe(config: AgentConfig): Facts {
   const facts: Facts = {
     pid: Deno.pid,
-    cwd: currentFolder() ?? config.cwd,
+    cwd: isGranted({ name: "read", path: config.cwd }) ? Deno.cwd() : config.cwd,
     os: Deno.build.os,
     arch: Deno.build.arch,
     deno: Deno.version.deno,
@@ -136,18 +127,11 @@ function describe(config: AgentConfig): Facts {
     permissions: permissionFlags(config.permissions, Object.keys(config.env ?? {}))
       .filter((flag) => /^--(allow|deny)-/.test(flag)).map((flag) => flag.slice(2)),
   };
-  try {
-    facts.hostname = Deno.hostname();
-  } catch {
-    // Only with allow-sys=hostname.
-  }
+  if (isGranted({ name: "sys", kind: "hostname" })) facts.hostname = Deno.hostname();
   return facts;
 }
 
-function currentFolder(): string | undefined {
-  try {
-    return Deno.cwd();
-  } catch {
-    return undefined;
-  }
+/** Asking is cheap; trying and failing is not. */
+function isGranted(permission: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(permission).state === "granted";
 }

@@ -11,10 +11,17 @@ const SOURCE_NAME = "<remote exec>";
 /** Lines that the engine puts before a function's body. */
 const FUNCTION_LINES = 2;
 
+/** What the engine calls text that took the quick way, and the agent's own text. */
+const QUICK_URL = "execnet:exec";
+const AGENT_URL = "execnet:agent";
+
 const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (
   channel: Channel,
   name: string,
 ) => Promise<unknown>;
+
+/** Modules are strict; so is what takes the quick way. */
+const QUICK_PREFIX = '"use strict";';
 
 /** Where modules of an isolate with several executions find their own `channel`. */
 const SCOPES = Symbol.for("execnet.scopes");
@@ -29,7 +36,7 @@ const scopes = new Map<number, Channel>();
 export async function runSource(source: string, channel: Channel, shared: boolean): Promise<void> {
   let quick: InstanceType<typeof AsyncFunction> | undefined;
   try {
-    quick = new AsyncFunction("channel", "__name__", `"use strict";${source}\n`);
+    quick = new AsyncFunction("channel", "__name__", `${QUICK_PREFIX}${source}\n//# sourceURL=${QUICK_URL}`);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
@@ -76,19 +83,22 @@ function asSyntaxError(error: unknown, url: string, shift: number): unknown {
 }
 
 /** Rewrites a stack to the lines of the text that was sent, without the lines of the agent. */
-export function mapStack(stack: string, agentUrl: string): string {
+export function mapStack(stack: string): string {
   const lines: string[] = [];
   for (const line of stack.split("\n")) {
-    const quick = line.match(/^(\s+at )(?:(.*?) \()?(?:eval \()?eval at .*?, <anonymous>:(\d+):(\d+)\)*$/);
+    const quick = line.match(QUICK_FRAME);
     if (quick !== null) {
-      const [, at, name, row, column] = quick;
-      const place = `${SOURCE_NAME}:${Number(row) - FUNCTION_LINES}:${
-        Number(row) === FUNCTION_LINES + 1 ? Math.max(1, Number(column) - QUICK_PREFIX) : column
-      }`;
-      lines.push(name === undefined || name === "eval" ? `${at}${place}` : `${at}${name} (${place})`);
+      const row = Number(quick[1]) - FUNCTION_LINES;
+      const column = Number(quick[2]) - (row === 1 ? QUICK_PREFIX.length : 0);
+      lines.push(
+        line.replace(quick[0], `${SOURCE_NAME}:${row}:${column}`).replace(
+          /at (?:async )?eval \((.*)\)$/,
+          "at $1",
+        ),
+      );
       continue;
     }
-    if (/^\s+at /.test(line) && (line.includes(agentUrl) || line.includes("ext:"))) continue;
+    if (/^\s+at /.test(line) && (line.includes(AGENT_URL) || line.includes("ext:"))) continue;
     let mapped = line;
     for (const url of moduleUrls) mapped = mapped.replaceAll(url, SOURCE_NAME);
     lines.push(mapped);
@@ -96,4 +106,4 @@ export function mapStack(stack: string, agentUrl: string): string {
   return lines.join("\n");
 }
 
-const QUICK_PREFIX = '"use strict";'.length;
+const QUICK_FRAME = new RegExp(`${QUICK_URL}, <anonymous>:(\\d+):(\\d+)`);

@@ -9,7 +9,13 @@ export interface WorkerStart {
   name: string;
   /** The first id for channels that are made in it. */
   firstId: number;
+  /** The agent's text. */
+  script: string;
 }
+
+/** The first code of a Worker: it runs the agent's text, which it gets with the first message. */
+export const WORKER_URL: string = "data:text/javascript," +
+  encodeURIComponent("onmessage=e=>{onmessage=null;new Function(e.data.script)().startWorker(e.data)}");
 
 /** What a Worker says of itself; everything else from it is frames. */
 export const WorkerSays = {
@@ -29,13 +35,12 @@ interface WorkerScope {
   close(): void;
 }
 
-/** Starts the Worker's side. Its owner's first message is a {@linkcode WorkerStart}. */
-export function startWorker(): void {
+/** Starts the Worker's side, with what its owner sent first. */
+export function startWorker(start: WorkerStart): void {
   const scope = globalThis as unknown as WorkerScope;
   const post = scope.postMessage.bind(scope);
   const close = scope.close.bind(scope);
   let receive: ((bytes: Uint8Array) => void) | undefined;
-  let host: Host | undefined;
   scope.addEventListener("message", (event: MessageEvent) => {
     // The port is the agent's: code that listens for messages of its own gets none of these.
     event.stopImmediatePropagation();
@@ -46,9 +51,9 @@ export function startWorker(): void {
       close();
       return;
     }
-    const { name, firstId } = data as WorkerStart;
-    host = new Host(portTransport((push) => receive = push, post), { name, firstId, shared: false });
   });
+  const { name, firstId } = start;
+  const host = new Host(portTransport((push) => receive = push, post), { name, firstId, shared: false });
   scope.addEventListener("unload", () => post(WorkerSays.GONE));
   Object.assign(scope, {
     close: () => {
@@ -58,7 +63,7 @@ export function startWorker(): void {
     // Frames are the only messages; the sandbox of an execution has no use for others.
     postMessage: undefined,
   });
-  catchUncaught((error) => host?.failExecution(error) ?? false);
+  catchUncaught((error) => host.failExecution(error));
 }
 
 /** Gives errors that nobody catches to `take`; where that has no use for them they end the isolate as usual. */

@@ -1,0 +1,301 @@
+"""Measures execnet for Python. Run by the driver: a task comes as a line of JSON, its figures go back as another."""
+
+import json
+import sys
+import threading
+import time
+
+import execnet
+
+BLOCK_BYTES = 1 << 20
+UNREAD_BYTES = 64 * 1024
+
+MAKE_BLOCKS = """
+def make_blocks(size):
+    return [bytes([i]) + bytes(size - 2) + bytes([255 - i]) for i in range(16)]
+"""
+exec(MAKE_BLOCKS)
+
+SOURCES = {
+    "echo": """
+while 1:
+    channel.send(channel.receive())
+""",
+    "ints": """
+while 1:
+    for i in range(channel.receive()):
+        channel.send(i % 1000)
+""",
+    "take_ints": """
+while 1:
+    wrong = 0
+    for i in range(channel.receive()):
+        if channel.receive() != i % 1000:
+            wrong += 1
+    channel.send(wrong)
+""",
+    "dicts": """
+while 1:
+    for i in range(channel.receive()):
+        channel.send({"id": i, "name": "abc", "vals": [1, 2, 3]})
+""",
+    "blocks": MAKE_BLOCKS
+    + """
+blocks = make_blocks(channel.receive())
+while 1:
+    for i in range(channel.receive()):
+        channel.send(blocks[i % 16])
+""",
+    "take_blocks": """
+size = channel.receive()
+while 1:
+    wrong = 0
+    for i in range(channel.receive()):
+        block = channel.receive()
+        if len(block) != size or block[0] != i % 16 or block[-1] != 255 - i % 16:
+            wrong += 1
+    channel.send(wrong)
+""",
+    "endless_blocks": MAKE_BLOCKS
+    + """
+blocks = make_blocks(channel.receive())
+i = 0
+while not channel.isclosed():
+    try:
+        channel.send(blocks[i % 16])
+    except IOError:
+        break
+    i += 1
+""",
+    "unread": MAKE_BLOCKS
+    + """
+blocks = make_blocks(channel.receive())
+done = channel.receive()
+count = channel.receive()
+for i in range(count):
+    channel.send(blocks[i % 16])
+done.send(count)
+channel.receive()
+""",
+    "pid": "import os; channel.send(os.getpid())",
+}
+
+gateways = {}
+channels = {}
+
+
+def gateway():
+    if "popen" not in gateways:
+        gateways["popen"] = execnet.makegateway("popen")
+    return gateways["popen"]
+
+
+def channel_to(source, *first):
+    if source not in channels:
+        channels[source] = gateway().remote_exec(SOURCES[source])
+        for item in first:
+            channels[source].send(item)
+    return channels[source]
+
+
+def expect(actual, expected, what):
+    if actual != expected:
+        raise AssertionError("%s: expected %r, got %r" % (what, expected, actual))
+
+
+def expect_block(block, index, size):
+    if len(block) != size or block[0] != index % 16 or block[-1] != 255 - index % 16:
+        raise AssertionError("block %d is not what was sent" % index)
+
+
+def rate(size, began):
+    return size / (time.perf_counter() - began)
+
+
+def rss_of(pid):
+    with open("/proc/%s/status" % pid) as status:
+        for line in status:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+    raise AssertionError("process %s has no resident memory" % pid)
+
+
+def start(size, kind):
+    total = 0
+    for _ in range(size):
+        began = time.perf_counter()
+        one = execnet.makegateway("popen")
+        expect(one.remote_exec("channel.send(1)").receive(), 1, "the first item")
+        total += time.perf_counter() - began
+        one.exit()
+        one.join()
+    return total * 1000 / size
+
+
+def pings(channel, size):
+    began = time.perf_counter()
+    for i in range(size):
+        channel.send(i % 100)
+        expect(channel.receive(), i % 100, "the echo")
+    return (time.perf_counter() - began) * 1e6 / size
+
+
+def ping(size, kind):
+    return pings(channel_to("echo"), size)
+
+
+def ints_in(size, kind):
+    channel = channel_to("ints")
+    began = time.perf_counter()
+    channel.send(size)
+    for i in range(size):
+        if channel.receive() != i % 1000:
+            raise AssertionError("item %d is wrong" % i)
+    return rate(size, began)
+
+
+def ints_out(size, kind):
+    channel = channel_to("take_ints")
+    began = time.perf_counter()
+    channel.send(size)
+    for i in range(size):
+        channel.send(i % 1000)
+    expect(channel.receive(), 0, "wrong items")
+    return rate(size, began)
+
+
+def dicts_in(size, kind):
+    channel = channel_to("dicts")
+    began = time.perf_counter()
+    channel.send(size)
+    for i in range(size):
+        item = channel.receive()
+        if item["id"] != i or item["name"] != "abc" or len(item["vals"]) != 3 or item["vals"][2] != 3:
+            raise AssertionError("item %d is wrong" % i)
+    return rate(size, began)
+
+
+def bulk_in(size, kind):
+    channel = channel_to("blocks", BLOCK_BYTES)
+    began = time.perf_counter()
+    channel.send(size)
+    for i in range(size):
+        expect_block(channel.receive(), i, BLOCK_BYTES)
+    return rate(size, began)
+
+
+def bulk_out(size, kind):
+    channel = channel_to("take_blocks", BLOCK_BYTES)
+    blocks = make_blocks(BLOCK_BYTES)  # noqa: F821
+    began = time.perf_counter()
+    channel.send(size)
+    for i in range(size):
+        channel.send(blocks[i % 16])
+    expect(channel.receive(), 0, "wrong blocks")
+    return rate(size, began)
+
+
+def ping_under_bulk(size, kind):
+    # A gateway of its own, as nothing stops its sender but the end.
+    one = execnet.makegateway("popen")
+    echo = one.remote_exec(SOURCES["echo"])
+    pings(echo, 10)
+    bulk = one.remote_exec(SOURCES["endless_blocks"])
+    state = {"moved": 0, "stop": False, "error": None}
+
+    def move():
+        try:
+            while not state["stop"]:
+                expect_block(bulk.receive(), state["moved"], BLOCK_BYTES)
+                state["moved"] += 1
+        except Exception as error:
+            state["error"] = error
+
+    thread = threading.Thread(target=move)
+    bulk.send(BLOCK_BYTES)
+    thread.start()
+    while state["moved"] < 20 and state["error"] is None:
+        time.sleep(0.001)
+    before = state["moved"]
+    began = time.perf_counter()
+    per_ping = pings(echo, size)
+    meanwhile = rate(state["moved"] - before, began)
+    state["stop"] = True
+    thread.join()
+    if state["error"] is not None:
+        raise state["error"]
+    bulk.close()
+    execnet.default_group.terminate(timeout=1.0)
+    gateways.clear()
+    channels.clear()
+    return {"ping": per_ping, "bulk": meanwhile}
+
+
+def unread(size, kind):
+    import os
+
+    pid = gateway().remote_exec(SOURCES["pid"]).receive()
+    channel = gateway().remote_exec(SOURCES["unread"])
+    done = gateway().newchannel()
+    channel.send(UNREAD_BYTES)
+    channel.send(done)
+    time.sleep(1)
+    local, remote = rss_of(os.getpid()), rss_of(pid)
+    channel.send(size)
+    expect(done.receive(), size, "items sent")
+    time.sleep(0.5)
+    local, remote = rss_of(os.getpid()) - local, rss_of(pid) - remote
+    for i in range(size):
+        expect_block(channel.receive(), i, UNREAD_BYTES)
+    channel.send(None)
+    channel.waitclose()
+    return {"both": local + remote, "local": local, "remote": remote}
+
+
+def memory(size, kind):
+    one = execnet.makegateway("popen")
+    pid = one.remote_exec(SOURCES["pid"]).receive()
+    time.sleep(1)
+    result = rss_of(pid)
+    one.exit()
+    one.join()
+    return result
+
+
+def execute(size, kind):
+    began = time.perf_counter()
+    for _ in range(size):
+        channel = gateway().remote_exec("channel.send(1)")
+        expect(channel.receive(), 1, "the item")
+        channel.waitclose()
+    return rate(size, began)
+
+
+TASKS = {
+    "start": start,
+    "ping": ping,
+    "ints-in": ints_in,
+    "ints-out": ints_out,
+    "dicts-in": dicts_in,
+    "bulk-in": bulk_in,
+    "bulk-out": bulk_out,
+    "ping-under-bulk": ping_under_bulk,
+    "unread": unread,
+    "memory": memory,
+    "exec": execute,
+}
+
+
+def main():
+    for line in sys.stdin:
+        task = json.loads(line)
+        try:
+            result = TASKS[task["task"]](task["size"], task["kind"])
+            answer = {"figures": result if isinstance(result, dict) else {"value": result}}
+        except Exception as error:
+            answer = {"error": "%s: %s" % (type(error).__name__, error)}
+        print(json.dumps(answer), flush=True)
+    execnet.default_group.terminate(timeout=2.0)
+
+
+main()

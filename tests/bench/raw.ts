@@ -1,0 +1,147 @@
+/**
+ * Measures what Deno itself can do, with no library: two processes and a link, and how fast processes and Workers
+ * start. Run by the driver; see player.ts.
+ */
+
+import { serve } from "./player.ts";
+import type { Task } from "./player.ts";
+import { socketLink } from "./raw_far.ts";
+import type { FarMode, Link } from "./raw_far.ts";
+import { BLOCK_BYTES, expect, expectBlock, markBlock, rssOf, sleep } from "./util.ts";
+
+/** Script files, so that starting one costs what it costs everybody. */
+const folder = Deno.makeTempDirSync({ prefix: "bench-" });
+const EMPTY_SCRIPT = `${folder}/empty.js`;
+const IDLE_SCRIPT = `${folder}/idle.js`;
+Deno.writeTextFileSync(EMPTY_SCRIPT, "");
+Deno.writeTextFileSync(IDLE_SCRIPT, "await Deno.stdin.read(new Uint8Array(1));");
+
+const BARE = ["run", "--quiet", "--no-config", "--no-lock"];
+
+const links = new Map<string, Promise<Link>>();
+
+/** The link to a far side, the same for all rounds. */
+function linkTo(mode: FarMode, kind: "socket" | "pipe"): Promise<Link> {
+  const key = `${mode} ${kind}`;
+  const made = links.get(key) ?? (kind === "socket" ? connectSocket(mode) : connectPipe(mode));
+  links.set(key, made);
+  return made;
+}
+
+const FAR_SCRIPT = new URL("./raw_far.ts", import.meta.url).pathname;
+
+async function connectSocket(mode: FarMode): Promise<Link> {
+  const path = `${folder}/${mode}.sock`;
+  using listener = Deno.listen({ transport: "unix", path });
+  new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", FAR_SCRIPT, mode, path],
+    stdin: "null",
+    stdout: "null",
+  }).spawn();
+  return socketLink(await listener.accept());
+}
+
+function connectPipe(mode: FarMode): Promise<Link> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", FAR_SCRIPT, mode],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  const reader = child.stdout.getReader({ mode: "byob" });
+  return Promise.resolve({
+    async readExactly(length) {
+      const { value } = await reader.read(new Uint8Array(length), { min: length });
+      return value?.length === length ? value : undefined;
+    },
+    write: (bytes) => writer.write(bytes),
+  });
+}
+
+async function ping({ kind, size }: Task): Promise<number> {
+  const [linkKind, hop] = kind.split("+");
+  const link = await linkTo(hop === undefined ? "echo" : "echo-worker", linkKind as "socket" | "pipe");
+  const byte = new Uint8Array(1);
+  const began = performance.now();
+  for (let i = 0; i < size; i++) {
+    byte[0] = i % 100;
+    await link.write(byte);
+    expect((await link.readExactly(1))?.[0], i % 100, "the echo");
+  }
+  return (performance.now() - began) * 1000 / size;
+}
+
+async function bulkIn({ kind, size }: Task): Promise<number> {
+  const link = await linkTo("blocks", kind as "socket" | "pipe");
+  const began = performance.now();
+  await link.write(new Uint8Array(Uint32Array.of(size).buffer));
+  for (let i = 0; i < size; i++) expectBlock(await link.readExactly(BLOCK_BYTES), i);
+  return size * 1000 / (performance.now() - began);
+}
+
+async function bulkOut({ kind, size }: Task): Promise<number> {
+  const link = await linkTo("take-blocks", kind as "socket" | "pipe");
+  const block = new Uint8Array(BLOCK_BYTES);
+  const began = performance.now();
+  await link.write(new Uint8Array(Uint32Array.of(size).buffer));
+  for (let i = 0; i < size; i++) {
+    markBlock(block, i);
+    await link.write(block);
+  }
+  expect((await link.readExactly(1))?.[0], 1, "the far side's verdict");
+  return size * 1000 / (performance.now() - began);
+}
+
+async function denoRun({ kind, size }: Task): Promise<number> {
+  const began = performance.now();
+  for (let i = 0; i < size; i++) {
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: [...BARE, EMPTY_SCRIPT],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    expect(success, true, "the empty script");
+  }
+  const time = performance.now() - began;
+  return kind === "time" ? time / size : size * 1000 / time;
+}
+
+async function worker({ size }: Task): Promise<number> {
+  const url = URL.createObjectURL(new Blob(["postMessage(1)"], { type: "text/javascript" }));
+  const began = performance.now();
+  for (let i = 0; i < size; i++) {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const worker = new Worker(url, { type: "module" });
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = (event) => reject(new Error(event.message));
+    expect(await promise, 1, "the message");
+    worker.terminate();
+  }
+  const result = size * 1000 / (performance.now() - began);
+  URL.revokeObjectURL(url);
+  await sleep(200);
+  return result;
+}
+
+async function memory(): Promise<number> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...BARE, IDLE_SCRIPT],
+    stdin: "piped",
+    stdout: "null",
+  }).spawn();
+  await sleep(1000);
+  const result = rssOf(child.pid);
+  await child.stdin.close();
+  await child.status;
+  return result;
+}
+
+await serve({
+  ping,
+  "bulk-in": bulkIn,
+  "bulk-out": bulkOut,
+  "deno-run": denoRun,
+  worker,
+  memory,
+}, () => Deno.remove(folder, { recursive: true }));

@@ -1,0 +1,133 @@
+/** Finds processes that a test has left behind. Linux only: it reads /proc. */
+
+import { until } from "./wait.ts";
+
+/** A process as /proc shows it. */
+export interface ProcessState {
+  pid: number;
+  parent: number;
+  group: number;
+  state: string;
+  command: string;
+}
+
+/**
+ * Every process that descends from this program has this in its environment, so that it is found when its parent has
+ * gone. The value is the same for all test files of a run, which share a process.
+ */
+const MARK = "EXECNET_TEST_RUN";
+Deno.env.set(MARK, String(Deno.pid));
+
+/** How long what was told to end may take to be gone. */
+const GONE_TIMEOUT_MS = 4_000;
+
+/** All processes that live; zombies do not. */
+export function processes(): Map<number, ProcessState> {
+  const found = new Map<number, ProcessState>();
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const one = processState(Number(name));
+    if (one !== undefined) found.set(one.pid, one);
+  }
+  return found;
+}
+
+/** One process, undefined when it is gone or a zombie. */
+export function processState(pid: number): ProcessState | undefined {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    const [state, parent, group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    if (state === "Z" || state === "X") return undefined;
+    const command = Deno.readTextFileSync(`/proc/${pid}/cmdline`).replaceAll("\0", " ").slice(0, 120);
+    return { pid, parent: Number(parent), group: Number(group), state: state!, command };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The processes of a process group. */
+export function groupMembers(group: number): ProcessState[] {
+  return [...processes().values()].filter((one) => one.group === group);
+}
+
+/** All that descends from the process `pid`, itself left out. */
+export function descendants(pid: number): ProcessState[] {
+  return below(processes(), [pid]);
+}
+
+/** Resolves when the process is gone; fails after `ms`. */
+export async function gone(pid: number, ms: number = GONE_TIMEOUT_MS): Promise<void> {
+  await until(`process ${pid} is gone`, () => processState(pid) === undefined, ms);
+}
+
+/** Resolves when nothing of the process group is left; fails after `ms`. */
+export async function groupGone(group: number, ms: number = GONE_TIMEOUT_MS): Promise<void> {
+  await until(`process group ${group} is gone`, () => groupMembers(group).length === 0, ms);
+}
+
+/** The folders that connecting makes in the temporary directory. */
+export function meetingFolders(): Set<string> {
+  const folder = Deno.env.get("TMPDIR") ?? "/tmp";
+  return new Set([...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => /^execnet-/.test(name)));
+}
+
+/**
+ * Takes note of what there is; {@linkcode LeakCheck.done} fails when there is more after a while. It tells the children
+ * of this thread from those of other test files, which run in other threads of this process.
+ */
+export class LeakCheck {
+  readonly #before: Set<number> = new Set(ours().map((one) => one.pid));
+  readonly #folders: Set<string> = meetingFolders();
+
+  /** Fails when a process or a folder is left. */
+  async done(): Promise<void> {
+    // Other test files come and go; what was here now and still is after the time has passed, is left behind.
+    let folders = [...meetingFolders()].filter((name) => !this.#folders.has(name));
+    let left: ProcessState[] = [];
+    await until("nothing is left", () => {
+      left = ours().filter((one) => !this.#before.has(one.pid));
+      const there = meetingFolders();
+      folders = folders.filter((name) => there.has(name));
+      return left.length === 0 && folders.length === 0;
+    }, GONE_TIMEOUT_MS).catch(() => {
+      const lines = left.map((one) => `process ${one.pid} (${one.state}, parent ${one.parent}): ${one.command}`);
+      throw new Error(`The test leaves behind:\n${[...lines, ...folders].join("\n")}`);
+    });
+  }
+}
+
+/** The processes that this thread has started, with all below, and those that have lost their parents. */
+function ours(): ProcessState[] {
+  const all = processes();
+  const roots = Deno.readTextFileSync("/proc/thread-self/children").split(" ").filter((id) => id !== "").map(Number);
+  const found = below(all, roots);
+  for (const root of roots) if (all.has(root)) found.push(all.get(root)!);
+  const orphans = [...all.values()].filter((one) => one.pid !== Deno.pid && isOrphan(all, one));
+  return [...found, ...orphans];
+}
+
+function below(all: Map<number, ProcessState>, roots: number[]): ProcessState[] {
+  const family = new Set(roots);
+  const found: ProcessState[] = [];
+  for (let size = -1; size !== family.size;) {
+    size = family.size;
+    for (const one of all.values()) {
+      if (!family.has(one.parent) || family.has(one.pid)) continue;
+      family.add(one.pid);
+      found.push(one);
+    }
+  }
+  return found;
+}
+
+/** Whether a process comes from this program but no longer descends from it. */
+function isOrphan(all: Map<number, ProcessState>, one: ProcessState): boolean {
+  for (let up: ProcessState | undefined = one; up !== undefined; up = all.get(up.parent)) {
+    if (up.pid === Deno.pid) return false;
+  }
+  try {
+    return Deno.readTextFileSync(`/proc/${one.pid}/environ`).split("\0").includes(`${MARK}=${Deno.pid}`);
+  } catch {
+    return false;
+  }
+}

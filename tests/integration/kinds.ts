@@ -1,0 +1,109 @@
+/** The kinds of gateways that every behaviour is tested with, and how such a test is registered. */
+
+import { Group } from "../../mod.ts";
+import type { ExecModel, Gateway, GatewayOptions } from "../../mod.ts";
+import { LeakCheck } from "../helpers/leaks.ts";
+import { limited } from "../helpers/wait.ts";
+
+/** A way of starting a gateway and a model of running its executions. */
+export interface Kind {
+  /** Shown in the names of tests. */
+  readonly name: string;
+  /** The spec, to which tests add keys. */
+  readonly spec: string;
+  /** The model. */
+  readonly model: ExecModel;
+  /** Whether the processes are on this machine, so that a test can look at them. */
+  readonly local: boolean;
+}
+
+/** All kinds. A new way of connecting gets a line here, and with it every test. */
+export const KINDS: readonly Kind[] = [
+  { name: "popen worker", spec: "popen//execmodel=worker", model: "worker", local: true },
+  { name: "popen main", spec: "popen//execmodel=main", model: "main", local: true },
+  { name: "popen process", spec: "popen//execmodel=process", model: "process", local: true },
+];
+
+/** Models in which an execution has an isolate of its own and can be ended. */
+export const SEPARATE: readonly ExecModel[] = ["worker", "process"];
+
+/** What a test works with. Whatever it opened is ended after it. */
+export class Setting {
+  /** The kind that the test is for. */
+  readonly kind: Kind;
+  /** Holds the test's gateways. */
+  readonly group: Group = new Group();
+  readonly #opened: Gateway[] = [];
+
+  /** Makes the setting of one test. */
+  constructor(kind: Kind) {
+    this.kind = kind;
+  }
+
+  /** Starts a gateway of this kind; `keys` are added to its spec. What it prints is dropped if not asked for. */
+  async open(keys = "", options: GatewayOptions = {}): Promise<Gateway> {
+    const spec = keys === "" ? this.kind.spec : `${this.kind.spec}//${keys}`;
+    const gateway = await this.group.makeGateway(spec, { stderr: "null", ...options });
+    this.#opened.push(gateway);
+    return gateway;
+  }
+
+  /** Ends all gateways, those too that have left the group. */
+  async end(): Promise<void> {
+    await this.group.terminate({ timeout: 2_000 });
+    await Promise.all(this.#opened.map((gateway) => gateway[Symbol.asyncDispose]()));
+  }
+}
+
+/** How a test is registered. */
+export interface TestOptions {
+  /** Milliseconds until it fails; by default 20 000. */
+  limit?: number;
+  /** Only for kinds with one of these models. */
+  models?: readonly ExecModel[];
+  /** Only for kinds whose processes are on this machine. */
+  local?: boolean;
+}
+
+const LIMIT_MS = 20_000;
+const END_LIMIT_MS = 15_000;
+
+/** Registers a test for each kind, with a time limit and a check that no process is left. */
+export function forEachKind(
+  name: string,
+  fn: (setting: Setting) => Promise<void>,
+  options: TestOptions = {},
+): void {
+  for (const kind of KINDS) {
+    if (options.models !== undefined && !options.models.includes(kind.model)) continue;
+    if (options.local && !kind.local) continue;
+    register(`${name} [${kind.name}]`, kind, fn, options);
+  }
+}
+
+/** Registers a test that is about one way of connecting only; its gateways are local ones. */
+export function forPopen(
+  name: string,
+  fn: (setting: Setting) => Promise<void>,
+  options: TestOptions = {},
+): void {
+  register(`${name} [popen]`, KINDS[0]!, fn, options);
+}
+
+function register(
+  name: string,
+  kind: Kind,
+  fn: (setting: Setting) => Promise<void>,
+  options: TestOptions,
+): void {
+  Deno.test(name, async () => {
+    const leaks = new LeakCheck();
+    const setting = new Setting(kind);
+    try {
+      await limited(name, fn(setting), options.limit ?? LIMIT_MS);
+    } finally {
+      await limited(`the end of ${name}`, setting.end(), END_LIMIT_MS);
+    }
+    await leaks.done();
+  });
+}

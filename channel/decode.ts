@@ -329,12 +329,14 @@ export class Decoder {
     const type = this.#uint8() << 24 >> 24;
     const start = this.#take(length);
     const stop = this.offset;
+    if (type === EXT.CONSTANT) {
+      const constant = length === 1 ? this.#buf[start] : -1;
+      if (constant === CONSTANT.UNDEFINED) return undefined;
+      if (constant === CONSTANT.INVALID_DATE) return new Date(NaN);
+      throw invalid("constant");
+    }
     const payload = this.#buf.subarray(start, stop);
     switch (type) {
-      case EXT.CONSTANT:
-        if (length === 1 && payload[0] === CONSTANT.UNDEFINED) return undefined;
-        if (length === 1 && payload[0] === CONSTANT.INVALID_DATE) return new Date(NaN);
-        throw invalid("constant");
       case EXT.UTF16:
         return utf16(payload);
       case EXT.BIGINT:

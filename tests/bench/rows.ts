@@ -177,7 +177,14 @@ export const ENTRIES: readonly Entry[] = [
     ],
     peers: [
       execnet("ping-under-bulk", 100, atMost(0.4)),
-      { name: "own idle ping", player: "ours", task: "idle-ping", kind: "worker", size: 1500, goal: atMost(2) },
+      {
+        name: "own idle ping",
+        player: "ours",
+        task: "idle-ping",
+        kind: "worker",
+        size: 1500,
+        goal: atMost(2),
+      },
     ],
   }),
   entry("unread", {

@@ -68,7 +68,9 @@ export async function groupGone(group: number, ms: number = GONE_TIMEOUT_MS): Pr
 /** The folders that connecting makes in the temporary directory. */
 export function meetingFolders(): Set<string> {
   const folder = Deno.env.get("TMPDIR") ?? "/tmp";
-  return new Set([...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => /^execnet-/.test(name)));
+  return new Set(
+    [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => /^execnet-/.test(name)),
+  );
 }
 
 /**
@@ -90,7 +92,9 @@ export class LeakCheck {
       folders = folders.filter((name) => there.has(name));
       return left.length === 0 && folders.length === 0;
     }, GONE_TIMEOUT_MS).catch(() => {
-      const lines = left.map((one) => `process ${one.pid} (${one.state}, parent ${one.parent}): ${one.command}`);
+      const lines = left.map((one) =>
+        `process ${one.pid} (${one.state}, parent ${one.parent}): ${one.command}`
+      );
       throw new Error(`The test leaves behind:\n${[...lines, ...folders].join("\n")}`);
     });
   }
@@ -99,7 +103,9 @@ export class LeakCheck {
 /** The processes that this thread has started, with all below, and those that have lost their parents. */
 function ours(): ProcessState[] {
   const all = processes();
-  const roots = Deno.readTextFileSync("/proc/thread-self/children").split(" ").filter((id) => id !== "").map(Number);
+  const roots = Deno.readTextFileSync("/proc/thread-self/children").split(" ").filter((id) => id !== "").map(
+    Number,
+  );
   const found = below(all, roots);
   for (const root of roots) if (all.has(root)) found.push(all.get(root)!);
   const orphans = [...all.values()].filter((one) => one.pid !== Deno.pid && isOrphan(all, one));

@@ -71,7 +71,9 @@ forEachKind("remoteExec() removes the common indentation, also inside text", asy
 
 forEachKind("remoteExec() runs whatever its last line is", async ({ open }) => {
   const gateway = await open();
-  for (const source of ["channel.send(1) // the end", "channel.send(1) /* the end */", "channel.send(1);\n\n"]) {
+  for (
+    const source of ["channel.send(1) // the end", "channel.send(1) /* the end */", "channel.send(1);\n\n"]
+  ) {
     assertEquals(await gateway.remoteExec(source).receive(), 1);
     assertEquals(await gateway.remoteExec(`const typed: null = null; ${source}`).receive(), 1);
   }
@@ -187,13 +189,16 @@ forEachKind("remoteExec() refuses an explicit close(error) by remote code", asyn
   await channel.waitClose();
 });
 
-forEachKind("remoteExec() throws a TypeError when the source is nothing that can be executed", async ({ open }) => {
-  const gateway = await open();
-  for (const source of [42, null, undefined, {}, [], true]) {
-    assertThrows(() => gateway.remoteExec(source as never), TypeError);
-  }
-  assertEquals(await gateway.remoteExec("channel.send(1)").receive(), 1);
-});
+forEachKind(
+  "remoteExec() throws a TypeError when the source is nothing that can be executed",
+  async ({ open }) => {
+    const gateway = await open();
+    for (const source of [42, null, undefined, {}, [], true]) {
+      assertThrows(() => gateway.remoteExec(source as never), TypeError);
+    }
+    assertEquals(await gateway.remoteExec("channel.send(1)").receive(), 1);
+  },
+);
 
 forEachKind("remoteExec() throws a GatewayClosedError when the gateway has ended", async ({ open }) => {
   const gateway = await open();

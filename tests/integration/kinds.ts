@@ -41,12 +41,12 @@ export class Setting {
   }
 
   /** Starts a gateway of this kind; `keys` are added to its spec. What it prints is dropped if not asked for. */
-  async open(keys = "", options: GatewayOptions = {}): Promise<Gateway> {
+  readonly open = async (keys: string = "", options: GatewayOptions = {}): Promise<Gateway> => {
     const spec = keys === "" ? this.kind.spec : `${this.kind.spec}//${keys}`;
     const gateway = await this.group.makeGateway(spec, { stderr: "null", ...options });
     this.#opened.push(gateway);
     return gateway;
-  }
+  };
 
   /** Ends all gateways, those too that have left the group. */
   async end(): Promise<void> {

@@ -1,0 +1,118 @@
+/** Takes the measurements of an entry: ours and each peer in turn, round by round. */
+
+import type { Figures, Player } from "./player.ts";
+import type { Players } from "./players.ts";
+import { quickSize } from "./rows.ts";
+import type { Entry, Part, Peer, PlayerName } from "./rows.ts";
+import type { Result } from "./table.ts";
+
+/** How much to measure. */
+export interface MeasureOptions {
+  rounds: number;
+  quick: boolean;
+}
+
+/** A measurement that has not ended by then hangs. */
+const TIMEOUT_MS = 90_000;
+
+/** Part of the size that is done once beforehand, uncounted. */
+const WARM_UP = 0.1;
+
+/** Someone who takes part, with what came of it. */
+interface Contestant {
+  readonly part: Part;
+  readonly rounds: Figures[];
+  missing: string | undefined;
+}
+
+/** Measures an entry, idle or pinned to one core. */
+export async function measure(
+  entry: Entry,
+  pinned: boolean,
+  players: Players,
+  options: MeasureOptions,
+): Promise<Result[]> {
+  const contestants = [entry.ours, ...entry.peers].map((part): Contestant => ({
+    part,
+    rounds: [],
+    missing: players.whyMissing(part.player, pinned),
+  }));
+  const stage = new Stage(players, pinned);
+  const rounds = entry.once ? 1 : options.rounds;
+  const size = (part: Part): number => options.quick ? quickSize(part.size) : part.size;
+  try {
+    if (!entry.fresh && !entry.once) {
+      for (const one of contestants) await stage.perform(one, Math.ceil(size(one.part) * WARM_UP), false);
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (const one of contestants) {
+        await stage.perform(one, size(one.part), true);
+        if (entry.fresh) await stage.clear();
+      }
+    }
+  } finally {
+    await stage.clear();
+  }
+  return results(entry, pinned, contestants);
+}
+
+/** The programs that are running. */
+class Stage {
+  readonly #players: Players;
+  readonly #pinned: boolean;
+  readonly #running = new Map<PlayerName, Player>();
+
+  constructor(players: Players, pinned: boolean) {
+    this.#players = players;
+    this.#pinned = pinned;
+  }
+
+  /** Has one measurement taken. Whoever fails is out, with the reason. */
+  async perform(contestant: Contestant, size: number, counts: boolean): Promise<void> {
+    if (contestant.missing !== undefined) return;
+    const { player: name, task, kind } = contestant.part;
+    let player = this.#running.get(name);
+    if (player === undefined) {
+      player = this.#players.start(name, this.#pinned);
+      this.#running.set(name, player);
+    }
+    try {
+      const figures = await player.ask({ task, kind, size }, TIMEOUT_MS);
+      if (counts) contestant.rounds.push(figures);
+    } catch (error) {
+      contestant.missing = `failed: ${(error as Error).message}`;
+      this.#running.delete(name);
+      await player.close(0);
+    }
+  }
+
+  /** Ends the programs. */
+  async clear(): Promise<void> {
+    const running = [...this.#running.values()];
+    this.#running.clear();
+    for (const player of running) await player.close();
+  }
+}
+
+function results(entry: Entry, pinned: boolean, contestants: readonly Contestant[]): Result[] {
+  const [ours, ...peers] = contestants;
+  const condition = entry.latency ? pinned ? "pinned" : "idle" : "";
+  return entry.figures.map(({ key, label, unit, goal }, at): Result => {
+    const samples = (one: Contestant): number[] =>
+      one.rounds.map((figures) => figures[key]).filter((value) => value !== undefined);
+    return {
+      id: entry.id,
+      variant: [entry.variant, label, condition].filter((word) => word !== "").join(" "),
+      unit,
+      samples: samples(ours!),
+      missing: ours!.missing,
+      goal,
+      peers: peers.map((peer, index) => ({
+        name: entry.peers[index]!.name,
+        samples: samples(peer),
+        missing: peer.missing,
+        goal: at === 0 ? (peer.part as Peer).goal : undefined,
+      })).filter((peer) => at === 0 || peer.samples.length > 0 || peer.missing !== undefined),
+    };
+  });
+}

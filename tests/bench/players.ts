@@ -1,0 +1,77 @@
+/** Which measuring programs there are on this machine, and how they are started. */
+
+import { Player } from "./player.ts";
+import type { PlayerName } from "./rows.ts";
+
+/** Where a peer for Python may be found: the distribution's own interpreter first. */
+const PYTHONS = ["/usr/bin/python3", "python3"];
+
+const PIN = ["taskset", "-c", "0"];
+
+/** The programs, looked for once. What is not there has a reason. */
+export class Players {
+  readonly #commands: Record<PlayerName, string[] | string>;
+  readonly #canPin: boolean;
+  /** Says with what the figures were measured. */
+  readonly description: string;
+
+  private constructor(commands: Record<PlayerName, string[] | string>, canPin: boolean, description: string) {
+    this.#commands = commands;
+    this.#canPin = canPin;
+    this.description = description;
+  }
+
+  /** Looks for what there is. */
+  static async find(): Promise<Players> {
+    let execnet: string[] | string = `python3-execnet is not importable by ${PYTHONS.join(" or ")}`;
+    let execnetVersion = "missing";
+    for (const python of PYTHONS) {
+      const version = await output([python, "-c", "import execnet; print(execnet.__version__)"]);
+      if (version === undefined) continue;
+      execnet = [python, new URL("./execnet_peer.py", import.meta.url).pathname];
+      execnetVersion = version;
+      break;
+    }
+    const deno = (file: string): string[] => [
+      Deno.execPath(),
+      "run",
+      "--quiet",
+      "-A",
+      new URL(file, import.meta.url).pathname,
+    ];
+    const canPin = await output([...PIN, "true"]) !== undefined;
+    return new Players(
+      { ours: deno("./ours.ts"), raw: deno("./raw.ts"), execnet },
+      canPin,
+      `Deno ${Deno.version.deno}, execnet ${execnetVersion}, ${navigator.hardwareConcurrency} cores, ` +
+        `load ${Deno.loadavg()[0]!.toFixed(1)}`,
+    );
+  }
+
+  /** Why a program cannot be had, or undefined when it can. */
+  whyMissing(name: PlayerName, pinned: boolean): string | undefined {
+    if (pinned && !this.#canPin) return `${PIN.join(" ")} does not work here`;
+    const command = this.#commands[name];
+    return typeof command === "string" ? command : undefined;
+  }
+
+  /** Starts a program, with its children on one core if `pinned`. */
+  start(name: PlayerName, pinned: boolean): Player {
+    const command = this.#commands[name] as string[];
+    return new Player(pinned ? [...PIN, ...command] : command);
+  }
+}
+
+/** What a command prints, or undefined when it cannot be run or fails. */
+async function output(command: readonly string[]): Promise<string | undefined> {
+  try {
+    const { success, stdout } = await new Deno.Command(command[0]!, {
+      args: command.slice(1),
+      stdin: "null",
+      stderr: "null",
+    }).output();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,52 @@
+/** Tests that end: each has a limit, and waits for events, never for time. */
+
+import { setImmediate } from "node:timers";
+
+/** How long a test may take unless it says otherwise. It is generous: the machine may be slow. */
+const LIMIT_MS = 20_000;
+
+/** Registers a test that fails when it has not ended after `limitMs`. */
+export function test(name: string, body: () => unknown, limitMs: number = LIMIT_MS): void {
+  Deno.test(name, () => within(limitMs, name, body()));
+}
+
+/** Waits for a value; rejects when it has not come after `limitMs`. */
+export async function within<T>(limitMs: number, what: string, value: T | PromiseLike<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: not done after ${limitMs} ms`)), limitMs);
+  });
+  try {
+    return await Promise.race([value, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Lets everything happen that can happen without the outside world. Memory transports work in microtasks only, so after
+ * one turn of the event loop nothing is under way any more.
+ */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What has become of a promise, looked at after {@linkcode settle}. */
+export interface Watched<T> {
+  state: "pending" | "resolved" | "rejected";
+  value?: T;
+  reason?: unknown;
+}
+
+/** Watches a promise, which thereby is handled. */
+export function watch<T>(promise: Promise<T>): Watched<T> {
+  const watched: Watched<T> = { state: "pending" };
+  promise.then((value) => {
+    watched.state = "resolved";
+    watched.value = value;
+  }, (reason) => {
+    watched.state = "rejected";
+    watched.reason = reason;
+  });
+  return watched;
+}

@@ -264,7 +264,9 @@ export class Encoder {
     }
     if (prototype === Date.prototype) return this.#date((value as Date).getTime(), pos);
     if (prototype === ArrayBuffer.prototype) {
-      return this.#tagged(EXT.BINARY, 0, new Uint8Array(value as ArrayBuffer), pos);
+      const buffer = value as ArrayBuffer;
+      // To ask for the length also shows whether it is one.
+      return this.#tagged(EXT.BINARY, 0, new Uint8Array(buffer, 0, buffer.byteLength), pos);
     }
     const kind = kindOf.get(prototype);
     if (kind !== undefined) {

@@ -10,6 +10,7 @@ import { EOFError, GatewayClosedError, LoadError, ProtocolError } from "./errors
 import { EMPTY, FrameType, makeFrame, MAX_CHANNEL_ID, readUint32, readUint48, writeUint48 } from "./frame.ts";
 import { FrameReader } from "./frame_reader.ts";
 import type { FrameHead, FrameSink } from "./frame_reader.ts";
+import { Keepalive } from "./keepalive.ts";
 import { errorData, readErrorData, RemoteError } from "./remote_error.ts";
 import type { Transport } from "./transport.ts";
 import { Waiter } from "./wait.ts";
@@ -49,6 +50,10 @@ export interface SessionOptions {
   sharedFarSide?: boolean;
   /** What `channel.gateway` is; by default an object with `id` and `newChannel`. */
   gateway?: ChannelGateway;
+  /** Milliseconds after which a silent far side is asked for a sign of life; three of them mean that it is dead. */
+  keepalive?: number;
+  /** Keeps a timer from keeping the program alive. */
+  unrefTimer?: (timer: ReturnType<typeof setInterval>) => void;
   /** Rewrites the stacks of errors that are sent. */
   mapStack?: (stack: string) => string;
   /** Makes the error that every channel ends with, from the first reason. */
@@ -87,6 +92,7 @@ export class Session implements ChannelHost, FrameSink {
   readonly #shared: boolean;
   readonly #explain: (reason: unknown) => Error;
   readonly #mapStack: ((stack: string) => string) | undefined;
+  readonly #keepalive: Keepalive;
   readonly #encoder: Encoder;
   readonly #decoder: Decoder;
   readonly #channels = new Map<number, ChannelEnd>();
@@ -123,6 +129,12 @@ export class Session implements ChannelHost, FrameSink {
       transport.writeBudget,
       (reason) => this.fail(reason),
     );
+    this.#keepalive = new Keepalive({
+      interval: options.keepalive ?? 0,
+      ping: () => this.control(makeFrame(FrameType.PING, 0)),
+      dead: (reason) => this.fail(reason),
+      unrefTimer: options.unrefTimer,
+    });
   }
 
   /** Starts reading. `first` are bytes that came behind the handshake. */
@@ -219,6 +231,7 @@ export class Session implements ChannelHost, FrameSink {
   #finish(reason: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#keepalive.stop();
     this.#writer.stop();
     const error = this.#explain(reason);
     for (const end of [...this.#channels.values()]) end.closedByPeer(undefined, error);
@@ -243,6 +256,7 @@ export class Session implements ChannelHost, FrameSink {
               : new ProtocolError("The connection ended in the middle of a frame"),
           );
         }
+        this.#keepalive.alive();
         if (count > 0) reader.filled(count);
       }
     } catch (error) {

@@ -8,6 +8,7 @@ import type { Item } from "../channel/item.ts";
 import { Session } from "../channel/session.ts";
 import { checkTimeout, waitFor } from "../channel/wait.ts";
 import type { WaitOptions } from "../channel/wait.ts";
+import { narrow, withEnv } from "../xspec/mod.ts";
 import type { PermissionsInit, XSpec } from "../xspec/mod.ts";
 import type { Transport } from "../channel/transport.ts";
 import { within } from "./connect.ts";
@@ -26,7 +27,7 @@ export interface ExecOptions {
   timeout?: number;
   /** What the execution may do, no more than its gateway; by default the same. Not for `execmodel=main`. */
   permissions?: PermissionsInit;
-  /** A name for messages. */
+  /** A name for the code, which stacks then show beside `<remote exec>`. */
   name?: string;
 }
 
@@ -121,6 +122,8 @@ export class Gateway implements AsyncDisposable {
       name: id,
       firstId: 1,
       gateway: this,
+      keepalive: spec.keepalive ?? 0,
+      unrefTimer: (timer) => Deno.unrefTimer(timer as unknown as number),
       sharedFarSide: spec.execmodel === "main",
       handlers: { busy: (busy) => process.keepAlive(busy) },
       explain: (reason) => this.#explain(reason),
@@ -140,6 +143,7 @@ export class Gateway implements AsyncDisposable {
    *
    * @throws {GatewayClosedError} when the gateway has ended
    * @throws {TypeError} when there is nothing to execute
+   * @throws {RangeError} when the execution is to be allowed more than its gateway, or a timeout is negative
    */
   remoteExec(source: string, options: ExecOptions = {}): Channel<Item, Item, Gateway> {
     if (typeof source !== "string") {
@@ -154,9 +158,13 @@ export class Gateway implements AsyncDisposable {
         `Cannot execute on gateway "${this.id}" with permissions of its own: execmodel=main runs all in one isolate`,
       );
     }
-    const end = this.#session.exec({ name, permissions });
+    if (permissions !== undefined) {
+      const held = withEnv(this.spec.permissions, Object.keys(this.spec.env));
+      narrow(held, permissions, this.#info.cwd);
+    }
+    const end = this.#session.exec({ permissions });
     const channel = this.#session.facade(end) as Channel<Item, Item, Gateway>;
-    end.send({ source: dedent(source) }).catch(() => {
+    end.send({ source: dedent(source), name }).catch(() => {
       // The channel's own end says why.
     });
     this.#bound(end, signal, timeout);
@@ -204,12 +212,21 @@ export class Gateway implements AsyncDisposable {
     return { ...this.#info };
   }
 
-  /** Asks the process to end, and leaves the group. Idempotent; does not wait. */
+  /** Asks the process to end, and leaves the group. Idempotent; does not wait. After five seconds it is killed. */
   exit(): void {
     if (this.#exiting) return;
     this.#exiting = true;
     this.#leave();
     this.#session.control(makeFrame(FrameType.TERMINATE, 0));
+    this.#killAfter(DISPOSE_TIMEOUT_MS);
+  }
+
+  /** Kills the process if it is still there after a while. */
+  #killAfter(ms: number): void {
+    const { process } = this.#connection;
+    const timer = setTimeout(() => process.kill(), ms);
+    Deno.unrefTimer(timer);
+    void process.ended.then(() => clearTimeout(timer));
   }
 
   /**
@@ -245,10 +262,8 @@ export class Gateway implements AsyncDisposable {
     const connectionEnded = this.#session.ended.then((first) => reason = first);
     await Promise.race([this.#connectionEnded.promise, connectionEnded, process.ended]);
     // A connection that has ended or failed leaves the process no reason to live; it gets a moment to end by itself.
-    const timer = setTimeout(() => process.kill(), this.#exiting ? DISPOSE_TIMEOUT_MS : ORPHAN_GRACE_MS);
-    Deno.unrefTimer(timer);
+    this.#killAfter(ORPHAN_GRACE_MS);
     const end = await this.#processEnd;
-    clearTimeout(timer);
     this.#session.fail(reason);
     this.#leave();
     const { code, signal } = end;

@@ -22,7 +22,8 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   readonly #gateways = new Map<string, Gateway>();
   /** Ids that gateways under way have taken. */
   readonly #taken = new Set<string>();
-  readonly #ending = new Set<Promise<unknown>>();
+  /** Gateways that were asked to end and have not ended yet. */
+  readonly #ending = new Set<Gateway>();
   #counter = 0;
 
   /**
@@ -120,8 +121,8 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     if (this.#gateways.get(gateway.id) !== gateway) return;
     this.#gateways.delete(gateway.id);
     this.#taken.delete(gateway.id);
-    const ending: Promise<unknown> = gateway.closed.then(() => this.#ending.delete(ending));
-    this.#ending.add(ending);
+    this.#ending.add(gateway);
+    void gateway.closed.then(() => this.#ending.delete(gateway));
   }
 
   /** The gateway with an id, or at a place in the order of making. */
@@ -145,7 +146,7 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     if (!(timeout >= 0)) {
       throw new RangeError(`Cannot terminate: timeout must be 0 or more milliseconds, got ${timeout}`);
     }
-    return await Promise.all([...this].map((gateway) => gateway.terminate(timeout)));
+    return await Promise.all([...this.#ending, ...this].map((gateway) => gateway.terminate(timeout)));
   }
 
   /** Ends every gateway and waits for that. */

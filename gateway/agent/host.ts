@@ -19,6 +19,8 @@ export interface HostOptions {
   shared: boolean;
   /** What arrived behind the handshake. */
   first?: Uint8Array;
+  /** Milliseconds after which a silent caller is asked for a sign of life. */
+  keepalive?: number;
   /** Further handlers of the session. */
   handlers?: SessionHandlers;
 }
@@ -44,6 +46,7 @@ export class Host {
       name,
       firstId,
       sharedFarSide: true,
+      keepalive: options.keepalive ?? 0,
       mapStack,
       handlers: {
         ...handlers,
@@ -117,9 +120,9 @@ export class Host {
   async #run(channel: Channel): Promise<void> {
     const job = await channel.receive() as unknown;
     if (typeof job !== "object" || job === null) throw new TypeError("Cannot execute: nothing was sent");
-    const { source } = job as Record<string, unknown>;
+    const { source, name } = job as Record<string, unknown>;
     if (typeof source !== "string") throw new TypeError("Cannot execute: no source was sent");
-    await runSource(source, channel, this.#shared);
+    await runSource(source, channel, { name: typeof name === "string" ? name : "", shared: this.#shared });
   }
 
   /** Tells the router when neither an execution nor a channel is left, so that this isolate can go. */

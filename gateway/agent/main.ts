@@ -23,6 +23,8 @@ export interface AgentConfig {
   execmodel: "worker" | "main" | "process";
   /** The working directory, which the agent may not be allowed to ask for. */
   cwd: string;
+  /** Milliseconds after which a silent caller is asked for a sign of life; 0 never. */
+  keepalive: number;
   /** What executions may do. */
   permissions: Permissions;
   /** For processes of executions: the Deno command, further flags, and the environment they may read. */
@@ -85,6 +87,7 @@ function serveGateway(
       firstId: 2,
       shared: true,
       first,
+      keepalive: config.keepalive,
       handlers: {
         terminate: () => Deno.exit(0),
         kill: (channel, reason) => host.abandon(channel, reason),
@@ -110,7 +113,7 @@ function serveGateway(
       name,
       spawn: { deno: config.deno, permissions, flags: config.flags, env: config.env, cwd, agent: script },
     });
-  new Router({ transport, first, backend, answer, ended: () => Deno.exit(0) });
+  new Router({ transport, first, backend, answer, keepalive: config.keepalive, ended: () => Deno.exit(0) });
   backend.warm();
 }
 

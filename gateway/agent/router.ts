@@ -6,6 +6,7 @@ import { ProtocolError } from "../../channel/errors.ts";
 import { EMPTY, FrameType, HEADER_BYTES, makeFrame, readUint48 } from "../../channel/frame.ts";
 import { FrameReader } from "../../channel/frame_reader.ts";
 import type { FrameHead, FrameSink } from "../../channel/frame_reader.ts";
+import { Keepalive } from "../../channel/keepalive.ts";
 import { Outbox } from "../../channel/outbox.ts";
 import { errorData } from "../../channel/remote_error.ts";
 import type { Transport } from "../../channel/transport.ts";
@@ -50,6 +51,8 @@ export interface RouterOptions {
   first: Uint8Array;
   /** Makes the executions. */
   backend: Backend;
+  /** Milliseconds after which a silent caller is asked for a sign of life; 0 never. */
+  keepalive: number;
   /** Answers what the far side asks, given the counts that the router knows. */
   answer(kind: string, counts: RouterCounts): unknown;
   /** The far side wants the end, or is gone. */
@@ -91,6 +94,7 @@ const MAX_CHANNELS = 262_144;
 export class Router implements FrameSink {
   readonly #options: RouterOptions;
   readonly #writer: Writer;
+  readonly #keepalive: Keepalive;
   readonly #reader: FrameReader = new FrameReader(this);
   readonly #routes = new Map<number, Route>();
   readonly #owners = new Set<Owner>();
@@ -108,6 +112,11 @@ export class Router implements FrameSink {
       transport.writeBudget,
       () => this.#close(),
     );
+    this.#keepalive = new Keepalive({
+      interval: options.keepalive,
+      ping: () => this.#writer.control(makeFrame(FrameType.PING, 0)),
+      dead: () => this.#close(),
+    });
     void this.#read();
   }
 
@@ -120,11 +129,13 @@ export class Router implements FrameSink {
       while (!this.#closed) {
         const count = await transport.read(reader.space());
         if (count === null) break;
+        this.#keepalive.alive();
         reader.filled(count);
         this.#flushInbound();
       }
-    } catch {
+    } catch (error) {
       // A connection that breaks, or a far side that breaks the protocol, is the end either way.
+      if (error instanceof ProtocolError) console.error(`execnet: ${error.message}`);
     }
     this.#close();
   }
@@ -132,6 +143,7 @@ export class Router implements FrameSink {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#keepalive.stop();
     this.#writer.stop();
     for (const owner of this.#owners) owner.execution?.kill();
     this.#options.backend.close();

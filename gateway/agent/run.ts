@@ -6,7 +6,9 @@ import type { Channel } from "../../channel/channel.ts";
 export const EXEC_NAME = "__channelexec__";
 
 /** What stacks call the text that was sent. */
-const SOURCE_NAME = "<remote exec>";
+function sourceName(name: string): string {
+  return name === "" ? "<remote exec>" : `<remote exec ${name}>`;
+}
 
 /** Lines that the engine puts before a function's body. */
 const FUNCTION_LINES = 2;
@@ -27,24 +29,34 @@ const QUICK_PREFIX = '"use strict";';
 const SCOPES = Symbol.for("execnet.scopes");
 const scopes = new Map<number, Channel>();
 
+/** How a text runs. */
+export interface RunOptions {
+  /** What the caller calls the text, or nothing. */
+  name: string;
+  /** Other executions run in this isolate, so that `channel` cannot be a global. */
+  shared: boolean;
+}
+
 /**
  * Runs TypeScript. Plain JavaScript without import and export takes the quick way, as the body of an async function;
  * all else, types too, is loaded as a module.
- *
- * @param shared other executions run in this isolate, so that `channel` cannot be a global
  */
-export async function runSource(source: string, channel: Channel, shared: boolean): Promise<void> {
+export async function runSource(source: string, channel: Channel, options: RunOptions): Promise<void> {
   let quick: InstanceType<typeof AsyncFunction> | undefined;
   try {
-    quick = new AsyncFunction("channel", "__name__", `${QUICK_PREFIX}${source}\n//# sourceURL=${QUICK_URL}`);
+    quick = new AsyncFunction(
+      "channel",
+      "__name__",
+      `${QUICK_PREFIX}${source}\n//# sourceURL=${QUICK_URL}/${encodeURIComponent(options.name)}`,
+    );
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
   if (quick !== undefined) await quick(channel, EXEC_NAME);
-  else await runModule(source, channel, shared);
+  else await runModule(source, channel, options);
 }
 
-async function runModule(source: string, channel: Channel, shared: boolean): Promise<void> {
+async function runModule(source: string, channel: Channel, { name, shared }: RunOptions): Promise<void> {
   const id = channel.id;
   let prefix = "";
   if (shared) {
@@ -53,24 +65,24 @@ async function runModule(source: string, channel: Channel, shared: boolean): Pro
     prefix = `const channel=globalThis[Symbol.for("execnet.scopes")].get(${id}),__name__="${EXEC_NAME}";`;
   }
   const url = URL.createObjectURL(new Blob([prefix + source], { type: "application/typescript" }));
-  moduleUrls.add(url);
+  moduleUrls.set(url, sourceName(name));
   try {
     await import(url);
   } catch (error) {
-    throw asSyntaxError(error, url, prefix.length);
+    throw asSyntaxError(error, url, name, prefix.length);
   } finally {
     URL.revokeObjectURL(url);
     scopes.delete(id);
-    if (moduleUrls.size > MAX_REMEMBERED_URLS) moduleUrls.delete(moduleUrls.values().next().value!);
+    if (moduleUrls.size > MAX_REMEMBERED_URLS) moduleUrls.delete(moduleUrls.keys().next().value!);
   }
 }
 
 /** The URLs under which sources were loaded lately; errors that are thrown later still show them. */
-const moduleUrls = new Set<string>();
+const moduleUrls = new Map<string, string>();
 const MAX_REMEMBERED_URLS = 256;
 
 /** Deno reports text that does not parse as a TypeError that talks of a SyntaxError. */
-function asSyntaxError(error: unknown, url: string, shift: number): unknown {
+function asSyntaxError(error: unknown, url: string, name: string, shift: number): unknown {
   if (!(error instanceof TypeError) || !error.message.includes(url)) return error;
   const text = error.message.match(/^SyntaxError: ([^]*?)\n?\s*at blob:[^\s]*?:(\d+):(\d+)\s*$/) ??
     error.message.match(/^([^]*?)\n?\s*at blob:[^\s]*?:(\d+):(\d+)\s*$/);
@@ -78,7 +90,7 @@ function asSyntaxError(error: unknown, url: string, shift: number): unknown {
   const line = Number(text[2]);
   const column = Number(text[3]) - (line === 1 ? shift : 0);
   const syntax = new SyntaxError(text[1]!.split("\n")[0]);
-  syntax.stack = `SyntaxError: ${text[1]}\n    at ${SOURCE_NAME}:${line}:${column}`;
+  syntax.stack = `SyntaxError: ${text[1]}\n    at ${sourceName(name)}:${line}:${column}`;
   return syntax;
 }
 
@@ -88,10 +100,10 @@ export function mapStack(stack: string): string {
   for (const line of stack.split("\n")) {
     const quick = line.match(QUICK_FRAME);
     if (quick !== null) {
-      const row = Number(quick[1]) - FUNCTION_LINES;
-      const column = Number(quick[2]) - (row === 1 ? QUICK_PREFIX.length : 0);
+      const row = Number(quick[2]) - FUNCTION_LINES;
+      const column = Number(quick[3]) - (row === 1 ? QUICK_PREFIX.length : 0);
       lines.push(
-        line.replace(quick[0], `${SOURCE_NAME}:${row}:${column}`).replace(
+        line.replace(quick[0], `${sourceName(decodeURIComponent(quick[1]!))}:${row}:${column}`).replace(
           /at (?:async )?eval \((.*)\)$/,
           "at $1",
         ),
@@ -100,10 +112,10 @@ export function mapStack(stack: string): string {
     }
     if (/^\s+at /.test(line) && (line.includes(AGENT_URL) || line.includes("ext:"))) continue;
     let mapped = line;
-    for (const url of moduleUrls) mapped = mapped.replaceAll(url, SOURCE_NAME);
+    for (const [url, name] of moduleUrls) mapped = mapped.replaceAll(url, name);
     lines.push(mapped);
   }
   return lines.join("\n");
 }
 
-const QUICK_FRAME = new RegExp(`${QUICK_URL}, <anonymous>:(\\d+):(\\d+)`);
+const QUICK_FRAME = new RegExp(`${QUICK_URL}/(\\S*), <anonymous>:(\\d+):(\\d+)`);

@@ -63,6 +63,7 @@ export function startWorker(start: WorkerStart): void {
     // Frames are the only messages; the sandbox of an execution has no use for others.
     postMessage: undefined,
   });
+  void host.session.ended.then(() => scope.close());
   catchUncaught((error) => host.failExecution(error));
 }
 

@@ -32,6 +32,7 @@ export function spawnPopen(
     execmodel: spec.execmodel,
     cwd,
     permissions,
+    keepalive: spec.keepalive ?? 0,
     deno,
     flags,
     env: spec.env,

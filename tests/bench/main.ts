@@ -63,7 +63,8 @@ async function run(options: Options): Promise<number> {
       const began = performance.now();
       results.push(...await measure(entry, pinned, players, options));
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
-      progress(`${entry.id} ${entry.variant}${pinned ? " pinned" : ""}: ${seconds} s`);
+      const words = [entry.id, entry.variant, pinned ? "pinned" : ""].filter((word) => word !== "");
+      progress(`${words.join(" ")}: ${seconds} s`);
     }
   }
   if (options.only.has(CODEC)) results.push(...await codecResults(options.quick));

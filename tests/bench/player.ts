@@ -58,10 +58,18 @@ export class Player {
   /** Lets the program end; one that does not is killed. */
   async close(grace = 10_000): Promise<void> {
     this.#writer.close().catch(() => {});
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), grace);
+    const timer = setTimeout(() => this.#kill(), grace);
     await this.#child.status;
     clearTimeout(timer);
     await this.#lines.cancel().catch(() => {});
+  }
+
+  #kill(): void {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has just ended.
+    }
   }
 }
 

@@ -50,7 +50,7 @@ function connectPipe(mode: FarMode): Promise<Link> {
   const writer = child.stdin.getWriter();
   const reader = child.stdout.getReader({ mode: "byob" });
   return Promise.resolve({
-    async readExactly(length) {
+    async readExactly(length): Promise<Uint8Array | undefined> {
       const { value } = await reader.read(new Uint8Array(length), { min: length });
       return value?.length === length ? value : undefined;
     },

@@ -24,7 +24,7 @@ interface Writer {
 /** A link of something that reads and something that writes. */
 export function socketLink(reader: Reader & Writer, writer: Writer = reader): Link {
   return {
-    async readExactly(length) {
+    async readExactly(length): Promise<Uint8Array | undefined> {
       const bytes = new Uint8Array(length);
       for (let got = 0; got < length;) {
         const count = await reader.read(got === 0 ? bytes : bytes.subarray(got));
@@ -33,7 +33,7 @@ export function socketLink(reader: Reader & Writer, writer: Writer = reader): Li
       }
       return bytes;
     },
-    async write(bytes) {
+    async write(bytes): Promise<void> {
       let done = await writer.write(bytes);
       while (done < bytes.length) done += await writer.write(bytes.subarray(done));
     },

@@ -203,6 +203,7 @@ export const ENTRIES: readonly Entry[] = [
     entry("memory", {
       kind: model,
       variant: model === "main" ? "main" : `${model} (with its warm spare)`,
+      fresh: true,
       size: 1,
       unit: "MiB",
       peers: [

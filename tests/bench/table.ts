@@ -49,6 +49,10 @@ export interface Row {
   goal: string | null;
   verdict: "met" | "MISS" | "missing" | null;
   missing: string | null;
+  /** Our figure in each round. */
+  samples: number[];
+  /** The peer's figure in each round. */
+  theirSamples: number[];
 }
 
 /** Works out a result: one row for each peer, and one for a goal of the figure alone. */
@@ -56,16 +60,17 @@ export function toRows(result: Result): Row[] {
   const { id, variant, unit, samples } = result;
   const ours = samples.length > 0 ? median(samples) : null;
   const rows: Row[] = [];
-  const base = { id, variant, unit, ours };
+  const base = { id, variant, unit, ours, samples };
   if (result.goal !== undefined || result.peers.length === 0) {
     rows.push({
       ...base,
       peer: null,
       theirs: null,
       ratio: null,
-      goal: result.goal === undefined ? null : `${result.goal.sign} ${quantity(result.goal.value, unit)}`,
+      goal: result.goal === undefined ? null : `${result.goal.sign} ${result.goal.value} ${unit}`,
       verdict: judge(ours, result.goal),
       missing: result.missing ?? null,
+      theirSamples: [],
     });
   }
   for (const peer of result.peers) {
@@ -77,9 +82,10 @@ export function toRows(result: Result): Row[] {
       peer: peer.name,
       theirs: peer.samples.length > 0 ? median(peer.samples) : null,
       ratio,
-      goal: peer.goal === undefined ? null : `${peer.goal.sign} ${peer.goal.value.toFixed(1)}`,
+      goal: peer.goal === undefined ? null : `${peer.goal.sign} ${peer.goal.value}`,
       verdict: judge(ratio, peer.goal),
       missing: result.missing ?? peer.missing ?? null,
+      theirSamples: peer.samples,
     });
   }
   return rows;

@@ -269,7 +269,7 @@ Deno.test("loads() gives an error of an unknown class its name", () => {
 Deno.test("dumps() leaves out what an error carries and cannot be sent", () => {
   const error = Object.assign(new Error("m", { cause: () => {} }), {
     ok: 1,
-    fn() {},
+    fn: () => {},
     self: {} as unknown,
     last: 2,
   });
@@ -554,15 +554,17 @@ Deno.test("dumps() writes what @std/msgpack reads, and loads() reads what it wri
   withSeed((random) => {
     for (let i = 0; i < 4000; i++) {
       const value = randomPlainValue(random, 0);
-      if (hasProto(value)) continue;
-      assertSame(stdDecode(dumps(value)), value);
+      if (isLossy(value)) continue;
+      // This way round, as its bytes are views into the input.
+      assertSame(value, stdDecode(dumps(value)));
       assertSame(loads(stdEncode(value as never)), value);
     }
   });
 });
 
-/** Whether an object has the key that @std/msgpack takes for the prototype. */
-function hasProto(value: unknown): boolean {
+/** Whether @std/msgpack changes a value: it sets prototypes by key, and drops a byte order mark. */
+function isLossy(value: unknown): boolean {
+  if (typeof value === "string") return value.startsWith("\ufeff");
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false;
-  return Object.hasOwn(value, "__proto__") || Object.values(value).some(hasProto);
+  return Object.hasOwn(value, "__proto__") || Object.entries(value).flat().some(isLossy);
 }

@@ -6,8 +6,10 @@ import { setImmediate } from "node:timers";
 const LIMIT_MS = 20_000;
 
 /** Registers a test that fails when it has not ended after `limitMs`. */
-export function test(name: string, body: () => unknown, limitMs: number = LIMIT_MS): void {
-  Deno.test(name, () => within(limitMs, name, body()));
+export function test(name: string, body: () => void | Promise<void>, limitMs: number = LIMIT_MS): void {
+  Deno.test(name, async () => {
+    await within(limitMs, name, body());
+  });
 }
 
 /** Waits for a value; rejects when it has not come after `limitMs`. */

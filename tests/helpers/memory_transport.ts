@@ -36,7 +36,7 @@ class Flow {
   stalled = false;
   turns = 0;
   nextSize: () => number = NEVER_SPLIT;
-  flips = new Map<number, number>();
+  readonly flips: Map<number, number> = new Map();
   changed: PromiseWithResolvers<void> | undefined;
 
   constructor(capacity: number) {

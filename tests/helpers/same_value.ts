@@ -5,10 +5,10 @@ import { assert, assertEquals, assertStrictEquals } from "jsr:@std/assert@^1.0.1
 /** Throws an AssertionError that names the place, unless both are the same value: same type, same bits, same holes. */
 export function assertSame(actual: unknown, expected: unknown, path = "$"): void {
   if (typeof expected !== "object" || expected === null) {
-    assert(Object.is(actual, expected), `${path}: ${String(actual)} is not ${String(expected)}`);
+    assert(Object.is(actual, expected), `${path}: ${typeof actual} is not ${String(expected)}`);
     return;
   }
-  assert(typeof actual === "object" && actual !== null, `${path}: ${String(actual)} is not an object`);
+  assert(typeof actual === "object" && actual !== null, `${path}: ${typeof actual} is not an object`);
   assertStrictEquals(Object.prototype.toString.call(actual), Object.prototype.toString.call(expected), path);
   if (expected instanceof Error) {
     const other = actual as Error;
@@ -40,7 +40,7 @@ export function assertSame(actual: unknown, expected: unknown, path = "$"): void
   } else {
     if (Array.isArray(expected)) assertEquals((actual as unknown[]).length, expected.length, path);
     // The names come in the same order; an array's holes have none.
-    assertEquals(Object.keys(actual), Object.keys(expected), path);
+    assertEquals(Object.keys(actual as object), Object.keys(expected), path);
     for (const name of Object.keys(expected)) {
       const [mine, theirs] = [actual, expected].map((from) =>
         Object.getOwnPropertyDescriptor(from, name)?.value

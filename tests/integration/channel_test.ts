@@ -1,6 +1,6 @@
 /** Sending and receiving: order, the end, timeouts, signals, iteration. */
 
-import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { ChannelClosedError, EOFError, RemoteError, TimeoutError } from "../../mod.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { forEachKind } from "./kinds.ts";
@@ -62,8 +62,8 @@ forEachKind("receive() rejects every call that waits when the channel ends", asy
   await channel.send("go");
   const [first, second, ...rest] = await calls;
   assertEquals(first, { status: "fulfilled", value: 1 });
-  assert(second!.status === "rejected" && second.reason instanceof RemoteError);
-  for (const one of rest) assert(one.status === "rejected" && one.reason instanceof EOFError);
+  assertInstanceOf((second as PromiseRejectedResult).reason, RemoteError);
+  for (const one of rest) assertInstanceOf((one as PromiseRejectedResult).reason, EOFError);
 });
 
 forEachKind("receive() serves its callers in the order of their calls", async ({ open }) => {

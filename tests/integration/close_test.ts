@@ -1,6 +1,6 @@
 /** Ends that one side makes: half closes, closes with and without an error, from here and from there. */
 
-import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { type Channel, ChannelClosedError, EOFError, RemoteError } from "../../mod.ts";
 import { TextTap, until } from "../helpers/wait.ts";
 import { forEachKind } from "./kinds.ts";
@@ -120,8 +120,9 @@ forEachKind(
     const error = await assertRejects(() => other.receive(), RemoteError) as RemoteError;
     assertEquals([error.remoteName, error.remoteMessage, error.gatewayId], ["TypeError", "odd", gateway.id]);
     assertEquals(error.fields, { code: 7, tags: ["a"] });
-    assert(error.cause instanceof RemoteError);
-    assertEquals([error.cause.remoteName, error.cause.remoteMessage], ["RangeError", "far"]);
+    const cause = error.cause as RemoteError;
+    assertInstanceOf(cause, RemoteError);
+    assertEquals([cause.remoteName, cause.remoteMessage], ["RangeError", "far"]);
     await assertRejects(() => other.receive(), EOFError);
   },
 );

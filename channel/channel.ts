@@ -168,13 +168,8 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
 
   /** Ends sending. The other side's reads end after what was sent; what it sends still arrives. */
   closeWrite(): Promise<void> {
-    try {
-      this.#beforeClose?.();
-      this.#end.closeWrite();
-      return Promise.resolve();
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    this.#end.closeWrite();
+    return Promise.resolve();
   }
 
   /**
@@ -248,7 +243,7 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
     return {
       next,
       return: () => Promise.resolve({ value: undefined, done: true }),
-      [Symbol.asyncIterator]() {
+      [Symbol.asyncIterator](): AsyncIterableIterator<Recv> {
         return this;
       },
     };

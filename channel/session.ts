@@ -63,6 +63,9 @@ export interface SessionOptions {
 /** More channels than this on one gateway are taken for an attack. */
 const MAX_CHANNELS = 262_144;
 
+/** Beyond this, the oldest of those whose items nobody ever received are given up. */
+const MAX_UNDELIVERED = 4_096;
+
 /** Longer parts carry bulk with fewer system calls; they delay other channels by as much. */
 const FRAGMENT_BYTES = 256 * 1024;
 
@@ -96,6 +99,8 @@ export class Session implements ChannelHost, FrameSink {
   readonly #encoder: Encoder;
   readonly #decoder: Decoder;
   readonly #channels = new Map<number, ChannelEnd>();
+  /** Channels that are closed already, but whose item has not been received yet. */
+  readonly #undelivered = new Map<number, ChannelEnd>();
   readonly #requests = new Map<number, Waiter<unknown>>();
   readonly #resolveEnded: (reason: unknown) => void;
   #nextId: number;
@@ -237,6 +242,7 @@ export class Session implements ChannelHost, FrameSink {
     for (const end of [...this.#channels.values()]) end.closedByPeer(undefined, error);
     for (const waiter of this.#requests.values()) waiter.reject(error);
     this.#channels.clear();
+    this.#undelivered.clear();
     this.#requests.clear();
     this.#resolveEnded(reason);
   }
@@ -465,7 +471,16 @@ export class Session implements ChannelHost, FrameSink {
   forget(end: ChannelEnd): void {
     if (this.#channels.get(end.id) !== end) return;
     this.#channels.delete(end.id);
+    if (end.facade === undefined && !this.#isOwn(end.id) && end.root !== end.id) this.#keepUndelivered(end);
     if (this.#channels.size === 0) this.#handlers.idle?.();
+  }
+
+  /** Keeps a channel that was closed before the item in which it comes was received, with all that it holds. */
+  #keepUndelivered(end: ChannelEnd): void {
+    this.#undelivered.set(end.id, end);
+    if (this.#undelivered.size > MAX_UNDELIVERED) {
+      this.#undelivered.delete(this.#undelivered.keys().next().value!);
+    }
   }
 
   /** An error as a payload that always fits a frame. */
@@ -523,7 +538,8 @@ export class Session implements ChannelHost, FrameSink {
   }
 
   #channelById(id: number): Channel {
-    const end = this.#channels.get(id);
+    const end = this.#channels.get(id) ?? this.#undelivered.get(id);
+    this.#undelivered.delete(id);
     if (end === undefined) {
       // Closed while the item was under way: it arrives as what it is, a closed channel.
       const gone = new ChannelEnd(this, id, id);

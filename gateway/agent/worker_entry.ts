@@ -88,7 +88,7 @@ function portTransport(
   port1.onmessage = () => turned?.();
   return {
     read: () => Promise.resolve(null),
-    write(bytes, whole) {
+    write(bytes, whole): Promise<void> {
       const message = whole ? bytes : bytes.slice();
       post(message, [message.buffer as ArrayBuffer]);
       return new Promise((resolve) => {

@@ -6,6 +6,8 @@ import { quoteWord } from "../../xspec/mod.ts";
 export interface GuardOptions {
   /** What is added to its scheduling priority. */
   nice?: number | undefined;
+  /** A folder that must not outlive the process. */
+  folder?: string | undefined;
 }
 
 /**
@@ -20,8 +22,10 @@ export interface GuardOptions {
  */
 export function guardScript(command: readonly string[], options: GuardOptions = {}): string {
   const nice = options.nice === undefined ? "" : `nice -n ${options.nice} `;
+  const folder = options.folder === undefined ? "" : quoteWord(options.folder);
+  const tidy = folder === "" ? "" : `[ -e ${folder} ] && rm -rf ${folder}; `;
   const words = command.map(quoteWord).join(" ");
   return 'PATH="$PATH:$HOME/.deno/bin"; exec 4<&0; ' +
-    "{ exec 3<&-; read -r _; kill -9 -$$; } <&4 4<&- >/dev/null 2>&1 & " +
+    `{ exec 3<&-; read -r _; ${tidy}kill -9 -$$; } <&4 4<&- >/dev/null 2>&1 & ` +
     `exec ${nice}${words} 4<&- </dev/null`;
 }

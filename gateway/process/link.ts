@@ -125,7 +125,7 @@ export function linkTransport(link: RawLink): Transport {
   };
   return {
     read: (into) => closed ? Promise.resolve(null) : link.read(into),
-    async write(bytes) {
+    async write(bytes): Promise<void> {
       let offset = await link.write(bytes);
       while (offset < bytes.length) offset += await link.write(bytes.subarray(offset));
     },

@@ -123,7 +123,10 @@ function spawnWithSocket(options: SpawnOptions, meeting: Meeting): SpawnedProces
   let child: Deno.ChildProcess;
   try {
     const url = stageZeroUrl({ kind: "socket", path, revoke: grant.revoke, nonce });
-    const script = guardScript(denoCommand(options, grant.permissions, url), { nice: options.nice });
+    const script = guardScript(denoCommand(options, grant.permissions, url), {
+      nice: options.nice,
+      folder,
+    });
     child = new Deno.Command("/bin/sh", {
       args: ["-c", script],
       cwd: options.cwd,
@@ -327,7 +330,7 @@ function socketLink(socket: import("node:net").Socket): RawLink {
     });
   }
   return {
-    async read(into) {
+    async read(into): Promise<number | null> {
       while (true) {
         const count = Math.min(into.length, socket.readableLength);
         if (count > 0) {
@@ -339,7 +342,7 @@ function socketLink(socket: import("node:net").Socket): RawLink {
         await new Promise<void>((resolve) => wake = resolve);
       }
     },
-    write(bytes) {
+    write(bytes): Promise<number> {
       return new Promise((resolve, reject) =>
         socket.write(bytes, (error) => error ? reject(error) : resolve(bytes.length))
       );

@@ -8,6 +8,8 @@
 import { serve } from "./gateway/agent/main.ts";
 import type { RawLink } from "./gateway/process/link.ts";
 
+export type { RawLink } from "./gateway/process/link.ts";
+export type { WorkerStart } from "./gateway/agent/worker_entry.ts";
 export { startWorker } from "./gateway/agent/worker_entry.ts";
 
 /** Serves a gateway on a link. Called by the first lines of a process with the link and the script's own text. */

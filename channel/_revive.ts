@@ -20,10 +20,10 @@ export function invalid(what: string): LoadError {
  * Makes an object keep its numbered properties in a table: for a single "499" it would otherwise set aside room for
  * hundreds, from a few bytes of input.
  */
-export function sparse(map: Record<string, unknown>): void {
+export function sparse(object: object): void {
   const far = "4294967294";
-  map[far] = undefined;
-  delete map[far];
+  Object.assign(object, { [far]: undefined });
+  delete (object as Record<string, unknown>)[far];
 }
 
 /** Decodes with the lax decoder, twice as fast as the strict one, which then looks at what may be a replacement. */
@@ -87,7 +87,9 @@ export function error(fields: unknown): Error {
     Object.defineProperty(made, key, { value, enumerable, writable: true, configurable: true });
   if (!isAggregate && Type.name !== name) define("name", name, false);
   define("stack", typeof stack === "string" ? stack : `${name}: ${message}`, false);
-  for (const key of Object.keys(others)) {
+  const names = Object.keys(others);
+  if (names.some((name) => /^[0-9]/.test(name))) sparse(made);
+  for (const key of names) {
     define(key, others[key], !(key === "cause" || isAggregate && key === "errors"));
   }
   return made;

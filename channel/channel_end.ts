@@ -11,7 +11,7 @@ import {
   readUint48,
   writeUint32,
 } from "./frame.ts";
-import { BACKLOG_BYTES, fragmentItem, Outbox, PACK_BYTES, TOTAL_BYTES } from "./outbox.ts";
+import { BACKLOG_BYTES, type BufferPool, fragmentItem, Outbox, PACK_BYTES, TOTAL_BYTES } from "./outbox.ts";
 import { FRAME_COST_BYTES, ReceiveWindow, SendWindow } from "./window.ts";
 import { Waiter, waitFor } from "./wait.ts";
 import type { WaitOptions } from "./wait.ts";
@@ -113,11 +113,11 @@ export class ChannelEnd {
   #discarding = false;
 
   /** Makes an open end. */
-  constructor(host: ChannelHost, id: number, root: number | undefined) {
+  constructor(host: ChannelHost, id: number, root: number | undefined, pool: BufferPool) {
     this.#host = host;
     this.id = id;
     this.root = root;
-    this.outbox = new Outbox(id);
+    this.outbox = new Outbox(id, pool);
   }
 
   /** What the end may still do. */

@@ -18,6 +18,6 @@ export {
   ProtocolError,
   TimeoutError,
 } from "./errors.ts";
-export type { Item } from "./item.ts";
+export type { ChannelItem, Item } from "./item.ts";
 export { type ErrorData, RemoteError } from "./remote_error.ts";
 export type { WaitOptions } from "./wait.ts";

@@ -28,6 +28,34 @@ interface Segment {
   end: number;
   /** Where the frame begins that further items may join, or -1. */
   openAt: number;
+  /** The buffer is from the pool and goes back there. */
+  readonly pooled: boolean;
+}
+
+/** Buffers that have been written and can be filled again: new memory costs more than a copy into old memory. */
+export class BufferPool {
+  readonly #buffers: Uint8Array[] = [];
+
+  /** A full-size buffer. */
+  take(): Uint8Array {
+    return this.#buffers.pop() ?? new Uint8Array(MOST_ROOM_BYTES);
+  }
+
+  /** Takes a buffer back, unless it was given away in the meantime. */
+  give(buffer: Uint8Array): void {
+    if (buffer.length === MOST_ROOM_BYTES && this.#buffers.length < MAX_POOLED) this.#buffers.push(buffer);
+  }
+}
+
+const MAX_POOLED = 4;
+
+/** Up to here a loop is faster than a view and a call. */
+const LOOP_BYTES = 24;
+
+function copy(from: Uint8Array, to: Uint8Array, offset: number): void {
+  const { length } = from;
+  if (length > LOOP_BYTES) to.set(from, offset);
+  else for (let i = 0; i < length; i++) to[offset + i] = from[i]!;
 }
 
 /** A queue of frames of one channel, from which a writer takes as much as it can use. */
@@ -40,11 +68,14 @@ export class Outbox {
   bytes = 0;
   #drained: PromiseWithResolvers<void> | undefined;
   #segments: Segment[] = [];
+  #spent: Uint8Array | undefined;
   #room = FIRST_ROOM_BYTES;
+  readonly #pool: BufferPool;
 
   /** Makes an empty queue. */
-  constructor(channel: number) {
+  constructor(channel: number, pool: BufferPool) {
     this.channel = channel;
+    this.#pool = pool;
   }
 
   /** Whether nothing waits. */
@@ -69,7 +100,7 @@ export class Outbox {
     if (tail !== undefined && tail.openAt >= 0) {
       const end = tail.end;
       if (end + length <= tail.bytes.length && end + length - tail.openAt <= HEADER_BYTES + PACK_BYTES) {
-        tail.bytes.set(item, end);
+        copy(item, tail.bytes, end);
         tail.end = end + length;
         writeUint32(tail.bytes, tail.openAt + 8, tail.end - tail.openAt - HEADER_BYTES);
         this.bytes += length;
@@ -82,7 +113,7 @@ export class Outbox {
     }
     tail.openAt = tail.end;
     writeHeader(tail.bytes, tail.end, FrameType.DATA, 0, this.channel, length);
-    tail.bytes.set(item, tail.end + HEADER_BYTES);
+    copy(item, tail.bytes, tail.end + HEADER_BYTES);
     tail.end += HEADER_BYTES + length;
     this.bytes += HEADER_BYTES + length;
     return length + FRAME_COST_BYTES;
@@ -99,7 +130,7 @@ export class Outbox {
         return;
       }
     }
-    this.#segments.push({ bytes, start, end, openAt: -1 });
+    this.#segments.push({ bytes, start, end, openAt: -1, pooled: false });
   }
 
   /** Takes whole frames, `budget` bytes of them or one frame. Not to be called on an empty queue. */
@@ -117,12 +148,19 @@ export class Outbox {
     }
     if (end === head.end) {
       this.#segments.shift();
+      if (head.pooled) this.#spent = bytes;
     } else {
       head.start = end;
     }
     this.bytes -= end - start;
     if (this.#drained !== undefined && this.bytes < BACKLOG_BYTES) this.#release();
     return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
+  }
+
+  /** What `take` gave has been written: its buffer may be filled again. */
+  written(): void {
+    if (this.#spent !== undefined) this.#pool.give(this.#spent);
+    this.#spent = undefined;
   }
 
   /** Forgets what waits. */
@@ -145,9 +183,11 @@ export class Outbox {
 
   #addSegment(least: number): Segment {
     const room = this.#room;
-    if (room < MOST_ROOM_BYTES && this.#segments.length > 0) this.#room = room * 4;
-    const bytes = new Uint8Array(Math.max(least, room));
-    const segment: Segment = { bytes, start: 0, end: 0, openAt: -1 };
+    if (room < MOST_ROOM_BYTES && this.#segments.length > 0) this.#room = Math.min(MOST_ROOM_BYTES, room * 8);
+    const size = Math.max(least, room);
+    const pooled = size > MOST_ROOM_BYTES / 4;
+    const bytes = pooled ? this.#pool.take() : new Uint8Array(size);
+    const segment: Segment = { bytes, start: 0, end: 0, openAt: -1, pooled };
     this.#segments.push(segment);
     return segment;
   }

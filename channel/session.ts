@@ -69,6 +69,8 @@ const MAX_UNDELIVERED = 4_096;
 /** Longer parts carry bulk with fewer system calls; they delay other channels by as much. */
 const FRAGMENT_BYTES = 256 * 1024;
 
+const NO_ENDS: readonly ChannelEnd[] = [];
+
 /** Bytes of an error in a closing frame. */
 const MAX_ERROR_BYTES = 128 * 1024;
 
@@ -109,7 +111,9 @@ export class Session implements ChannelHost, FrameSink {
   #closed = false;
   /** The end for whose item the encoder works, and the channels found in that item. */
   #carrier: ChannelEnd | undefined;
-  #found: ChannelEnd[] = [];
+  #found: readonly ChannelEnd[] = NO_ENDS;
+  /** The bytes on which the decoder stands. */
+  #decoding: Uint8Array = EMPTY;
 
   /** Makes a session; {@linkcode Session.start} makes it read. */
   constructor(transport: Transport, options: SessionOptions) {
@@ -368,7 +372,7 @@ export class Session implements ChannelHost, FrameSink {
 
   #newEnd(root: number | undefined): ChannelEnd {
     if (this.#closed) throw this.#explain(undefined);
-    const end = new ChannelEnd(this, this.#nextId, root);
+    const end = new ChannelEnd(this, this.#nextId, root, this.#writer.pool);
     this.#nextId += 2;
     this.#channels.set(end.id, end);
     return end;
@@ -382,7 +386,7 @@ export class Session implements ChannelHost, FrameSink {
     if (this.#channels.size >= MAX_CHANNELS) {
       throw new ProtocolError(`Cannot open channel ${id}: there are ${MAX_CHANNELS} already`);
     }
-    const end = new ChannelEnd(this, id, root);
+    const end = new ChannelEnd(this, id, root, this.#writer.pool);
     this.#channels.set(id, end);
     return end;
   }
@@ -421,6 +425,7 @@ export class Session implements ChannelHost, FrameSink {
 
   #value(bytes: Uint8Array): unknown {
     try {
+      this.#decoding = EMPTY;
       this.#decoder.reset(bytes);
       return this.#decoder.next();
     } catch (error) {
@@ -437,15 +442,21 @@ export class Session implements ChannelHost, FrameSink {
   /** Encodes an item and announces the channels in it. */
   encode(item: unknown, end: ChannelEnd): Uint8Array {
     this.#carrier = end;
-    this.#found.length = 0;
     const bytes = this.#encoder.encode(item);
-    for (const found of this.#found) this.#announce(found, end);
+    if (this.#found !== NO_ENDS) {
+      const found = this.#found;
+      this.#found = NO_ENDS;
+      for (const one of found) this.#announce(one, end);
+    }
     return bytes;
   }
 
   /** Decodes an item. */
   decode(bytes: Uint8Array, offset: number): unknown {
-    this.#decoder.reset(bytes, offset);
+    if (bytes !== this.#decoding || offset !== this.#decoder.offset) {
+      this.#decoder.reset(bytes, offset);
+      this.#decoding = bytes;
+    }
     return this.#decoder.next();
   }
 
@@ -510,7 +521,8 @@ export class Session implements ChannelHost, FrameSink {
     if (!this.#shared && end.root !== undefined && carrier.root !== undefined && end.root !== carrier.root) {
       throw new TypeError(`${name} belongs to another execution of this gateway`);
     }
-    this.#found.push(end);
+    if (this.#found === NO_ENDS) this.#found = [end];
+    else (this.#found as ChannelEnd[]).push(end);
     return end.id;
   }
 
@@ -542,7 +554,7 @@ export class Session implements ChannelHost, FrameSink {
     this.#undelivered.delete(id);
     if (end === undefined) {
       // Closed while the item was under way: it arrives as what it is, a closed channel.
-      const gone = new ChannelEnd(this, id, id);
+      const gone = new ChannelEnd(this, id, id, this.#writer.pool);
       gone.closedByPeer(undefined, new EOFError(`Cannot receive on ${gone.describe()}: closed`));
       if (this.#isOwn(id) && id >= this.#nextId) {
         throw new LoadError(`Cannot read channel ${id}: there is none`);

@@ -1,5 +1,6 @@
 /** The one writer of a connection: control frames first, then the channels in turn, as few writes as possible. */
 
+import { BufferPool } from "./outbox.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** What is gathered into one write. */
@@ -16,6 +17,8 @@ export type WriteBytes = (bytes: Uint8Array, whole: boolean) => Promise<void>;
  * frame leaves at once and a burst leaves in few pieces. Queueing never waits and never throws.
  */
 export class Writer {
+  /** Buffers for the channels that write here. */
+  readonly pool: BufferPool = new BufferPool();
   readonly #write: WriteBytes;
   readonly #budget: number;
   readonly #onError: (reason: unknown) => void;
@@ -114,18 +117,20 @@ export class Writer {
       if (gather === undefined) this.#gather = gather = new Uint8Array(GATHER_BYTES);
       const part = outbox.take(DIRECT_FROM_BYTES);
       gather.set(part, filled);
+      outbox.written();
       filled += part.length;
       this.#turn(outbox);
     }
     return filled;
   }
 
-  #writeLarge(): Promise<void> {
+  async #writeLarge(): Promise<void> {
     const outbox = this.#ready[0];
-    if (outbox === undefined) return Promise.resolve();
+    if (outbox === undefined) return;
     const part = outbox.take(this.#budget);
     this.#turn(outbox);
-    return this.#write(part, part.length === part.buffer.byteLength);
+    await this.#write(part, part.length === part.buffer.byteLength);
+    outbox.written();
   }
 
   /** Puts the first channel at the end of the line, or out of it. */

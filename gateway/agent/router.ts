@@ -287,7 +287,7 @@ export class Router implements FrameSink {
   #addRoute(id: number, owner: Owner): Route {
     if (this.#routes.has(id)) throw new ProtocolError(`Channel ${id} is open already`);
     if (this.#routes.size >= MAX_CHANNELS) throw new ProtocolError("Too many channels");
-    const route: Route = { owner, outbox: new Outbox(id), halves: 2 };
+    const route: Route = { owner, outbox: new Outbox(id, this.#writer.pool), halves: 2 };
     this.#routes.set(id, route);
     owner.channels.set(id, route);
     return route;

@@ -103,8 +103,11 @@ const t=await r(n);new Function(new TextDecoder().decode(t))().startAgent(l,t)`;
 
 /** What both `Deno.Conn` and the script above offer. */
 export interface RawLink {
+  /** Reads what is there; `null` at the end. */
   read(into: Uint8Array): Promise<number | null>;
+  /** Writes some of `bytes` and says how many. */
   write(bytes: Uint8Array): Promise<number>;
+  /** Ends both directions. */
   close(): void;
 }
 

@@ -139,7 +139,7 @@ export const GOLDEN_ITEMS: readonly (readonly [hex: string, make: () => unknown]
   ],
   [
     "c71c0883a46e616d65a34f6464a76d657373616765a16da5737461636ba173",
-    () => withStack(Object.assign(new Error("m"), { name: "Odd" })),
+    () => withStack(Object.defineProperty(new Error("m"), "name", { value: "Odd" })),
   ],
   ["d80598a161a162a163a164a165a166a16701", () => new Set<unknown>([..."abcdefg", 1])],
 ];

@@ -21,6 +21,9 @@ Deno.env.set(MARK, String(Deno.pid));
 /** How long what was told to end may take to be gone. */
 const GONE_TIMEOUT_MS = 4_000;
 
+/** Longer than any other test keeps such a folder: until its process has connected, or its time for that is over. */
+const FOLDER_TIMEOUT_MS = 1_500;
+
 /** All processes that live; zombies do not. */
 export function processes(): Map<number, ProcessState> {
   const found = new Map<number, ProcessState>();
@@ -83,20 +86,21 @@ export class LeakCheck {
 
   /** Fails when a process or a folder is left. */
   async done(): Promise<void> {
-    // Other test files come and go; what was here now and still is after the time has passed, is left behind.
-    let folders = [...meetingFolders()].filter((name) => !this.#folders.has(name));
     let left: ProcessState[] = [];
-    await until("nothing is left", () => {
+    await until("no process is left", () => {
       left = ours().filter((one) => !this.#before.has(one.pid));
+      return left.length === 0;
+    }, GONE_TIMEOUT_MS).catch(() => {});
+    // Other test files come and go; what is here now and still is after a while, is left behind.
+    let folders = [...meetingFolders()].filter((name) => !this.#folders.has(name));
+    await until("no folder is left", () => {
       const there = meetingFolders();
       folders = folders.filter((name) => there.has(name));
-      return left.length === 0 && folders.length === 0;
-    }, GONE_TIMEOUT_MS).catch(() => {
-      const lines = left.map((one) =>
-        `process ${one.pid} (${one.state}, parent ${one.parent}): ${one.command}`
-      );
-      throw new Error(`The test leaves behind:\n${[...lines, ...folders].join("\n")}`);
-    });
+      return folders.length === 0;
+    }, FOLDER_TIMEOUT_MS).catch(() => {});
+    if (left.length + folders.length === 0) return;
+    const lines = left.map((one) => `process ${one.pid} (${one.state}, parent ${one.parent}): ${one.command}`);
+    throw new Error(`The test leaves behind:\n${[...lines, ...folders].join("\n")}`);
   }
 }
 

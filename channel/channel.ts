@@ -160,7 +160,7 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
   /** A stream that sends; closing it ends this direction, aborting it closes the channel. Always the same stream. */
   get writable(): WritableStream<Send> {
     return this.#writable ??= new WritableStream<Send>({
-      write: (item) => this.send(item),
+      write: (item, controller) => this.send(item, { signal: controller.signal }),
       close: () => this.closeWrite(),
       abort: (reason) => this.close(toError(reason)),
     });

@@ -12,7 +12,7 @@ import {
   writeUint32,
 } from "./frame.ts";
 import { BACKLOG_BYTES, type BufferPool, fragmentItem, Outbox, PACK_BYTES, TOTAL_BYTES } from "./outbox.ts";
-import { FRAME_COST_BYTES, ReceiveWindow, SendWindow } from "./window.ts";
+import { FRAME_COST_BYTES, ReceiveWindow, SendWindow, WINDOW_BYTES } from "./window.ts";
 import { Waiter, waitFor } from "./wait.ts";
 import type { WaitOptions } from "./wait.ts";
 
@@ -73,7 +73,7 @@ interface Pending {
 }
 
 /** Up to here an announced length is believed at once; beyond, room grows with what has really come. */
-const BELIEVED_BYTES = 4 * 1024 * 1024;
+const BELIEVED_BYTES = WINDOW_BYTES;
 
 /** The longest item. */
 const MAX_ITEM_BYTES = 2 ** 31 - 1;
@@ -160,15 +160,14 @@ export class ChannelEnd {
     if (small && this.#pending.length === 0 && this.#sendWindow.open) {
       this.#sendWindow.spend(this.outbox.appendItem(bytes));
       this.#host.ready(this);
-      if (this.outbox.bytes < BACKLOG_BYTES || this.root === undefined) return DONE;
-      return signal === undefined
-        ? this.outbox.drained()
-        : waitFor(this.outbox.drained(), { signal }, () => "");
+      return this.outbox.bytes < BACKLOG_BYTES || this.root === undefined ? DONE : this.#backlog(signal);
     }
     const waiter = new Waiter<void>(signal === undefined ? undefined : { signal }, () => "", (gaveUp) => {
       const at = this.#pending.findIndex((one) => one.waiter === gaveUp);
       // What has begun to leave leaves whole; only what has not is taken back.
-      if (at >= 0 && this.#pending[at]!.offset === 0) this.#pending.splice(at, 1);
+      if (at < 0 || this.#pending[at]!.offset > 0) return;
+      this.#pending.splice(at, 1);
+      this.#pump();
     });
     this.#pending.push(
       small ? { kind: "item", bytes: bytes.slice(), offset: 0, waiter } : {
@@ -179,7 +178,21 @@ export class ChannelEnd {
       },
     );
     this.#pump();
+    if (!waiter.settled) this.#countWait(waiter.promise);
     return waiter.promise;
+  }
+
+  /** Waits for the writer. The item has been sent already, so the signal ends only the wait. */
+  #backlog(signal: AbortSignal | undefined): Promise<void> {
+    const drained = this.outbox.drained();
+    this.#countWait(drained);
+    return signal === undefined ? drained : waitFor(drained, { signal }, () => "").catch(() => {});
+  }
+
+  #countWait(promise: Promise<void>): void {
+    this.#host.waiting(1);
+    const over = (): void => this.#host.waiting(-1);
+    promise.then(over, over);
   }
 
   /** Ends the outgoing direction, after what waits to be sent. */
@@ -206,7 +219,8 @@ export class ChannelEnd {
     }
     this.#state = "closed";
     this.#discarding = true;
-    this.#endReceiving(localReason);
+    if (this.receiveEnded) this.#endError ??= localReason;
+    else this.#endReceiving(localReason);
     this.#queueClosing(makeFrame(FrameType.CLOSE, this.id, error));
   }
 

@@ -44,10 +44,16 @@ export interface Hello {
 
 /** Waits for a greeting in bytes that come cut anywhere. */
 export class HelloReader {
-  #bytes: Uint8Array = new Uint8Array(0);
+  #buffer: Uint8Array = new Uint8Array(1024);
+  #length = 0;
+  /** Where the magic begins, or may begin. */
+  #start = 0;
   #found = false;
-  /** What came before the magic. */
-  noise: Uint8Array = new Uint8Array(0);
+
+  /** What came before the magic, or all that came where there is none. */
+  get noise(): Uint8Array {
+    return this.#buffer.slice(0, this.#found ? this.#start : this.#length);
+  }
 
   /**
    * Takes further bytes.
@@ -56,45 +62,57 @@ export class HelloReader {
    * @throws {ProtocolError} when there is more noise than a banner can be, or the greeting is malformed
    */
   push(chunk: Uint8Array): Hello | undefined {
-    const bytes = new Uint8Array(this.#bytes.length + chunk.length);
-    bytes.set(this.#bytes);
-    bytes.set(chunk, this.#bytes.length);
-    this.#bytes = bytes;
-    if (!this.#found && !this.#skipNoise()) return undefined;
-    const all = this.#bytes;
+    this.#append(chunk);
+    if (!this.#found && !this.#find()) return undefined;
+    const all = this.#buffer.subarray(this.#start, this.#length);
     if (all.length < HEAD_BYTES) return undefined;
     const version = all[MAGIC.length]! * 256 + all[MAGIC.length + 1]!;
     const length = readUint32(all, MAGIC.length + 2);
     if (length > MAX_FACTS_BYTES) throw new ProtocolError(`Cannot read a greeting of ${length} bytes`);
     if (all.length < HEAD_BYTES + length) return undefined;
-    let facts: unknown;
-    try {
-      const decoder = new Decoder();
-      decoder.reset(all.subarray(HEAD_BYTES, HEAD_BYTES + length));
-      facts = decoder.next();
-    } catch (error) {
-      throw new ProtocolError("Cannot read a greeting", { cause: error });
-    }
-    if (typeof facts !== "object" || facts === null) {
-      throw new ProtocolError("Cannot read a greeting without facts");
-    }
-    return { version, facts: facts as Facts, rest: all.slice(HEAD_BYTES + length) };
+    const facts = readFacts(all.subarray(HEAD_BYTES, HEAD_BYTES + length));
+    return { version, facts, rest: all.slice(HEAD_BYTES + length) };
   }
 
-  #skipNoise(): boolean {
-    const bytes = this.#bytes;
-    for (let at = bytes.indexOf(MAGIC[0]!); at >= 0; at = bytes.indexOf(MAGIC[0]!, at + 1)) {
-      const here = bytes.subarray(at, at + MAGIC.length);
-      if (!here.every((byte, i) => byte === MAGIC[i])) continue;
-      if (here.length < MAGIC.length) break;
-      this.noise = bytes.slice(0, at);
-      this.#bytes = bytes.slice(at);
-      return this.#found = true;
+  #append(chunk: Uint8Array): void {
+    const needed = this.#length + chunk.length;
+    if (needed > this.#buffer.length) {
+      const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+      grown.set(this.#buffer.subarray(0, this.#length));
+      this.#buffer = grown;
     }
-    this.noise = bytes;
-    if (bytes.length > MAX_NOISE_BYTES) {
-      throw new ProtocolError(`No greeting in ${bytes.length} bytes of other output`);
+    this.#buffer.set(chunk, this.#length);
+    this.#length = needed;
+  }
+
+  /** Looks for the magic from where it may begin; each byte is looked at once or twice. */
+  #find(): boolean {
+    const bytes = this.#buffer;
+    const last = this.#length - MAGIC.length;
+    while (this.#start <= last) {
+      let same = 0;
+      while (same < MAGIC.length && bytes[this.#start + same] === MAGIC[same]) same++;
+      if (same === MAGIC.length) return this.#found = true;
+      this.#start++;
+    }
+    if (this.#length > MAX_NOISE_BYTES) {
+      throw new ProtocolError(`No greeting in ${this.#length} bytes of other output`);
     }
     return false;
   }
+}
+
+function readFacts(bytes: Uint8Array): Facts {
+  let facts: unknown;
+  try {
+    const decoder = new Decoder();
+    decoder.reset(bytes);
+    facts = decoder.next();
+  } catch (error) {
+    throw new ProtocolError("Cannot read a greeting", { cause: error });
+  }
+  if (typeof facts !== "object" || facts === null || Object.getPrototypeOf(facts) !== Object.prototype) {
+    throw new ProtocolError("Cannot read a greeting without facts");
+  }
+  return facts as Facts;
 }

@@ -73,7 +73,7 @@ export class Outbox {
   readonly #pool: BufferPool;
 
   /** Makes an empty queue. */
-  constructor(channel: number, pool: BufferPool) {
+  constructor(channel: number, pool: BufferPool = new BufferPool()) {
     this.channel = channel;
     this.#pool = pool;
   }
@@ -149,6 +149,8 @@ export class Outbox {
     if (end === head.end) {
       this.#segments.shift();
       if (head.pooled) this.#spent = bytes;
+      // A burst makes the next buffer larger, a lone item smaller again.
+      if (end < bytes.length / 4) this.#room = FIRST_ROOM_BYTES;
     } else {
       head.start = end;
     }

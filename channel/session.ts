@@ -109,6 +109,7 @@ export class Session implements ChannelHost, FrameSink {
   #nextRequest = 1;
   #waiting = 0;
   #closed = false;
+  #reason: unknown;
   /** The end for whose item the encoder works, and the channels found in that item. */
   #carrier: ChannelEnd | undefined;
   #found: readonly ChannelEnd[] = NO_ENDS;
@@ -193,7 +194,7 @@ export class Session implements ChannelHost, FrameSink {
 
   /** Asks the far side for something. */
   request(kind: RequestKind, options?: WaitOptions): Promise<unknown> {
-    if (this.#closed) return Promise.reject(this.#explain(undefined));
+    if (this.#closed) return Promise.reject(this.#explain(this.#reason));
     const id = this.#nextRequest++;
     try {
       const waiter = new Waiter<unknown>(
@@ -240,6 +241,7 @@ export class Session implements ChannelHost, FrameSink {
   #finish(reason: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#reason = reason;
     this.#keepalive.stop();
     this.#writer.stop();
     const error = this.#explain(reason);
@@ -371,7 +373,7 @@ export class Session implements ChannelHost, FrameSink {
   }
 
   #newEnd(root: number | undefined): ChannelEnd {
-    if (this.#closed) throw this.#explain(undefined);
+    if (this.#closed) throw this.#explain(this.#reason);
     const end = new ChannelEnd(this, this.#nextId, root, this.#writer.pool);
     this.#nextId += 2;
     this.#channels.set(end.id, end);
@@ -441,14 +443,19 @@ export class Session implements ChannelHost, FrameSink {
 
   /** Encodes an item and announces the channels in it. */
   encode(item: unknown, end: ChannelEnd): Uint8Array {
+    // A getter inside the item may send something itself.
+    const outerCarrier = this.#carrier;
+    const outerFound = this.#found;
     this.#carrier = end;
-    const bytes = this.#encoder.encode(item);
-    if (this.#found !== NO_ENDS) {
-      const found = this.#found;
-      this.#found = NO_ENDS;
-      for (const one of found) this.#announce(one, end);
+    this.#found = NO_ENDS;
+    try {
+      const bytes = this.#encoder.encode(item);
+      for (const one of this.#found) this.#announce(one, end);
+      return bytes;
+    } finally {
+      this.#carrier = outerCarrier;
+      this.#found = outerFound;
     }
-    return bytes;
   }
 
   /** Decodes an item. */

@@ -115,12 +115,14 @@ export function waitFor<T>(
   let waiter: Waiter<T>;
   try {
     // A promise that has settled already wins over a timeout of 0.
-    const { timeout, ...rest } = options;
-    checkTimeout(timeout);
-    waiter = new Waiter<T>(timeout === 0 ? { ...rest, timeout: Number.MIN_VALUE } : options, what);
+    const { timeout, signal } = options;
+    waiter = new Waiter<T>(timeout === 0 ? { signal } : options, what);
   } catch (error) {
     return Promise.reject(error);
   }
   promise.then((value) => waiter.resolve(value), (reason) => waiter.reject(reason));
+  if (options.timeout === 0) {
+    queueMicrotask(() => queueMicrotask(() => waiter.reject(new TimeoutError(`${what()} after 0 ms`))));
+  }
   return waiter.promise;
 }

@@ -1,5 +1,6 @@
 /** The one writer of a connection: control frames first, then the channels in turn, as few writes as possible. */
 
+import { ProtocolError } from "./errors.ts";
 import { BufferPool } from "./outbox.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -8,6 +9,9 @@ const GATHER_BYTES = 64 * 1024;
 
 /** A piece this large is written from where it lies; a smaller one is cheaper to copy. */
 const DIRECT_FROM_BYTES = 16 * 1024;
+
+/** Control frames that wait because the far side does not read. A well-behaved one lets a few wait. */
+const MAX_CONTROL_BYTES = 16 * 1024 * 1024;
 
 /** Writes bytes and resolves when they may be reused; `whole`: the buffer may be given away. */
 export type WriteBytes = (bytes: Uint8Array, whole: boolean) => Promise<void>;
@@ -23,6 +27,7 @@ export class Writer {
   readonly #budget: number;
   readonly #onError: (reason: unknown) => void;
   #control: Uint8Array[] = [];
+  #controlBytes = 0;
   #ready: Outbox[] = [];
   #gather: Uint8Array | undefined;
   #running = false;
@@ -40,6 +45,10 @@ export class Writer {
   control(frame: Uint8Array): void {
     if (this.#stopped) return;
     this.#control.push(frame);
+    this.#controlBytes += frame.length;
+    if (this.#controlBytes > MAX_CONTROL_BYTES) {
+      this.#onError(new ProtocolError("The far side asks for answers and does not read them"));
+    }
     this.#wake();
   }
 
@@ -104,6 +113,7 @@ export class Writer {
       gather.set(frame, filled);
       filled += frame.length;
     }
+    this.#controlBytes -= filled;
     if (sent > 0) this.#control = sent === control.length ? [] : control.slice(sent);
     while (this.#ready.length > 0 && this.#control.length === 0) {
       const outbox = this.#ready[0]!;

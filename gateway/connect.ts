@@ -12,7 +12,7 @@ import { ConnectError } from "./errors.ts";
 import type { ConnectErrorKind } from "./errors.ts";
 import { Output } from "./output.ts";
 import type { StderrMode } from "./output.ts";
-import type { ProcessEnd, SpawnedProcess } from "./process/spawn.ts";
+import type { ProcessEnd, SpawnedProcess } from "./process/process.ts";
 import { spawnPopen } from "./transport/popen.ts";
 
 /** How a gateway is made. */

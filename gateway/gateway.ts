@@ -13,7 +13,7 @@ import type { PermissionsInit, XSpec } from "../xspec/mod.ts";
 import type { Transport } from "../channel/transport.ts";
 import { within } from "./connect.ts";
 import type { Connection } from "./connect.ts";
-import type { ProcessEnd } from "./process/spawn.ts";
+import type { ProcessEnd } from "./process/process.ts";
 import type { Group } from "./group.ts";
 import { dedent } from "./source.ts";
 import { stop } from "./stop.ts";

@@ -1,7 +1,7 @@
 /** The ladder that ends a gateway's process: asked, told, killed, each rung with its time. */
 
 import { within } from "./connect.ts";
-import type { SpawnedProcess } from "./process/spawn.ts";
+import type { SpawnedProcess } from "./process/process.ts";
 
 /** How a gateway ended. */
 export interface GatewayExit {

@@ -5,7 +5,7 @@ import type { Transport } from "../../channel/transport.ts";
 import { narrow } from "../../xspec/mod.ts";
 import type { Permissions, PermissionsInit } from "../../xspec/mod.ts";
 import { spawnDeno } from "../process/spawn.ts";
-import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "../process/spawn.ts";
+import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "../process/process.ts";
 import { idBlocks } from "./backend_worker.ts";
 import type { Backend, Execution, ExecutionEvents } from "./router.ts";
 

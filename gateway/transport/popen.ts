@@ -6,7 +6,7 @@ import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
 import type { AgentConfig } from "../agent/main.ts";
 import { spawnDeno } from "../process/spawn.ts";
-import type { SpawnedProcess } from "../process/spawn.ts";
+import type { SpawnedProcess } from "../process/process.ts";
 
 /** An agent that starts processes runs no code of its users; this is what starting takes. */
 const STARTER_PERMISSIONS: AgentConfig["permissions"] = {

@@ -1,0 +1,96 @@
+/** Starts a process whose descriptor 3 is one end of a pair of sockets: the link that needs no permission over there. */
+
+import { guardScript } from "./guard.ts";
+import { linkTransport, NONCE_BYTES, stageZeroUrl } from "./link.ts";
+import type { RawLink } from "./link.ts";
+import { Control, denoCommand, keepAlive, makeNonce, sendAgent, tryKill } from "./process.ts";
+import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "./process.ts";
+
+/** Starts a process with such a descriptor. */
+export async function spawnWithDescriptor(options: SpawnOptions): Promise<SpawnedProcess> {
+  const { spawn } = await import("node:child_process");
+  const nonce = makeNonce();
+  const url = stageZeroUrl({ kind: "descriptor", path: "", revoke: [], nonce });
+  const script = guardScript(denoCommand(options, options.permissions, url), { nice: options.nice });
+  const child = spawn("/bin/sh", ["-c", script], {
+    cwd: options.cwd,
+    env: { ...Deno.env.toObject(), ...options.env },
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+    detached: true,
+  });
+  const { Readable } = await import("node:stream");
+  const socket = child.stdio[3] as unknown as import("node:net").Socket;
+  const link = socketLink(socket);
+  const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
+  const control = new Control(() => child.stdin!.destroy());
+  child.on("exit", (code, signal) => {
+    control.ended();
+    resolve({ code: code ?? 137, signal });
+  });
+  const started = Promise.withResolvers<void>();
+  child.on("spawn", () => started.resolve());
+  child.on("error", (error) => started.reject(error));
+  await started.promise;
+  const connected = (async () => {
+    const proof = new Uint8Array(NONCE_BYTES);
+    for (let got = 0; got < NONCE_BYTES;) {
+      const count = await link.read(proof.subarray(got));
+      if (count === null) throw new Deno.errors.UnexpectedEof("The process ended before it connected");
+      got += count;
+    }
+    if (proof.toHex() !== nonce) throw new Deno.errors.InvalidData("The process did not prove itself");
+    await sendAgent(link, options);
+    return linkTransport(link);
+  })();
+  connected.catch(() => {});
+  return {
+    pid: child.pid!,
+    ended,
+    stdout: Readable.toWeb(child.stdout!) as ReadableStream<Uint8Array<ArrayBuffer>>,
+    stderr: Readable.toWeb(child.stderr!) as ReadableStream<Uint8Array<ArrayBuffer>>,
+    connected,
+    terminate: () => tryKill(() => child.kill("SIGTERM")),
+    kill: () => control.kill(),
+    get killed() {
+      return control.killed;
+    },
+    keepAlive: keepAlive([child, socket]),
+  };
+}
+
+/** Reads and writes a node socket as a Deno connection is read and written. */
+function socketLink(socket: import("node:net").Socket): RawLink {
+  let ended = false;
+  let wake: (() => void) | undefined;
+  const notify = (): void => {
+    wake?.();
+    wake = undefined;
+  };
+  socket.on("readable", notify);
+  for (const event of ["end", "close", "error"]) {
+    socket.on(event, () => {
+      ended = true;
+      notify();
+    });
+  }
+  return {
+    async read(into): Promise<number | null> {
+      while (true) {
+        const count = Math.min(into.length, socket.readableLength);
+        if (count > 0) {
+          into.set(socket.read(count) as Uint8Array);
+          return count;
+        }
+        if (ended) return null;
+        socket.read(0);
+        await new Promise<void>((resolve) => wake = resolve);
+      }
+    },
+    write(bytes): Promise<number> {
+      return new Promise((resolve, reject) =>
+        socket.write(bytes, (error) => error ? reject(error) : resolve(bytes.length))
+      );
+    },
+    close: () => void socket.destroy(),
+  };
+}

@@ -1,0 +1,134 @@
+/** A process of this machine that was started here: what to start, what one has of it, and how it is let go. */
+
+import type { Transport } from "../../channel/transport.ts";
+import { permissionFlags } from "../../xspec/mod.ts";
+import type { Permissions } from "../../xspec/mod.ts";
+import { linkTransport, NONCE_BYTES } from "./link.ts";
+import type { RawLink } from "./link.ts";
+
+/** What to start. */
+export interface SpawnOptions {
+  /** The Deno command, in words. */
+  deno: readonly string[];
+  /** What the process may do. */
+  permissions: Permissions;
+  /** Further flags of `deno run`. */
+  flags: readonly string[];
+  /** Added to the environment, at process start. */
+  env: Readonly<Record<string, string>>;
+  /** The working directory, absolute. */
+  cwd: string;
+  /** Added to the scheduling priority. */
+  nice?: number | undefined;
+  /** The agent's script. */
+  agent: Uint8Array;
+  /** Sent right behind it. */
+  hello: Uint8Array;
+}
+
+/** How a process ended. */
+export interface ProcessEnd {
+  code: number;
+  signal: string | null;
+}
+
+/** A process that was started, from the first moment on. */
+export interface SpawnedProcess {
+  readonly pid: number;
+  /** Resolves when it has ended; never rejects. */
+  readonly ended: Promise<ProcessEnd>;
+  readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Resolves with the connection, the agent and the greeting being on their way; rejects when that fails. */
+  readonly connected: Promise<Transport>;
+  /** Asks it to end, by SIGTERM to the process itself. */
+  terminate(): void;
+  /** Kills it and all that it started. Idempotent, never throws, does not wait. */
+  kill(): void;
+  /** Whether it had to be killed. */
+  readonly killed: boolean;
+  /** Whether the program has to stay because of this process. Counted: a `false` takes back one `true`. */
+  keepAlive(keep: boolean): void;
+}
+
+/** The words of the command that starts stage 0 at `url`. */
+export function denoCommand(options: SpawnOptions, permissions: Permissions, url: string): string[] {
+  return [
+    ...options.deno,
+    "run",
+    "--quiet",
+    "--no-config",
+    "--no-lock",
+    "--unstable-worker-options",
+    ...permissionFlags(permissions, Object.keys(options.env)),
+    ...options.flags,
+    url,
+  ];
+}
+
+/** Proof for a process, to be shown when it connects. */
+export function makeNonce(): string {
+  return crypto.getRandomValues(new Uint8Array(NONCE_BYTES)).toHex();
+}
+
+/** Sends a process its agent and the greeting, in one flight. */
+export async function sendAgent(link: RawLink, options: SpawnOptions): Promise<void> {
+  const { agent, hello } = options;
+  const flight = new Uint8Array(4 + agent.length + hello.length);
+  new DataView(flight.buffer).setUint32(0, agent.length);
+  flight.set(agent, 4);
+  flight.set(hello, 4 + agent.length);
+  await linkTransport(link).write(flight, false);
+}
+
+/** Signals a process that may have ended. */
+export function tryKill(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** What may keep the program alive. */
+export interface Ref {
+  ref(): void;
+  unref(): void;
+}
+
+/** Counts reasons to stay alive; at first there is one, the start itself. */
+export function keepAlive(refs: readonly Ref[]): (keep: boolean) => void {
+  let reasons = 1;
+  return (keep) => {
+    reasons += keep ? 1 : -1;
+    if (keep && reasons === 1) { for (const one of refs) one.ref(); }
+    else if (!keep && reasons === 0) { for (const one of refs) one.unref(); }
+  };
+}
+
+/** Lets go of the lifeline, which kills what is left of a process and all that it started. */
+export class Control {
+  /** Whether that was done while it ran. */
+  killed = false;
+  #over = false;
+  readonly #letGo: () => void;
+
+  /** `letGo` closes the lifeline. */
+  constructor(letGo: () => void) {
+    this.#letGo = letGo;
+  }
+
+  /** Lets go of a process that may still run. */
+  kill(): void {
+    if (this.#over) return;
+    this.killed = true;
+    this.ended();
+  }
+
+  /** Lets go of what a process that has ended left behind. */
+  ended(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#letGo();
+  }
+}

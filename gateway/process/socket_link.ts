@@ -1,0 +1,137 @@
+/** Starts a process that connects to a Unix socket: the fast kind of link. */
+
+import { guardScript } from "./guard.ts";
+import { connectGrant, linkTransport, NONCE_BYTES, stageZeroUrl } from "./link.ts";
+import type { ConnectGrant } from "./link.ts";
+import { Control, denoCommand, keepAlive, makeNonce, sendAgent, tryKill } from "./process.ts";
+import type { Ref, SpawnedProcess, SpawnOptions } from "./process.ts";
+
+/** The longest path a Unix socket can have is 108 bytes, less on some systems. */
+const MAX_SOCKET_PATH = 100;
+
+/** A place where the process is expected. */
+export interface Meeting {
+  listener: Deno.UnixListener;
+  folder: string;
+  path: string;
+  grant: ConnectGrant;
+}
+
+/** Undefined where the spec or this program's own permissions allow no Unix socket. */
+export function openMeeting(options: SpawnOptions): Meeting | undefined {
+  if (options.permissions.deny.read === true) return undefined;
+  let folder: string | undefined;
+  try {
+    folder = Deno.makeTempDirSync({ prefix: "execnet-" });
+    const path = `${folder}/s`;
+    const grant = path.length > MAX_SOCKET_PATH
+      ? undefined
+      : connectGrant(options.permissions, path, options.cwd);
+    if (grant !== undefined) {
+      return { listener: Deno.listen({ transport: "unix", path }), folder, path, grant };
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.PermissionDenied)) {
+      throw error;
+    }
+  }
+  if (folder !== undefined) removeFolder(folder);
+  return undefined;
+}
+
+function removeFolder(folder: string): void {
+  try {
+    Deno.removeSync(folder, { recursive: true });
+  } catch {
+    // It is in the temporary directory, and empty.
+  }
+}
+
+/** Starts a process that is expected at a meeting. */
+export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): SpawnedProcess {
+  const { listener, folder, path, grant } = meeting;
+  const nonce = makeNonce();
+  let child: Deno.ChildProcess;
+  try {
+    const url = stageZeroUrl({ kind: "socket", path, revoke: grant.revoke, nonce });
+    const script = guardScript(denoCommand(options, grant.permissions, url), {
+      nice: options.nice,
+      folder,
+    });
+    child = new Deno.Command("/bin/sh", {
+      args: ["-c", script],
+      cwd: options.cwd,
+      env: { ...options.env },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+      detached: true,
+    }).spawn();
+  } catch (error) {
+    listener.close();
+    removeFolder(folder);
+    throw error;
+  }
+  let listening = true;
+  const stopListening = (): void => {
+    if (!listening) return;
+    listening = false;
+    listener.close();
+    removeFolder(folder);
+  };
+  const lifeline = child.stdin;
+  const control = new Control(() => {
+    stopListening();
+    lifeline.close().catch(() => {});
+  });
+  const ended = child.status.then(({ code, signal }) => {
+    control.ended();
+    return { code, signal };
+  });
+  const refs: Ref[] = [child];
+  const connected = accept(listener, nonce).then(async (connection) => {
+    refs.push(connection);
+    stopListening();
+    try {
+      await sendAgent(connection, options);
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+    return linkTransport(connection);
+  });
+  connected.catch(() => {});
+  return {
+    pid: child.pid,
+    ended,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    connected,
+    terminate: () => tryKill(() => child.kill("SIGTERM")),
+    kill: () => control.kill(),
+    get killed() {
+      return control.killed;
+    },
+    keepAlive: keepAlive(refs),
+  };
+}
+
+/** Takes connections until one proves to be the process. */
+async function accept(listener: Deno.UnixListener, nonce: string): Promise<Deno.UnixConn> {
+  while (true) {
+    const connection = await listener.accept();
+    const proof = new Uint8Array(NONCE_BYTES);
+    let got = 0;
+    try {
+      while (got < NONCE_BYTES) {
+        const count = await connection.read(proof.subarray(got));
+        if (count === null) break;
+        got += count;
+      }
+    } catch {
+      got = 0;
+    }
+    if (got === NONCE_BYTES && proof.toHex() === nonce) return connection;
+    connection.close();
+  }
+}

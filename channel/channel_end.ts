@@ -137,7 +137,7 @@ export class ChannelEnd {
 
   /** Bytes that are held here unread. */
   get unreadBytes(): number {
-    return this.#receiveWindow.held;
+    return this.#receiveWindow.unread;
   }
 
   // ---- sending ----
@@ -393,7 +393,7 @@ export class ChannelEnd {
     assembly.got += length;
     assembly.cost += cost;
     if (this.#inbox.length === 0) {
-      this.#consumed(assembly.cost);
+      this.#consumed(assembly.cost, this.#receivers.length > 0 || this.onActivity !== undefined);
       assembly.cost = 0;
     }
     if (assembly.got < assembly.total) return;
@@ -447,14 +447,14 @@ export class ChannelEnd {
         cost += this.#assembly.cost;
         this.#assembly.cost = 0;
       }
-      this.#consumed(cost);
+      this.#consumed(cost, this.#inbox.length === 0);
     }
     return item;
   }
 
-  /** Gives credit back, now or together with what follows. */
-  #consumed(bytes: number): void {
-    const grant = this.#receiveWindow.consumed(bytes);
+  /** Gives credit back, now or together with what follows. `eager`: someone waits for more. */
+  #consumed(bytes: number, eager: boolean): void {
+    const grant = this.#receiveWindow.consumed(bytes, eager);
     if (grant === 0 || (this.receiveEnded && !this.#discarding)) return;
     const payload = new Uint8Array(4);
     writeUint32(payload, 0, grant);

@@ -3,8 +3,14 @@
 import { ProtocolError } from "./errors.ts";
 import { MAX_PAYLOAD_BYTES } from "./frame.ts";
 
-/** What a channel may have under way without a word from its reader. */
+/** What a channel may have under way, at first, without a word from its reader. */
 export const WINDOW_BYTES: number = 1024 * 1024;
+
+/**
+ * How far a window grows while its reader is faster than what comes: then the way there and back, not the reader, is
+ * what limits. It never grows for a reader that does not read.
+ */
+export const MAX_WINDOW_BYTES: number = 8 * 1024 * 1024;
 
 /**
  * What each DATA frame costs besides its payload. It stands for the memory that keeping a frame takes, so that a
@@ -14,9 +20,6 @@ export const FRAME_COST_BYTES = 128;
 
 /** A sender sends while it has any credit at all, so one frame may go over the window. */
 const OVERDRAFT_BYTES = MAX_PAYLOAD_BYTES + FRAME_COST_BYTES;
-
-/** Credits are returned in portions of half a window: often enough to keep the sender going, rarely enough to be free. */
-const GRANT_FROM_BYTES = WINDOW_BYTES / 2;
 
 /** The sender's side: credit that is left. It falls below zero by one frame at the most. */
 export class SendWindow {
@@ -35,24 +38,30 @@ export class SendWindow {
   /**
    * Adds what the receiver granted.
    *
-   * @throws {ProtocolError} when that is more than was ever spent
+   * @throws {ProtocolError} when that is more than a window can hold
    */
   grant(bytes: number): void {
     this.#credit += bytes;
-    if (this.#credit > WINDOW_BYTES) {
-      throw new ProtocolError(`Cannot take a credit of ${bytes} bytes: it is more than was spent`);
+    if (this.#credit > MAX_WINDOW_BYTES) {
+      throw new ProtocolError(`Cannot take a credit of ${bytes} bytes: it is more than a window can hold`);
     }
   }
 }
 
 /** The receiver's side: what is held unread, and what was read but is not yet granted again. */
 export class ReceiveWindow {
+  #size = WINDOW_BYTES;
   #held = 0;
   #owed = 0;
 
-  /** Bytes that have arrived and for which no credit has been given back. */
-  get held(): number {
-    return this.#held;
+  /** Bytes that have arrived and have not been consumed. */
+  get unread(): number {
+    return this.#held - this.#owed;
+  }
+
+  /** Bytes that the sender may have under way. */
+  get size(): number {
+    return this.#size;
   }
 
   /**
@@ -62,22 +71,26 @@ export class ReceiveWindow {
    */
   arrived(bytes: number): void {
     this.#held += bytes;
-    if (this.#held > WINDOW_BYTES + OVERDRAFT_BYTES) {
+    if (this.#held > this.#size + OVERDRAFT_BYTES) {
       throw new ProtocolError(`Cannot take a frame of ${bytes} bytes: its channel's window is exhausted`);
     }
   }
 
   /**
-   * Counts bytes that have been consumed.
+   * Counts bytes that have been consumed. Credit is returned in portions of half a window: often enough to keep the
+   * sender going, rarely enough to be free.
    *
+   * @param eager the reader has read everything and wants more, so that the window may grow
    * @returns the credit to grant now, or 0 where it is not worth a frame yet
    */
-  consumed(bytes: number): number {
+  consumed(bytes: number, eager: boolean): number {
     this.#owed += bytes;
-    if (this.#owed < GRANT_FROM_BYTES) return 0;
-    const grant = this.#owed;
+    if (this.#owed < this.#size / 2) return 0;
+    const growth = eager ? Math.min(this.#size, MAX_WINDOW_BYTES - this.#size) : 0;
+    const grant = this.#owed + growth;
+    this.#size += growth;
+    this.#held -= this.#owed;
     this.#owed = 0;
-    this.#held -= grant;
     return grant;
   }
 }

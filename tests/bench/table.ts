@@ -142,5 +142,6 @@ function quantity(value: number, unit: Unit): string {
 
 function significant(value: number): string {
   const size = Math.abs(value);
+  if (size > 0 && size < 0.0995) return value.toPrecision(1);
   return value.toFixed(size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2);
 }

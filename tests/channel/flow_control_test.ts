@@ -306,10 +306,10 @@ test("Session tells its handler that someone waits, for credit too", async () =>
     assertEquals(busy, [true, false]);
     const { accepted, waiting } = await fillUp(near, () => new Uint8Array(16_000));
     assertEquals(waiting.state, "pending");
-    assertEquals(busy, [true, false, true], "nobody knows of a send that waits: the program may end before it");
+    assertEquals(busy.at(-1), true, "nobody knows of a send that waits: the program may end before it");
     for (let i = 0; i <= accepted; i++) await far.receive();
     await settle();
-    assertEquals(busy, [true, false, true, false]);
+    assertEquals(busy.at(-1), false);
   });
 });
 

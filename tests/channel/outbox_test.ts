@@ -8,7 +8,7 @@ import {
   readUint48,
 } from "../../channel/frame.ts";
 import { FrameReader } from "../../channel/frame_reader.ts";
-import { BACKLOG_BYTES, fragmentItem, Outbox, PACK_BYTES, TOTAL_BYTES } from "../../channel/outbox.ts";
+import { BACKLOG_BYTES, BufferPool, fragmentItem, Outbox, PACK_BYTES, TOTAL_BYTES } from "../../channel/outbox.ts";
 import { FRAME_COST_BYTES } from "../../channel/window.ts";
 import { settle, test, watch } from "../helpers/bounded.ts";
 import { forSeeds, Random, seeds } from "../helpers/seeded.ts";
@@ -41,7 +41,7 @@ function drain(outbox: Outbox, budget: number): Uint8Array {
 }
 
 test("Outbox.appendItem() packs small items into one frame", () => {
-  const outbox = new Outbox(5);
+  const outbox = new Outbox(5, new BufferPool());
   assertEquals(outbox.appendItem(new Uint8Array([1])), 1 + FRAME_COST_BYTES);
   assertEquals(outbox.appendItem(new Uint8Array([2, 3])), 2);
   assertEquals(outbox.appendItem(new Uint8Array([4])), 1);
@@ -54,7 +54,7 @@ test("Outbox.appendItem() packs small items into one frame", () => {
 });
 
 test("Outbox.appendItem() opens a new frame once the last has been taken", () => {
-  const outbox = new Outbox(1);
+  const outbox = new Outbox(1, new BufferPool());
   outbox.appendItem(new Uint8Array([1]));
   outbox.take(1000);
   assertEquals(outbox.appendItem(new Uint8Array([2])), 1 + FRAME_COST_BYTES);
@@ -62,7 +62,7 @@ test("Outbox.appendItem() opens a new frame once the last has been taken", () =>
 });
 
 test("Outbox.appendItem() does not pack beyond the limit, nor behind a closing frame", () => {
-  const outbox = new Outbox(1);
+  const outbox = new Outbox(1, new BufferPool());
   outbox.appendItem(new Uint8Array(PACK_BYTES));
   assertEquals(outbox.appendItem(new Uint8Array(1)), 1 + FRAME_COST_BYTES);
   const close = makeFrame(FrameType.CLOSE_WRITE, 1);
@@ -78,7 +78,7 @@ test("Outbox.appendItem() does not pack beyond the limit, nor behind a closing f
 
 test("Outbox keeps every byte in order and charges what the frames cost, on random walks", async () => {
   await forSeeds(seeds(120), (random) => {
-    const outbox = new Outbox(9);
+    const outbox = new Outbox(9, new BufferPool());
     const sent: Uint8Array[] = [];
     const taken: Uint8Array[] = [];
     let charged = 0;
@@ -116,7 +116,7 @@ test("Outbox keeps every byte in order and charges what the frames cost, on rand
 
 test("Outbox.take() cuts at frames and takes one frame beyond its budget", () => {
   const run = fragmentItem(1, new Uint8Array(1000), false, 100);
-  const outbox = new Outbox(1);
+  const outbox = new Outbox(1, new BufferPool());
   outbox.appendFrames(run, 0, run.length);
   const first = HEADER_BYTES + TOTAL_BYTES;
   assertEquals(outbox.take(1).length, first);
@@ -129,7 +129,7 @@ test("Outbox.take() cuts at frames and takes one frame beyond its budget", () =>
 
 test("Outbox.take() gives a whole buffer only when all of it is taken", () => {
   const run = fragmentItem(1, new Uint8Array(1000), false, 100);
-  const outbox = new Outbox(1);
+  const outbox = new Outbox(1, new BufferPool());
   outbox.appendFrames(run, 0, run.length);
   assert(outbox.take(1e9) === run);
   outbox.appendFrames(run, 0, 130);
@@ -139,7 +139,7 @@ test("Outbox.take() gives a whole buffer only when all of it is taken", () => {
 
 test("Outbox.appendFrames() joins what continues in the same buffer", () => {
   const run = fragmentItem(1, new Uint8Array(300), true, 100);
-  const outbox = new Outbox(1);
+  const outbox = new Outbox(1, new BufferPool());
   outbox.appendFrames(run, 0, 130);
   outbox.appendFrames(run, 130, run.length);
   assertEquals(outbox.nextBytes, run.length);
@@ -147,7 +147,7 @@ test("Outbox.appendFrames() joins what continues in the same buffer", () => {
 });
 
 test("Outbox.clear() forgets everything and lets the sender go on", async () => {
-  const outbox = new Outbox(1);
+  const outbox = new Outbox(1, new BufferPool());
   for (let i = 0; i < 10; i++) outbox.appendItem(new Uint8Array(PACK_BYTES));
   const drained = watch(outbox.drained());
   await settle();
@@ -160,7 +160,7 @@ test("Outbox.clear() forgets everything and lets the sender go on", async () => 
 });
 
 test("Outbox.drained() resolves once little enough waits", async () => {
-  const outbox = new Outbox(1);
+  const outbox = new Outbox(1, new BufferPool());
   while (outbox.bytes < 2 * BACKLOG_BYTES) outbox.appendItem(new Uint8Array(PACK_BYTES));
   const drained = watch(outbox.drained());
   while (outbox.bytes >= BACKLOG_BYTES) {
@@ -172,17 +172,47 @@ test("Outbox.drained() resolves once little enough waits", async () => {
   assertEquals(drained.state, "resolved");
 });
 
-test("Outbox does not keep large buffers for lone items after a burst", () => {
-  const outbox = new Outbox(1);
-  for (let i = 0; i < 100_000; i++) outbox.appendItem(new Uint8Array(20));
-  let largest = 0;
-  while (!outbox.empty) largest = Math.max(largest, outbox.take(1e9).buffer.byteLength);
-  assert(largest <= 64 * 1024, `a buffer of ${largest} bytes`);
-  for (let i = 0; i < 20; i++) {
-    outbox.appendItem(new Uint8Array(20));
-    largest = outbox.take(1e9).buffer.byteLength;
+test("Outbox fills a buffer again once it has been written, and not before", () => {
+  const outbox = new Outbox(1, new BufferPool());
+  const item = new Uint8Array(PACK_BYTES / 2);
+  const fillSome = () => {
+    for (let i = 0; i < 12; i++) outbox.appendItem(item);
+  };
+  fillSome();
+  while (outbox.bytes > 0) {
+    outbox.take(1e9);
+    outbox.written();
   }
-  assert(largest <= 8 * 1024, `a lone item of 20 bytes takes a buffer of ${largest} bytes`);
+  outbox.appendItem(item.fill(1));
+  const first = outbox.take(1e9);
+  const copy = first.slice();
+  // Still being written: what comes now must lie elsewhere.
+  item.fill(2);
+  fillSome();
+  assertEquals(first, copy);
+  const seen = new Set([first.buffer]);
+  outbox.written();
+  while (!outbox.empty) {
+    seen.add(outbox.take(1e9).buffer);
+    outbox.written();
+  }
+  for (let round = 0; round < 5; round++) {
+    fillSome();
+    while (!outbox.empty) {
+      seen.add(outbox.take(1e9).buffer);
+      outbox.written();
+    }
+  }
+  assert(seen.size <= 9, `${seen.size} buffers`);
+  for (const buffer of seen) assert(buffer.byteLength <= 64 * 1024);
+});
+
+test("BufferPool never gives out a buffer that has been transferred", () => {
+  const pool = new BufferPool();
+  const buffer = pool.take();
+  (buffer.buffer as ArrayBuffer).transfer();
+  pool.give(buffer);
+  assertEquals(pool.take().length, 64 * 1024);
 });
 
 test("fragmentItem() lays out a FIRST frame with the length, then the parts", () => {

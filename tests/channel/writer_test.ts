@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
 import { FrameType, HEADER_BYTES, makeFrame } from "../../channel/frame.ts";
 import { FrameReader } from "../../channel/frame_reader.ts";
-import { fragmentItem, Outbox } from "../../channel/outbox.ts";
+import { BufferPool, fragmentItem, Outbox } from "../../channel/outbox.ts";
 import { Writer } from "../../channel/writer.ts";
 import { settle, test, watch } from "../helpers/bounded.ts";
 import { forSeeds, seeds } from "../helpers/seeded.ts";
@@ -55,13 +55,13 @@ class Sink {
 }
 
 function outboxOf(channel: number, ...items: Uint8Array[]): Outbox {
-  const outbox = new Outbox(channel);
+  const outbox = new Outbox(channel, new BufferPool());
   for (const item of items) outbox.appendItem(item);
   return outbox;
 }
 
 function large(channel: number, length: number, part = 64 * 1024): Outbox {
-  const outbox = new Outbox(channel);
+  const outbox = new Outbox(channel, new BufferPool());
   const run = fragmentItem(channel, new Uint8Array(length), true, part);
   outbox.appendFrames(run, 0, run.length);
   return outbox;
@@ -237,7 +237,7 @@ test("Writer sends everything once and each channel in order, on random walks", 
   await forSeeds(seeds(40), async (random) => {
     const sink = new Sink(random.pick([16_384, 65_536, Infinity]));
     sink.manual = true;
-    const outboxes = [1, 3, 5, 7].map((id) => new Outbox(id));
+    const outboxes = [1, 3, 5, 7].map((id) => new Outbox(id, new BufferPool()));
     const sent = new Map<number, number[]>(outboxes.map(({ channel }) => [channel, []]));
     let next = 0;
     let controls = 0;

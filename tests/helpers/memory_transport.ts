@@ -57,8 +57,8 @@ class Flow {
       reject,
       release: () => {
         piece.bytes = bytes.slice();
-        // Given away means that nobody may look at it again; who does finds nonsense.
-        if (whole) bytes.fill(0xee);
+        // Given away means that nobody may look at it again; who does finds nothing.
+        if (whole) (bytes.buffer as ArrayBuffer).transfer();
         resolve();
       },
     };

@@ -119,7 +119,7 @@ forEachKind("a syntax error on the first line shows its column", async ({ open }
 
 forEachKind("an unfinished block is a syntax error", async ({ open }) => {
   const gateway = await open();
-  for (const source of ["{", "}", "if (true) {", "/* no end", "`no end", "})()", "async () => {"]) {
+  for (const source of ["{", "}", "if (true) {", "`no end", "})()", "async () => {"]) {
     assertEquals((await failure(gateway, source)).remoteName, "SyntaxError", source);
   }
 });

@@ -92,6 +92,8 @@ export class ChannelEnd {
   root: number | undefined;
   /** Frames that announce other channels and wait until this one is known. */
   readonly heldOpens: Uint8Array[] = [];
+  /** Whether the far side has closed it, so that nothing is behind it any more. */
+  peerClosed = false;
   /** Called with each change that a callback loop waits for. */
   onActivity: (() => void) | undefined;
 
@@ -144,9 +146,7 @@ export class ChannelEnd {
 
   /** Sends an item; resolves when it is within the window. Rejects with DumpError or ChannelClosedError. */
   send(item: unknown, signal?: AbortSignal): Promise<void> {
-    if (this.#state === "closed" || this.#state === "receive-only") {
-      return Promise.reject(this.#closedError());
-    }
+    if (this.#sendEnded) return Promise.reject(this.#closedError());
     if (signal?.aborted) return Promise.reject(signal.reason);
     const raw = item instanceof Uint8Array && item.length > PACK_BYTES &&
       Object.getPrototypeOf(item) === Uint8Array.prototype;
@@ -156,6 +156,8 @@ export class ChannelEnd {
     } catch (error) {
       return Promise.reject(error);
     }
+    // A getter in the item may have closed the channel.
+    if (this.#sendEnded) return Promise.reject(this.#closedError());
     const small = bytes.length <= PACK_BYTES;
     if (small && this.#pending.length === 0 && this.#sendWindow.open) {
       this.#sendWindow.spend(this.outbox.appendItem(bytes));
@@ -230,6 +232,10 @@ export class ChannelEnd {
     this.#pump();
   }
 
+  get #sendEnded(): boolean {
+    return this.#state === "closed" || this.#state === "receive-only";
+  }
+
   #closedError(): ChannelClosedError {
     const by = this.#eof === undefined || this.#discarding ? "closed here" : "closed by the far side";
     return new ChannelClosedError(
@@ -288,7 +294,7 @@ export class ChannelEnd {
       if (!this.#discarding) {
         throw new ProtocolError(`Cannot take data on channel ${this.id}: its sender had ended`);
       }
-      this.#consumed(cost);
+      this.#consumed(cost, false);
       return;
     }
     if (flags & DataFlag.FRAGMENT) {
@@ -344,6 +350,7 @@ export class ChannelEnd {
 
   /** The far side, or the end of the connection, has closed both directions. `eof` is what later callers get. */
   closedByPeer(error?: unknown, eof?: Error): void {
+    this.peerClosed = true;
     const wasClosed = this.#state === "closed";
     this.#state = "closed";
     const waiting = this.#pending;

@@ -157,7 +157,14 @@ export class Session implements ChannelHost, FrameSink {
     }
     const { receiveMessages } = this.#transport;
     if (receiveMessages === undefined) this.#read();
-    else receiveMessages((bytes) => this.#push(bytes), (reason) => this.fail(reason));
+    else receiveMessages((bytes) => this.#push(bytes), (reason) => this.fail(reason ?? this.#cutReason()));
+  }
+
+  /** Why the end of input is no orderly one, if it is not. */
+  #cutReason(): Error | undefined {
+    return this.#reader.atBoundary
+      ? undefined
+      : new ProtocolError("The connection ended in the middle of a frame");
   }
 
   /** Whether the connection is alive. */
@@ -185,7 +192,7 @@ export class Session implements ChannelHost, FrameSink {
 
   /** Asks the far side to end the execution behind `end`, which ends here at once with `reason`. */
   kill(end: ChannelEnd, reason: unknown): void {
-    if (end.receiveEnded) return;
+    if (end.peerClosed) return;
     const payload = this.errorPayload(reason);
     if (end.root === end.id) this.control(makeFrame(FrameType.KILL, end.id, payload));
     else this.control(makeFrame(FrameType.CLOSE, end.id, payload));

@@ -16,7 +16,8 @@ export interface Transport {
   /**
    * Writes all of `bytes`, and does not touch them after it has resolved.
    *
-   * @param whole `bytes` covers a whole buffer that nobody uses afterwards: it may be given away
+   * @param whole `bytes` covers a whole buffer: it may be transferred to somewhere else, and is then detached here. What
+   * is not transferred must not be kept, because it is filled again
    */
   write(bytes: Uint8Array, whole: boolean): Promise<void>;
   /** Ends the outgoing direction, then releases everything. Idempotent, never throws. */

@@ -85,7 +85,7 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
       { cause: error },
     );
   }
-  const output = new Output(options.stderr ?? "inherit", id, child.stdout, child.stderr);
+  const output = new Output(options.stderr ?? "inherit", id, child.output);
   const fail = async (
     kind: ConnectErrorKind,
     state: string,
@@ -132,7 +132,7 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
       throw options.signal.reason;
     }
     if (performance.now() - started >= timeout * 0.99 && deadline.settled) {
-      const noise = output.sawStdout;
+      const noise = output.tail !== "";
       throw await fail(
         noise ? "noise" : "timeout",
         noise ? "it printed something else than a greeting" : `no greeting after ${timeout} ms`,

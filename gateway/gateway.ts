@@ -209,7 +209,7 @@ export class Gateway implements AsyncDisposable {
   /** What the process is, as it said at its start; with `update`, as it is now. */
   async remoteInfo(options: WaitOptions & { update?: boolean } = {}): Promise<RemoteInfo> {
     if (options.update) this.#info = await this.#session.request("info", options) as RemoteInfo;
-    return { ...this.#info };
+    return structuredClone(this.#info);
   }
 
   /** Asks the process to end, and leaves the group. Idempotent; does not wait. After five seconds it is killed. */

@@ -9,16 +9,15 @@ const TAIL_BYTES = 4 * 1024;
 /** Held for a reader of `stderr: "piped"`; more makes the far side's writes wait. */
 const PIPE_BYTES = 64 * 1024;
 
-/** Takes the stdout and the stderr of a process. */
+/** Takes what a process prints. */
 export class Output {
   /** With mode `piped`, what the process writes. */
   readonly stream: ReadableStream<Uint8Array> | undefined;
-  /** Resolves when both streams have ended. */
+  /** Resolves when it has closed its output. */
   readonly ended: Promise<void>;
   readonly #mode: StderrMode;
   readonly #prefix: string;
   #tail: Uint8Array = new Uint8Array(0);
-  #noise = false;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #wake: (() => void) | undefined;
   #cancelled = false;
@@ -27,8 +26,7 @@ export class Output {
   constructor(
     mode: StderrMode,
     name: string,
-    stdout: ReadableStream<Uint8Array>,
-    stderr: ReadableStream<Uint8Array>,
+    output: ReadableStream<Uint8Array>,
   ) {
     this.#mode = mode;
     this.#prefix = `[${name}] `;
@@ -44,8 +42,7 @@ export class Output {
         },
       }, new ByteLengthQueuingStrategy({ highWaterMark: PIPE_BYTES }));
     }
-    const reads = [this.#read(stdout, true), this.#read(stderr, false)];
-    this.ended = Promise.all(reads).then(() => {
+    this.ended = this.#read(output).then(() => {
       if (!this.#cancelled) this.#controller?.close();
     });
   }
@@ -55,17 +52,11 @@ export class Output {
     return new TextDecoder().decode(this.#tail).trimEnd();
   }
 
-  /** Whether anything came on stdout, where nothing is expected before the greeting. */
-  get sawStdout(): boolean {
-    return this.#noise;
-  }
-
-  async #read(stream: ReadableStream<Uint8Array>, stdout: boolean): Promise<void> {
+  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
     let line = "";
     const decoder = new TextDecoder();
     try {
       for await (const chunk of stream) {
-        if (stdout) this.#noise = true;
         this.#keep(chunk);
         switch (this.#mode) {
           case "inherit":

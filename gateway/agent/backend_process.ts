@@ -74,8 +74,7 @@ export class ProcessBackend implements Backend {
     this.#children.add(child);
     process.then(async (one) => {
       if (child.killed) one.kill();
-      void forward(one.stdout);
-      void forward(one.stderr);
+      void forward(one.output);
       await one.ended;
       this.#children.delete(child);
       if (this.#spare === child) this.#spare = undefined;

@@ -97,7 +97,7 @@ export class Router implements FrameSink {
   readonly #keepalive: Keepalive;
   readonly #reader: FrameReader = new FrameReader(this);
   readonly #routes = new Map<number, Route>();
-  readonly #owners = new Set<Owner>();
+  readonly #owners = new Map<number, Owner>();
   readonly #decoder = new Decoder();
   readonly #encoder = new Encoder();
   #dirty: Owner[] = [];
@@ -145,7 +145,7 @@ export class Router implements FrameSink {
     this.#closed = true;
     this.#keepalive.stop();
     this.#writer.stop();
-    for (const owner of this.#owners) owner.execution?.kill();
+    for (const owner of this.#owners.values()) owner.execution?.kill();
     this.#options.backend.close();
     this.#options.ended();
   }
@@ -257,7 +257,7 @@ export class Router implements FrameSink {
       inboundBytes: 0,
     };
     const route = this.#addRoute(id, owner);
-    this.#owners.add(owner);
+    this.#owners.set(id, owner);
     const reader = new FrameReader({
       frame: (head, bytes, start, end, owned) => this.#fromOwner(owner, head, bytes, start, end, owned),
       place: () => undefined,
@@ -359,7 +359,7 @@ export class Router implements FrameSink {
   #forget(owner: Owner): void {
     owner.execution = undefined;
     owner.executing = false;
-    this.#owners.delete(owner);
+    this.#owners.delete(owner.id);
     for (const route of [...owner.channels.values()]) this.#drop(route);
   }
 
@@ -369,9 +369,8 @@ export class Router implements FrameSink {
   }
 
   #kill(id: number, reason: Uint8Array): void {
-    const route = this.#routes.get(id);
-    if (route === undefined || route.owner.id !== id) return;
-    this.#endChannels(route.owner, reason);
+    const owner = this.#owners.get(id);
+    if (owner !== undefined) this.#endChannels(owner, reason);
   }
 
   #endChannels(owner: Owner, reason: Uint8Array): void {
@@ -390,7 +389,7 @@ export class Router implements FrameSink {
     const [id, kind] = Array.isArray(request) ? request : [];
     if (typeof id !== "number" || typeof kind !== "string") throw new ProtocolError("A malformed request");
     let numExecuting = 0;
-    for (const owner of this.#owners) if (owner.executing) numExecuting++;
+    for (const owner of this.#owners.values()) if (owner.executing) numExecuting++;
     const counts: RouterCounts = {
       numExecuting,
       numQueued: 0,

@@ -65,7 +65,7 @@ async function runModule(source: string, channel: Channel, { name, shared }: Run
     prefix = `const channel=globalThis[Symbol.for("execnet.scopes")].get(${id}),__name__="${EXEC_NAME}";`;
   }
   const url = URL.createObjectURL(new Blob([prefix + source], { type: "application/typescript" }));
-  moduleUrls.set(url, sourceName(name));
+  moduleUrls.set(url, { label: sourceName(name), shift: prefix.length });
   try {
     await import(url);
   } catch (error) {
@@ -78,7 +78,7 @@ async function runModule(source: string, channel: Channel, { name, shared }: Run
 }
 
 /** The URLs under which sources were loaded lately; errors that are thrown later still show them. */
-const moduleUrls = new Map<string, string>();
+const moduleUrls = new Map<string, { label: string; shift: number }>();
 const MAX_REMEMBERED_URLS = 256;
 
 /** Deno reports text that does not parse as a TypeError that talks of a SyntaxError. */
@@ -112,7 +112,13 @@ export function mapStack(stack: string): string {
     }
     if (/^\s+at /.test(line) && (line.includes(AGENT_URL) || line.includes("ext:"))) continue;
     let mapped = line;
-    for (const [url, name] of moduleUrls) mapped = mapped.replaceAll(url, name);
+    for (const [url, { label, shift }] of moduleUrls) {
+      if (!mapped.includes(url)) continue;
+      mapped = mapped.replaceAll(url, label).replace(
+        /(?<=>:1:)\d+/,
+        (column) => String(Number(column) - shift),
+      );
+    }
     lines.push(mapped);
   }
   return lines.join("\n");

@@ -15,7 +15,7 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
   const child = spawn("/bin/sh", ["-c", script], {
     cwd: options.cwd,
     env: { ...Deno.env.toObject(), ...options.env },
-    stdio: ["pipe", "pipe", "pipe", "pipe"],
+    stdio: ["pipe", "ignore", "pipe", "pipe"],
     detached: true,
   });
   const { Readable } = await import("node:stream");
@@ -46,8 +46,7 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
   return {
     pid: child.pid!,
     ended,
-    stdout: Readable.toWeb(child.stdout!) as ReadableStream<Uint8Array<ArrayBuffer>>,
-    stderr: Readable.toWeb(child.stderr!) as ReadableStream<Uint8Array<ArrayBuffer>>,
+    output: Readable.toWeb(child.stderr!) as ReadableStream<Uint8Array<ArrayBuffer>>,
     connected,
     terminate: () => tryKill(() => child.kill("SIGTERM")),
     kill: () => control.kill(),

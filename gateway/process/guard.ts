@@ -17,7 +17,8 @@ export interface GuardOptions {
  * stopped process and every child that did not leave the group.
  *
  * - The script must be the leader of a process group (`detached`), so that `$$` names the group.
- * - The command's stdin is empty; stdout, stderr and descriptor 3 stay as they are.
+ * - The command's stdin is empty and its stdout is its stderr, so that what it prints keeps its order. Descriptor 3
+ *   stays as it is.
  * - Where `deno` is not on PATH, `~/.deno/bin` is looked at too.
  */
 export function guardScript(command: readonly string[], options: GuardOptions = {}): string {
@@ -27,5 +28,5 @@ export function guardScript(command: readonly string[], options: GuardOptions = 
   const words = command.map(quoteWord).join(" ");
   return 'PATH="$PATH:$HOME/.deno/bin"; exec 4<&0; ' +
     `{ exec 3<&-; read -r _; ${tidy}kill -9 -$$; } <&4 4<&- >/dev/null 2>&1 & ` +
-    `exec ${nice}${words} 4<&- </dev/null`;
+    `exec ${nice}${words} 4<&- </dev/null 1>&2`;
 }

@@ -37,8 +37,8 @@ export interface SpawnedProcess {
   readonly pid: number;
   /** Resolves when it has ended; never rejects. */
   readonly ended: Promise<ProcessEnd>;
-  readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** What it prints, on stdout and on stderr. */
+  readonly output: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Resolves with the connection, the agent and the greeting being on their way; rejects when that fails. */
   readonly connected: Promise<Transport>;
   /** Asks it to end, by SIGTERM to the process itself. */

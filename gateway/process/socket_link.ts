@@ -63,7 +63,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
       cwd: options.cwd,
       env: { ...options.env },
       stdin: "piped",
-      stdout: "piped",
+      stdout: "null",
       stderr: "piped",
       detached: true,
     }).spawn();
@@ -104,8 +104,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
   return {
     pid: child.pid,
     ended,
-    stdout: child.stdout,
-    stderr: child.stderr,
+    output: child.stderr,
     connected,
     terminate: () => tryKill(() => child.kill("SIGTERM")),
     kill: () => control.kill(),

@@ -2,18 +2,21 @@
 
 import type { Facts } from "../../channel/handshake.ts";
 import { runFlags, splitWords, withEnv } from "../../xspec/mod.ts";
-import type { XSpec } from "../../xspec/mod.ts";
+import type { Permissions, XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
 import type { AgentConfig } from "../agent/main.ts";
 import { spawnDeno } from "../process/spawn.ts";
 import type { SpawnedProcess } from "../process/process.ts";
 
-/** An agent that starts processes runs no code of its users; this is what starting takes. */
-const STARTER_PERMISSIONS: AgentConfig["permissions"] = {
-  all: false,
-  allow: { run: true, read: true, write: true, net: true, env: ["TMPDIR"] },
-  deny: {},
-};
+/** An agent that starts processes runs no code of its users; this is what starting takes, and telling the host name. */
+function starterPermissions({ all, allow }: Permissions): Permissions {
+  const sys = all || allow.sys !== undefined ? { sys: allow.sys ?? true } : {};
+  return {
+    all: false,
+    allow: { run: true, read: true, write: true, net: true, env: ["TMPDIR"], ...sys },
+    deny: {},
+  };
+}
 
 /** Starts the process. Throws what the system says when that is impossible. */
 export function spawnPopen(
@@ -39,7 +42,7 @@ export function spawnPopen(
   };
   return spawnDeno({
     deno,
-    permissions: spec.execmodel === "process" ? STARTER_PERMISSIONS : permissions,
+    permissions: spec.execmodel === "process" ? starterPermissions(permissions) : permissions,
     flags,
     env: spec.env,
     cwd,

@@ -72,7 +72,7 @@ async function run(options: Options): Promise<number> {
   print(
     options.json ? JSON.stringify({ environment: players.description, rows }, null, 2) : formatTable(rows),
   );
-  return rows.some(({ missing }) => missing?.startsWith("failed")) ? 1 : 0;
+  return rows.some((row) => [row.missing, row.theirMissing].some((why) => why?.startsWith("failed"))) ? 1 : 0;
 }
 
 function print(text: string): void {

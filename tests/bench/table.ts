@@ -48,7 +48,10 @@ export interface Row {
   ratio: number | null;
   goal: string | null;
   verdict: "met" | "MISS" | "missing" | null;
+  /** Why there is no figure of ours. */
   missing: string | null;
+  /** Why there is none of the peer's. */
+  theirMissing: string | null;
   /** Our figure in each round. */
   samples: number[];
   /** The peer's figure in each round. */
@@ -60,7 +63,7 @@ export function toRows(result: Result): Row[] {
   const { id, variant, unit, samples } = result;
   const ours = samples.length > 0 ? median(samples) : null;
   const rows: Row[] = [];
-  const base = { id, variant, unit, ours, samples };
+  const base = { id, variant, unit, ours, missing: result.missing ?? null, samples };
   if (result.goal !== undefined || result.peers.length === 0) {
     rows.push({
       ...base,
@@ -69,7 +72,7 @@ export function toRows(result: Result): Row[] {
       ratio: null,
       goal: result.goal === undefined ? null : `${result.goal.sign} ${result.goal.value} ${unit}`,
       verdict: judge(ours, result.goal),
-      missing: result.missing ?? null,
+      theirMissing: null,
       theirSamples: [],
     });
   }
@@ -84,7 +87,7 @@ export function toRows(result: Result): Row[] {
       ratio,
       goal: peer.goal === undefined ? null : `${peer.goal.sign} ${peer.goal.value}`,
       verdict: judge(ratio, peer.goal),
-      missing: result.missing ?? peer.missing ?? null,
+      theirMissing: peer.missing ?? null,
       theirSamples: peer.samples,
     });
   }
@@ -128,9 +131,13 @@ export function formatTable(rows: readonly Row[]): string {
 
 /** Says why cells are missing. */
 function notes(rows: readonly Row[]): string[] {
-  const texts = rows.filter((row) => row.missing !== null).map((row) =>
-    `missing: ${row.id} ${row.variant}${row.peer === null ? "" : ` (${row.peer})`}: ${row.missing}`
-  );
+  const texts = rows.flatMap(({ id, variant, peer, missing, theirMissing }) => {
+    const figure = `missing: ${id} ${variant}`.trimEnd();
+    return [
+      ...(missing === null ? [] : [`${figure}: ${missing}`]),
+      ...(theirMissing === null ? [] : [`${figure} (${peer}): ${theirMissing}`]),
+    ];
+  });
   return texts.length === 0 ? [] : ["", ...new Set(texts)];
 }
 

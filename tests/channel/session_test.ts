@@ -8,8 +8,10 @@ import {
   TimeoutError,
 } from "../../channel/errors.ts";
 import { FrameType, makeFrame } from "../../channel/frame.ts";
+import { Session } from "../../channel/session.ts";
 import { settle, test, watch } from "../helpers/bounded.ts";
-import { dataFrame, Pair, Scripted, withPair } from "../helpers/sessions.ts";
+import { memoryTransports } from "../helpers/memory_transport.ts";
+import { concat, dataFrame, Scripted, withPair } from "../helpers/sessions.ts";
 
 test("Session.exec() opens a channel on both sides and passes its options", async () => {
   const executed: [Channel, unknown][] = [];
@@ -285,21 +287,21 @@ test("Session answers PING with PONG", async () => {
 });
 
 test("Session.start() takes the bytes that came behind the greeting first", async () => {
-  await withPair({}, async () => {});
-  const script = new Scripted();
-  const { channel } = script.open();
-  await script.feed(dataFrame(1, new Uint8Array([1])));
-  assertEquals(await channel.receive(), 1);
-  await script.end();
-
-  const pair = new Pair();
-  pair.local.fail(undefined);
-  await pair.end();
-  const late = new Scripted();
-  late.session.fail("gone");
-  late.session.start(dataFrame(1, new Uint8Array([1])));
-  assertEquals(await late.reason(), "gone");
-  await late.end();
+  for (const cut of [1, 11, 13, 14]) {
+    const [near, far] = memoryTransports();
+    const session = new Session(near, { name: "gw0", firstId: 1 });
+    const channel = session.facade(session.exec(null));
+    const stream = concat(dataFrame(1, new Uint8Array([1])), dataFrame(1, new Uint8Array([2])));
+    await far.write(stream.slice(cut), false);
+    session.start(stream.slice(0, cut));
+    assertEquals([await channel.receive(), await channel.receive()], [1, 2]);
+    session.fail(undefined);
+    await settle();
+  }
+  const [near] = memoryTransports();
+  const session = new Session(near, { name: "gw0", firstId: 1 });
+  session.start(new Uint8Array(20));
+  assert(await session.ended instanceof ProtocolError);
 });
 
 test("Session.flushed() resolves when all has been written", async () => {
@@ -307,6 +309,8 @@ test("Session.flushed() resolves when all has been written", async () => {
     const { near } = await pair.open();
     pair.remoteTransport.stall();
     await near.send(new Uint8Array(10_000));
+    await settle();
+    await near.send("behind it");
     const flushed = watch(pair.local.flushed());
     await settle();
     assertEquals(flushed.state, "pending");

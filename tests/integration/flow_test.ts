@@ -17,10 +17,9 @@ const FLOOD = `
   const flood = (async () => {
     const piece = new Uint8Array(size);
     while (true) { await stream.send(piece); sent += size }
-  })().catch(() => {});
+  })().catch((error) => error.name);
   for await (const question of channel) await channel.send(sent);
-  await stream.close();
-  await flood;
+  await channel.send(await flood);
 `;
 
 interface Flood {
@@ -28,6 +27,8 @@ interface Flood {
   stream: Channel;
   /** How many bytes were accepted. */
   sent(): Promise<number>;
+  /** Closes the stream, which ends its sender. */
+  end(): Promise<void>;
 }
 
 async function startFlood(gateway: Gateway, size: number): Promise<Flood> {
@@ -40,6 +41,12 @@ async function startFlood(gateway: Gateway, size: number): Promise<Flood> {
     async sent() {
       await control.send("how much?");
       return await control.receive() as unknown as number;
+    },
+    async end() {
+      await stream.close();
+      await control.closeWrite();
+      assertEquals(await control.receive(), "ChannelClosedError");
+      await control.waitClose();
     },
   };
 }
@@ -64,8 +71,7 @@ for (const size of [64, 5_000, 100_000, MIB]) {
     for (let got = 0; got < 2 * sent;) got += (await flood.stream.receive() as Uint8Array).length;
     const more = await stalled(flood);
     assert(more >= 2 * sent && more <= 2 * sent + MOST_BYTES, `${more} bytes were accepted`);
-    await flood.control.closeWrite();
-    await flood.control.waitClose();
+    await flood.end();
   });
 }
 
@@ -118,8 +124,7 @@ forEachKind("a stalled channel delays no other one", async ({ open }) => {
   }
   const bulk = gateway.remoteExec(`for (let i = 0; i < 100; i++) await channel.send(new Uint8Array(100_000))`);
   assertEquals((await limited("another stream", Array.fromAsync(bulk))).length, 100);
-  await flood.control.closeWrite();
-  await flood.control.waitClose();
+  await flood.end();
 });
 
 forEachKind("a callback that stalls delays no other channel and bounds its sender", async ({ open }) => {
@@ -134,8 +139,7 @@ forEachKind("a callback that stalls delays no other channel and bounds its sende
   assertEquals(await echo.receive(), 1);
   gate.resolve();
   await until("the stream goes on", async () => await flood.sent() > 2 * sent);
-  await flood.control.closeWrite();
-  await flood.control.waitClose();
+  await flood.end();
 });
 
 forEachKind("one huge item does not delay small ones on other channels", async ({ open }) => {
@@ -190,8 +194,7 @@ forEachKind("a sender that waits for a reader ends when the reader closes", asyn
   await flood.stream.close();
   const before = await flood.sent();
   assertEquals(await flood.sent(), before);
-  await flood.control.closeWrite();
-  await flood.control.waitClose();
+  await flood.end();
 });
 
 forEachKind("send() that waits for credit rejects when the remote execution ends", async ({ open }) => {

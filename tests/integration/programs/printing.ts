@@ -7,9 +7,9 @@ await using group = new Group();
 const gateway = await group.makeGateway("popen//id=alpha", mode === "" ? {} : { stderr: mode as StderrMode });
 const copied = gateway.stderr?.pipeTo(Deno.stdout.writable);
 await gateway.remoteExec(`
-  console.log("one");
+  console.error("one");
   console.error("two");
-  await Deno.stdout.write(new TextEncoder().encode("three"));
+  await Deno.stderr.write(new TextEncoder().encode("three"));
 `).waitClose();
 gateway.exit();
 await gateway.join();

@@ -98,6 +98,7 @@ export class ChannelEnd {
   onActivity: (() => void) | undefined;
 
   readonly #host: ChannelHost;
+  readonly #pool: BufferPool;
   readonly #sendWindow = new SendWindow();
   readonly #receiveWindow = new ReceiveWindow();
   #state: ChannelState = "open";
@@ -119,6 +120,7 @@ export class ChannelEnd {
     this.#host = host;
     this.id = id;
     this.root = root;
+    this.#pool = pool;
     this.outbox = new Outbox(id, pool);
   }
 
@@ -174,7 +176,7 @@ export class ChannelEnd {
     this.#pending.push(
       small ? { kind: "item", bytes: bytes.slice(), offset: 0, waiter } : {
         kind: "run",
-        bytes: fragmentItem(this.id, bytes, raw, this.#host.fragmentBytes),
+        bytes: fragmentItem(this.id, bytes, raw, this.#host.fragmentBytes, this.#pool),
         offset: 0,
         waiter,
       },
@@ -271,7 +273,7 @@ export class ChannelEnd {
           this.#sendWindow.spend(length - HEADER_BYTES + FRAME_COST_BYTES);
           offset += length;
         }
-        outbox.appendFrames(bytes, one.offset, offset);
+        outbox.appendFrames(bytes, one.offset, offset, true);
         one.offset = offset;
         if (offset < bytes.length) break;
       }

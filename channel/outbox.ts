@@ -28,26 +28,40 @@ interface Segment {
   end: number;
   /** Where the frame begins that further items may join, or -1. */
   openAt: number;
-  /** The buffer is from the pool and goes back there. */
-  readonly pooled: boolean;
+  /** The buffer goes to the pool: when all that was packed in it has left, or when the run of a long item has. */
+  readonly reuse: "packed" | "run" | "no";
 }
 
 /** Buffers that have been written and can be filled again: new memory costs more than a copy into old memory. */
 export class BufferPool {
   readonly #buffers: Uint8Array[] = [];
+  readonly #runs: Uint8Array[] = [];
 
   /** A full-size buffer. */
   take(): Uint8Array {
     return this.#buffers.pop() ?? new Uint8Array(MOST_ROOM_BYTES);
   }
 
-  /** Takes a buffer back, unless it was given away in the meantime. */
+  /** A buffer of exactly `size` bytes: programs that send long items often send them in one size. */
+  takeExact(size: number): Uint8Array {
+    const at = this.#runs.findIndex((run) => run.length === size);
+    return at < 0 ? new Uint8Array(size) : this.#runs.splice(at, 1)[0]!;
+  }
+
+  /** Takes a buffer back, unless it was transferred in the meantime. */
   give(buffer: Uint8Array): void {
-    if (buffer.length === MOST_ROOM_BYTES && this.#buffers.length < MAX_POOLED) this.#buffers.push(buffer);
+    if (buffer.length === MOST_ROOM_BYTES) {
+      if (this.#buffers.length < MAX_POOLED) this.#buffers.push(buffer);
+    } else if (buffer.length > 0 && buffer.length <= MAX_POOLED_RUN_BYTES) {
+      this.#runs.push(buffer);
+      if (this.#runs.length > MAX_POOLED_RUNS) this.#runs.shift();
+    }
   }
 }
 
 const MAX_POOLED = 4;
+const MAX_POOLED_RUNS = 2;
+const MAX_POOLED_RUN_BYTES = 2 * 1024 * 1024;
 
 /** Up to here a loop is faster than a view and a call. */
 const LOOP_BYTES = 24;
@@ -119,8 +133,11 @@ export class Outbox {
     return length + FRAME_COST_BYTES;
   }
 
-  /** Appends the whole frames that lie between `start` and `end`. `bytes` belongs to the queue from now on. */
-  appendFrames(bytes: Uint8Array, start: number, end: number): void {
+  /**
+   * Appends the whole frames that lie between `start` and `end`. `bytes` belongs to the queue from now on; with `run`
+   * it is that of {@linkcode fragmentItem}, whose end is the end of its item.
+   */
+  appendFrames(bytes: Uint8Array, start: number, end: number, run = false): void {
     this.bytes += end - start;
     const tail = this.#segments[this.#segments.length - 1];
     if (tail !== undefined) {
@@ -130,7 +147,7 @@ export class Outbox {
         return;
       }
     }
-    this.#segments.push({ bytes, start, end, openAt: -1, pooled: false });
+    this.#segments.push({ bytes, start, end, openAt: -1, reuse: run ? "run" : "no" });
   }
 
   /** Takes whole frames, `budget` bytes of them or one frame. Not to be called on an empty queue. */
@@ -148,7 +165,7 @@ export class Outbox {
     }
     if (end === head.end) {
       this.#segments.shift();
-      if (head.pooled) this.#spent = bytes;
+      if (head.reuse === "packed" || (head.reuse === "run" && end === bytes.length)) this.#spent = bytes;
       // A burst makes the next buffer larger, a lone item smaller again.
       if (end < bytes.length / 4) this.#room = FIRST_ROOM_BYTES;
     } else {
@@ -189,7 +206,7 @@ export class Outbox {
     const size = Math.max(least, room);
     const pooled = size > MOST_ROOM_BYTES / 4;
     const bytes = pooled ? this.#pool.take() : new Uint8Array(size);
-    const segment: Segment = { bytes, start: 0, end: 0, openAt: -1, pooled };
+    const segment: Segment = { bytes, start: 0, end: 0, openAt: -1, reuse: pooled ? "packed" : "no" };
     this.#segments.push(segment);
     return segment;
   }
@@ -204,10 +221,11 @@ export function fragmentItem(
   item: Uint8Array,
   raw: boolean,
   fragmentBytes: number,
-): Uint8Array<ArrayBuffer> {
+  pool: BufferPool = new BufferPool(),
+): Uint8Array {
   const flags = DataFlag.FRAGMENT | (raw ? DataFlag.RAW : 0);
   const count = Math.ceil(item.length / fragmentBytes);
-  const run = new Uint8Array(HEADER_BYTES + TOTAL_BYTES + count * HEADER_BYTES + item.length);
+  const run = pool.takeExact(HEADER_BYTES + TOTAL_BYTES + count * HEADER_BYTES + item.length);
   writeHeader(run, 0, FrameType.DATA, flags | DataFlag.FIRST, channel, TOTAL_BYTES);
   writeUint48(run, HEADER_BYTES, item.length);
   let to = HEADER_BYTES + TOTAL_BYTES;

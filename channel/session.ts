@@ -268,13 +268,7 @@ export class Session implements ChannelHost, FrameSink {
     try {
       while (!this.#closed) {
         const count = await transport.read(reader.space());
-        if (count === null) {
-          return this.fail(
-            reader.atBoundary
-              ? undefined
-              : new ProtocolError("The connection ended in the middle of a frame"),
-          );
-        }
+        if (count === null) return this.fail(this.#cutReason());
         this.#keepalive.alive();
         if (count > 0) reader.filled(count);
       }

@@ -195,24 +195,6 @@ test("Session refuses items that name channels which never were", async () => {
   await script.end();
 });
 
-test("Session bounds what answers wait for a peer that does not read", async () => {
-  const script = new Scripted({}, { capacity: 1 });
-  script.open();
-  await settle();
-  // The first write is under way and never ends: the peer reads nothing.
-  const sentBefore = script.transport.writes.length;
-  const pings = makeFrame(FrameType.PING, 0);
-  const many = concat(...Array.from({ length: 50_000 }, () => pings));
-  for (let round = 0; round < 4; round++) await script.feed(many);
-  const reason = await script.reason();
-  const queued = script.session.queuedControlBytes?.() ?? 0;
-  assert(
-    reason instanceof ProtocolError || queued < 1024 * 1024,
-    `${queued} bytes of answers wait after ${script.transport.writes.length - sentBefore} writes`,
-  );
-  await script.end();
-});
-
 test("Channel keeps little for a frame of one byte in a large chunk", async () => {
   const script = new Scripted({}, { messages: true });
   const { end, channel } = script.open();

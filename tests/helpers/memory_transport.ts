@@ -50,6 +50,7 @@ class Flow {
 
   write(bytes: Uint8Array, whole: boolean): Promise<void> {
     if (this.ended || this.broken) return Promise.reject(new Error("The connection is cut"));
+    if (bytes.length === 0) return Promise.resolve();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const piece: Piece = {
       bytes,

@@ -6,6 +6,7 @@ import { narrow } from "../../xspec/mod.ts";
 import type { Permissions, PermissionsInit } from "../../xspec/mod.ts";
 import { spawnDeno } from "../process/spawn.ts";
 import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "../process/process.ts";
+import { after } from "./after.ts";
 import { idBlocks } from "./backend_worker.ts";
 import type { Backend, Execution, ExecutionEvents } from "./router.ts";
 
@@ -53,7 +54,7 @@ export class ProcessBackend implements Backend {
     if (wanted === undefined) {
       child = this.#spare ?? this.#create(permissions);
       this.#spare = undefined;
-      setTimeout(() => this.warm(), 0);
+      after(0, () => this.warm());
     } else {
       child = this.#create(narrow(permissions, wanted, cwd));
     }
@@ -173,7 +174,7 @@ class FrameQueue {
       }
     } catch (error) {
       // The end of the process says more than a broken pipe does, and comes first where there is one.
-      setTimeout(() => this.#failed(error as Error), 100);
+      after(100, () => this.#failed(error as Error));
     }
     this.#running = false;
   }

@@ -2,6 +2,7 @@
 
 import { narrow, workerPermissions } from "../../xspec/mod.ts";
 import type { Permissions, PermissionsInit } from "../../xspec/mod.ts";
+import { after } from "./after.ts";
 import type { Backend, Execution, ExecutionEvents } from "./router.ts";
 import { DIE, WORKER_URL, WorkerSays } from "./worker_entry.ts";
 import type { WorkerStart } from "./worker_entry.ts";
@@ -15,8 +16,11 @@ export function idBlocks(): () => number {
   return () => 2 + ID_BLOCK * block++;
 }
 
-/** Making a Worker blocks the router for about 15 ms: a short execution has answered and gone before that. */
-const WARM_AFTER_MS = 5;
+/**
+ * Making a Worker blocks the router for about 15 ms. So the next one is made when an execution has ended, or has run for
+ * a while, and not while its first answer is on the way.
+ */
+const WARM_AFTER_MS = 50;
 
 /** A Worker that yields answers within this time; one that does not is a runaway. */
 const DYING_TIMEOUT_MS = 500;
@@ -61,7 +65,7 @@ export class WorkerBackend implements Backend {
     if (wanted === undefined) {
       worker = this.#spare ?? this.#create();
       this.#spare = undefined;
-      setTimeout(() => this.warm(), WARM_AFTER_MS);
+      after(WARM_AFTER_MS, () => this.warm());
     } else {
       worker = this.#create(narrow(this.#options.permissions, wanted, this.#options.cwd));
     }
@@ -86,11 +90,9 @@ export class WorkerBackend implements Backend {
 
   #run(worker: Worker, events: ExecutionEvents): Execution {
     let state: "running" | "dying" | "runaway" | "gone" = "running";
-    let timer: ReturnType<typeof setTimeout> | undefined;
     const gone = (): void => {
       if (state === "runaway") this.#runaway--;
       state = "gone";
-      clearTimeout(timer);
       worker.terminate();
     };
     worker.onmessage = ({ data }: MessageEvent) => {
@@ -112,16 +114,20 @@ export class WorkerBackend implements Backend {
     };
     return {
       send: (frames) => worker.postMessage(frames, [frames.buffer as ArrayBuffer]),
-      release: gone,
+      release: () => {
+        gone();
+        after(0, () => this.warm());
+      },
       kill: () => {
         if (state !== "running") return;
         state = "dying";
         worker.postMessage(DIE);
-        timer = setTimeout(() => {
+        after(DYING_TIMEOUT_MS, () => {
+          if (state !== "dying") return;
           state = "runaway";
           this.#runaway++;
           this.#report();
-        }, DYING_TIMEOUT_MS);
+        });
       },
     };
   }

@@ -146,7 +146,9 @@ test("Channel.close() of an error gives it to the other side once, after the ite
 test("Channel.close() rejects what is neither text nor an error, and leaves the channel open", async () => {
   await withPair({}, async (pair) => {
     const { near } = await pair.open();
-    for (const bad of [5, null, {}]) await assertRejects(() => near.close(bad as unknown as string), TypeError);
+    for (const bad of [5, null, {}]) {
+      await assertRejects(() => near.close(bad as unknown as string), TypeError);
+    }
     assertEquals(near.isClosed(), false);
   });
 });
@@ -578,7 +580,10 @@ test("Channel.writable.abort() closes the channel with its reason, also while a 
       const { near, far } = await pair.open();
       const writer = near.writable.getWriter();
       writer.closed.catch(() => {});
-      const writes = Array.from({ length: stalled ? 60 : 1 }, () => watch(writer.write(new Uint8Array(50_000))));
+      const writes = Array.from(
+        { length: stalled ? 60 : 1 },
+        () => watch(writer.write(new Uint8Array(50_000))),
+      );
       await settle();
       assertEquals(writes.some((one) => one.state === "pending"), stalled);
       const aborted = watch(writer.abort(new Error("enough")));

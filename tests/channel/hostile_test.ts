@@ -17,7 +17,7 @@ const REFUSED: readonly [string, () => Uint8Array[]][] = [
   ["DATA for an own id that was never opened", () => [dataFrame(3, ONE)]],
   ["CLOSE for an own id that was never opened", () => [makeFrame(FrameType.CLOSE, 99)]],
   ["CREDIT for an own id that was never opened", () => [creditFrame(99, 1)]],
-  ["credit that was never spent", () => [creditFrame(1, 1)]],
+  ["more credit than a window can hold", () => [creditFrame(1, 8 * WINDOW_BYTES)]],
   ["the largest credit", () => [creditFrame(1, 0xffffffff)]],
   ["a CREDIT of another length", () => [makeFrame(FrameType.CREDIT, 1, ONE)]],
   [
@@ -163,9 +163,11 @@ test("Session closes the channel, and only that, for an item that cannot be read
       if (way === "waiting") result = watch(channel.receive());
       await script.feed(dataFrame(1, bytes), dataFrame(3, ONE));
       if (way === "receive") result = watch(channel.receive());
-      if (way === "iterate") result = watch((async () => {
-        for await (const _ of channel);
-      })());
+      if (way === "iterate") {
+        result = watch((async () => {
+          for await (const _ of channel);
+        })());
+      }
       if (way === "callback") {
         channel.setCallback(() => {});
         await settle();
@@ -198,8 +200,10 @@ test("Session refuses items that name channels which never were", async () => {
 test("Channel keeps little for a frame of one byte in a large chunk", async () => {
   const script = new Scripted({}, { messages: true });
   const { end, channel } = script.open();
-  const chunks = Array.from({ length: 100 }, () =>
-    concat(dataFrame(1, ONE), makeFrame(FrameType.REPLY, 0, concat(dumps(new Uint8Array(200_000))))));
+  const chunks = Array.from(
+    { length: 100 },
+    () => concat(dataFrame(1, ONE), makeFrame(FrameType.REPLY, 0, concat(dumps(new Uint8Array(200_000))))),
+  );
   await script.feed(...chunks);
   assertEquals(await script.reason(), "alive");
   assertEquals(end.unreadBytes, 100 * (1 + FRAME_COST_BYTES));
@@ -221,7 +225,11 @@ function validStream(): Uint8Array {
     creditFrame(5, 60_000),
     dataFrame(5, concat(dumps(1), dumps("two"), dumps([3]))),
     makeFrame(FrameType.CLOSE_WRITE, 3),
-    makeFrame(FrameType.CLOSE, 5, dumps({ name: "TypeError", message: "no", cause: { name: "E", message: "m" } })),
+    makeFrame(
+      FrameType.CLOSE,
+      5,
+      dumps({ name: "TypeError", message: "no", cause: { name: "E", message: "m" } }),
+    ),
     makeFrame(FrameType.CLOSE, 2),
     makeFrame(FrameType.CLOSE, 1),
   );
@@ -235,7 +243,9 @@ const STREAM = validStream();
 
 async function runMutant(bytes: Uint8Array, messages: boolean, remote: boolean): Promise<void> {
   const script = new Scripted(
-    remote ? { firstId: 2, handlers: { exec: () => {}, kill: () => {}, request: () => 1, terminate: () => {} } } : {},
+    remote
+      ? { firstId: 2, handlers: { exec: () => {}, kill: () => {}, request: () => 1, terminate: () => {} } }
+      : {},
     { messages },
   );
   if (!remote) {
@@ -279,20 +289,24 @@ test("Session takes the valid stream as it is", async () => {
 });
 
 for (let part = 0; part < 5; part++) {
-  test(`Session ends in order or goes on for 10,000 mutants of a valid stream (part ${part + 1})`, async () => {
-    await forSeeds(seeds(100, 100 * part), async (random) => {
-      for (let run = 0; run < 100; run++) {
-        const bytes = STREAM.slice();
-        for (let n = random.between(1, 3); n > 0; n--) {
-          const at = random.below(random.chance(0.5) ? 400 : bytes.length);
-          bytes[at] = random.chance(0.5) ? bytes[at]! ^ (1 << random.below(8)) : random.below(256);
+  test(
+    `Session ends in order or goes on for 10,000 mutants of a valid stream (part ${part + 1})`,
+    async () => {
+      await forSeeds(seeds(100, 100 * part), async (random) => {
+        for (let run = 0; run < 100; run++) {
+          const bytes = STREAM.slice();
+          for (let n = random.between(1, 3); n > 0; n--) {
+            const at = random.below(random.chance(0.5) ? 400 : bytes.length);
+            bytes[at] = random.chance(0.5) ? bytes[at]! ^ (1 << random.below(8)) : random.below(256);
+          }
+          const from = random.chance(0.2) ? random.below(200) : 0;
+          const to = random.chance(0.2) ? random.below(bytes.length) : bytes.length;
+          await runMutant(bytes.slice(Math.min(from, to), to), random.chance(0.3), random.chance(0.2));
         }
-        const from = random.chance(0.2) ? random.below(200) : 0;
-        const to = random.chance(0.2) ? random.below(bytes.length) : bytes.length;
-        await runMutant(bytes.slice(Math.min(from, to), to), random.chance(0.3), random.chance(0.2));
-      }
-    });
-  }, 60_000);
+      });
+    },
+    60_000,
+  );
 }
 
 test("Session ends in order or goes on for every single frame type with random content", async () => {
@@ -300,15 +314,13 @@ test("Session ends in order or goes on for every single frame type with random c
     for (let run = 0; run < 100; run++) {
       const frames = Array.from({ length: random.between(1, 8) }, () => {
         const type = random.pick(Object.values(FrameType));
-        const payload = random.chance(0.5)
-          ? random.bytes(random.below(20))
-          : random.pick([
-            uint48(random.below(8)),
-            dumps([1, "status"]),
-            dumps(null),
-            new Uint8Array(4),
-            new Uint8Array([0x82, 0xa4, 0x6e, 0x61, 0x6d, 0x65, 1, 0xa1, 0x61, 2]),
-          ]);
+        const payload = random.chance(0.5) ? random.bytes(random.below(20)) : random.pick([
+          uint48(random.below(8)),
+          dumps([1, "status"]),
+          dumps(null),
+          new Uint8Array(4),
+          new Uint8Array([0x82, 0xa4, 0x6e, 0x61, 0x6d, 0x65, 1, 0xa1, 0x61, 2]),
+        ]);
         return makeFrame(type, type < 16 ? 0 : random.between(1, 8), payload, random.below(8));
       });
       await runMutant(concat(...frames), random.chance(0.5), random.chance(0.5));

@@ -44,7 +44,11 @@ async function receiveAll(channel: Channel, random: Random, how: Random, count: 
   const check = (item: Item): void => {
     const want = makeItem(random, n);
     // Equal encodings are equal items, and far faster to compare.
-    assertEquals(dumps(item).toHex() === dumps(want).toHex(), true, `item ${n} of channel ${channel.id} differs`);
+    assertEquals(
+      dumps(item).toHex() === dumps(want).toHex(),
+      true,
+      `item ${n} of channel ${channel.id} differs`,
+    );
     n++;
   };
   const way = how.below(3);
@@ -64,33 +68,37 @@ async function receiveAll(channel: Channel, random: Random, how: Random, count: 
 }
 
 for (const messages of [false, true]) {
-  test(`Channel.send() delivers in order and exactly once, several channels both ways (${
-    messages ? "messages" : "reads"
-  })`, async () => {
-    await forSeeds(seeds(4), async (random, seed) => {
-      await withPair({
-        random: messages ? new Random(seed) : random,
-        messages,
-        capacity: random.pick([1, 5_000, 300_000]),
-        writeBudget: random.pick([16_384, 262_144, Infinity]),
-        local: { fragmentBytes: random.pick([1_000, 16_384, 262_144]) },
-      }, async (pair: Pair) => {
-        const jobs: Promise<void>[] = [];
-        for (let c = 0; c < 5; c++) {
-          const { near, far } = await pair.open();
-          const count = random.between(100, 300);
-          for (const [from, to, salt] of [[near, far, 1], [far, near, 2]] as const) {
-            const itemSeed = seed * 1000 + c * 10 + salt;
-            jobs.push(sendAll(from, new Random(itemSeed), new Random(itemSeed + 7), count));
-            jobs.push(receiveAll(to, new Random(itemSeed), new Random(itemSeed + 5), count));
+  test(
+    `Channel.send() delivers in order and exactly once, several channels both ways (${
+      messages ? "messages" : "reads"
+    })`,
+    async () => {
+      await forSeeds(seeds(4), async (random, seed) => {
+        await withPair({
+          random: messages ? new Random(seed) : random,
+          messages,
+          capacity: random.pick([1, 5_000, 300_000]),
+          writeBudget: random.pick([16_384, 262_144, Infinity]),
+          local: { fragmentBytes: random.pick([1_000, 16_384, 262_144]) },
+        }, async (pair: Pair) => {
+          const jobs: Promise<void>[] = [];
+          for (let c = 0; c < 5; c++) {
+            const { near, far } = await pair.open();
+            const count = random.between(100, 300);
+            for (const [from, to, salt] of [[near, far, 1], [far, near, 2]] as const) {
+              const itemSeed = seed * 1000 + c * 10 + salt;
+              jobs.push(sendAll(from, new Random(itemSeed), new Random(itemSeed + 7), count));
+              jobs.push(receiveAll(to, new Random(itemSeed), new Random(itemSeed + 5), count));
+            }
           }
-        }
-        await Promise.all(jobs);
-        assertEquals([pair.local.channelCount, pair.remote.channelCount], [0, 0]);
-        assert(pair.local.alive && pair.remote.alive);
+          await Promise.all(jobs);
+          assertEquals([pair.local.channelCount, pair.remote.channelCount], [0, 0]);
+          assert(pair.local.alive && pair.remote.alive);
+        });
       });
-    });
-  }, 60_000);
+    },
+    60_000,
+  );
 }
 
 test("Channel.send() delivers thousands of small items in order through single bytes", async () => {

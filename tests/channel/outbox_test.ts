@@ -1,14 +1,14 @@
 import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
-import {
-  DataFlag,
-  frameBytes,
-  FrameType,
-  HEADER_BYTES,
-  makeFrame,
-  readUint48,
-} from "../../channel/frame.ts";
+import { DataFlag, frameBytes, FrameType, HEADER_BYTES, makeFrame, readUint48 } from "../../channel/frame.ts";
 import { FrameReader } from "../../channel/frame_reader.ts";
-import { BACKLOG_BYTES, BufferPool, fragmentItem, Outbox, PACK_BYTES, TOTAL_BYTES } from "../../channel/outbox.ts";
+import {
+  BACKLOG_BYTES,
+  BufferPool,
+  fragmentItem,
+  Outbox,
+  PACK_BYTES,
+  TOTAL_BYTES,
+} from "../../channel/outbox.ts";
 import { FRAME_COST_BYTES } from "../../channel/window.ts";
 import { settle, test, watch } from "../helpers/bounded.ts";
 import { forSeeds, Random, seeds } from "../helpers/seeded.ts";

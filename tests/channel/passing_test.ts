@@ -35,7 +35,12 @@ test("Channel.send() passes channels deep in items, several at once, and each as
   await withPair({}, async (pair) => {
     const { near, far } = await pair.open();
     const [a, b] = [pair.local.newChannel(), pair.local.newChannel()];
-    await near.send({ list: [a, { b }], again: a, map: new Map<Item, Item>([["a", a]]), set: new Set<Item>([b]) });
+    await near.send({
+      list: [a, { b }],
+      again: a,
+      map: new Map<Item, Item>([["a", a]]),
+      set: new Set<Item>([b]),
+    });
     const got = await far.receive() as unknown as {
       list: [Channel, { b: Channel }];
       again: Channel;
@@ -178,7 +183,10 @@ test("Channel.send() of an item that is refused announces no channel in it", asy
   await a.channel.send(fresh);
   await settle();
   const opens = script.frames.filter((frame) => frame.type === FrameType.OPEN);
-  assertEquals(opens.map((frame) => [frame.channel, readUint48(frame.payload, 0)]), [[fresh.id, a.channel.id]]);
+  assertEquals(opens.map((frame) => [frame.channel, readUint48(frame.payload, 0)]), [[
+    fresh.id,
+    a.channel.id,
+  ]]);
   await script.end();
 });
 

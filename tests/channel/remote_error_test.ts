@@ -149,7 +149,9 @@ test("readErrorData() never throws, whatever it gets", async () => {
           return new Map([[value(depth + 1), 1]]);
         default: {
           const keys = ["name", "message", "stack", "cause", "fields", "other"];
-          return Object.fromEntries(keys.filter(() => random.chance(0.5)).map((key) => [key, value(depth + 1)]));
+          return Object.fromEntries(
+            keys.filter(() => random.chance(0.5)).map((key) => [key, value(depth + 1)]),
+          );
         }
       }
     };

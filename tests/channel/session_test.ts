@@ -38,7 +38,10 @@ test("Session.request() resolves with the answer, many at once", async () => {
       pair.local.request("info"),
       pair.local.request("status", { timeout: 60_000 }),
     ]);
-    assertEquals(answers, [{ kind: "status", count: 0 }, { kind: "info", count: 1 }, { kind: "status", count: 2 }]);
+    assertEquals(answers, [{ kind: "status", count: 0 }, { kind: "info", count: 1 }, {
+      kind: "status",
+      count: 2,
+    }]);
   });
 });
 
@@ -46,7 +49,11 @@ test("Session.request() gives up with a deadline or a signal, and a late answer 
   await withPair({}, async (pair) => {
     pair.localTransport.stall();
     await assertRejects(() => pair.local.request("status", { timeout: 0 }), TimeoutError);
-    await assertRejects(() => pair.local.request("status", { timeout: 2 }), TimeoutError, "status after 2 ms");
+    await assertRejects(
+      () => pair.local.request("status", { timeout: 2 }),
+      TimeoutError,
+      "status after 2 ms",
+    );
     await assertRejects(() => pair.local.request("status", { timeout: -1 }), RangeError);
     await assertRejects(() => pair.local.request("status", { timeout: NaN }), RangeError);
     const controller = new AbortController();

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "jsr:@std/assert@^1.0.19";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "jsr:@std/assert@^1.0.19";
 import { TimeoutError } from "../../channel/errors.ts";
 import { checkTimeout, Waiter, waitFor } from "../../channel/wait.ts";
 import type { WaitOptions } from "../../channel/wait.ts";
@@ -153,7 +159,9 @@ test("Waiter waits for ever with a timeout that no timer can hold", async () => 
 
 test("waitFor() is the promise itself without a deadline", () => {
   const promise = Promise.resolve(1);
-  for (const options of [undefined, {}, { timeout: undefined, signal: undefined }] as (WaitOptions | undefined)[]) {
+  for (
+    const options of [undefined, {}, { timeout: undefined, signal: undefined }] as (WaitOptions | undefined)[]
+  ) {
     assert(waitFor(promise, options, what) === promise);
   }
 });
@@ -162,7 +170,9 @@ test("waitFor() passes on what the promise settles with", async () => {
   const { counter, signal } = counting();
   assertEquals(await waitFor(Promise.resolve(1), { timeout: 3_600_000, signal }, what), 1);
   const reason = new Error("no");
-  const error = await assertRejects(() => waitFor(Promise.reject(reason), { timeout: 3_600_000, signal }, what));
+  const error = await assertRejects(() =>
+    waitFor(Promise.reject(reason), { timeout: 3_600_000, signal }, what)
+  );
   assert(error === reason);
   assertEquals(counter.listeners, 0);
 });

@@ -1,7 +1,13 @@
 import { assert, assertEquals, assertThrows } from "jsr:@std/assert@^1.0.19";
 import { ProtocolError } from "../../channel/errors.ts";
 import { MAX_PAYLOAD_BYTES } from "../../channel/frame.ts";
-import { FRAME_COST_BYTES, ReceiveWindow, SendWindow, WINDOW_BYTES } from "../../channel/window.ts";
+import {
+  FRAME_COST_BYTES,
+  MAX_WINDOW_BYTES,
+  ReceiveWindow,
+  SendWindow,
+  WINDOW_BYTES,
+} from "../../channel/window.ts";
 import { test } from "../helpers/bounded.ts";
 import { forSeeds, seeds } from "../helpers/seeded.ts";
 
@@ -20,12 +26,13 @@ test("SendWindow.open is true until the credit is spent", () => {
   assert(window.open);
 });
 
-test("SendWindow.grant() refuses more than was spent", () => {
+test("SendWindow.grant() refuses more than a window can hold", () => {
   const window = new SendWindow();
+  window.grant(MAX_WINDOW_BYTES - WINDOW_BYTES);
   assertThrows(() => window.grant(1), ProtocolError);
   const other = new SendWindow();
   other.spend(10);
-  other.grant(10);
+  other.grant(MAX_WINDOW_BYTES - WINDOW_BYTES + 10);
   assertThrows(() => other.grant(1), ProtocolError);
   assertThrows(() => new SendWindow().grant(0xffffffff), ProtocolError);
 });
@@ -34,19 +41,32 @@ test("ReceiveWindow.arrived() refuses what no sender had credit for", () => {
   const window = new ReceiveWindow();
   window.arrived(WINDOW_BYTES - 1);
   window.arrived(MAX_COST + 1);
-  assertEquals(window.held, WINDOW_BYTES + MAX_COST);
+  assertEquals(window.unread, WINDOW_BYTES + MAX_COST);
   assertThrows(() => window.arrived(1), ProtocolError);
 });
 
 test("ReceiveWindow.consumed() grants in portions, and in the end all", () => {
   const window = new ReceiveWindow();
   window.arrived(WINDOW_BYTES);
-  assertEquals(window.consumed(WINDOW_BYTES / 2 - 1), 0);
-  assertEquals(window.held, WINDOW_BYTES);
-  assertEquals(window.consumed(1), WINDOW_BYTES / 2);
-  assertEquals(window.held, WINDOW_BYTES / 2);
-  assertEquals(window.consumed(WINDOW_BYTES / 2), WINDOW_BYTES / 2);
-  assertEquals(window.held, 0);
+  assertEquals(window.consumed(WINDOW_BYTES / 2 - 1, false), 0);
+  assertEquals(window.unread, WINDOW_BYTES / 2 + 1);
+  assertEquals(window.consumed(1, false), WINDOW_BYTES / 2);
+  assertEquals(window.unread, WINDOW_BYTES / 2);
+  assertEquals(window.consumed(WINDOW_BYTES / 2, false), WINDOW_BYTES / 2);
+  assertEquals(window.unread, 0);
+  assertEquals(window.size, WINDOW_BYTES);
+});
+
+test("ReceiveWindow grows for an eager reader only, and only so far", () => {
+  const window = new ReceiveWindow();
+  let granted = 0;
+  for (let i = 0; i < 40; i++) {
+    window.arrived(WINDOW_BYTES / 2);
+    granted += window.consumed(WINDOW_BYTES / 2, true);
+    assert(window.size <= MAX_WINDOW_BYTES);
+  }
+  assertEquals(window.size, MAX_WINDOW_BYTES);
+  assert(granted <= 40 * WINDOW_BYTES / 2 + MAX_WINDOW_BYTES - WINDOW_BYTES);
 });
 
 test("SendWindow and ReceiveWindow keep their sums on random walks", async () => {
@@ -56,10 +76,20 @@ test("SendWindow and ReceiveWindow keep their sums on random walks", async () =>
     const flying: number[] = [];
     const grants: number[] = [];
     const unread: number[] = [];
+    const eagerness = random.pick([0, 0.1, 1]);
     let credit = WINDOW_BYTES;
     let consumedTotal = 0;
-    let grantedTotal = 0;
+    let returned = 0;
     const sum = (list: number[]) => list.reduce((a, b) => a + b, 0);
+    const consume = (eager: boolean): void => {
+      const cost = unread.shift()!;
+      consumedTotal += cost;
+      const before = receiver.size;
+      const grant = receiver.consumed(cost, eager);
+      if (!eager) assertEquals(receiver.size, before);
+      returned += grant - (receiver.size - before);
+      if (grant > 0) grants.push(grant);
+    };
     for (let step = 0; step < 1500; step++) {
       const what = random.below(4);
       if (what === 0 && sender.open) {
@@ -72,31 +102,27 @@ test("SendWindow and ReceiveWindow keep their sums on random walks", async () =>
         receiver.arrived(cost);
         unread.push(cost);
       } else if (what === 2 && unread.length > 0) {
-        const cost = unread.shift()!;
-        consumedTotal += cost;
-        const grant = receiver.consumed(cost);
-        grantedTotal += grant;
-        if (grant > 0) grants.push(grant);
+        consume(random.chance(eagerness));
       } else if (what === 3 && grants.length > 0) {
         const grant = grants.shift()!;
         sender.grant(grant);
         credit += grant;
       }
       assertEquals(sender.open, credit > 0);
-      assert(credit <= WINDOW_BYTES && credit > -MAX_COST);
+      assert(credit <= MAX_WINDOW_BYTES && credit > -MAX_COST);
       // Every byte of the window is somewhere: credit, under way, unread, consumed and not granted, or a grant under way.
-      const owed = consumedTotal - grantedTotal;
-      assertEquals(credit + sum(flying) + sum(unread) + owed + sum(grants), WINDOW_BYTES);
-      assertEquals(receiver.held, sum(unread) + owed);
-      assert(receiver.held <= WINDOW_BYTES + MAX_COST);
-      assert(owed < WINDOW_BYTES / 2, "what is owed would never be granted");
+      const owed = consumedTotal - returned;
+      assertEquals(credit + sum(flying) + sum(unread) + owed + sum(grants), receiver.size);
+      assertEquals(receiver.unread, sum(unread));
+      assert(receiver.size >= WINDOW_BYTES && receiver.size <= MAX_WINDOW_BYTES);
+      assert(owed < receiver.size / 2, "what is owed would never be granted");
     }
     // No deadlock: once everything is read, the sender may send.
     for (const cost of flying) {
       receiver.arrived(cost);
       unread.push(cost);
     }
-    for (const cost of unread) grants.push(receiver.consumed(cost));
+    while (unread.length > 0) consume(random.chance(eagerness));
     for (const grant of grants) sender.grant(grant);
     assert(sender.open);
   });

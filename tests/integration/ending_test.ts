@@ -108,10 +108,12 @@ forEachKind("running out of memory ends its own execution only", async ({ open }
   const ask = await startWitness(gateway);
   const channel = gateway.remoteExec(`
     await channel.send("before");
+    await channel.receive();
     const hoard = [];
     while (true) hoard.push(new Array(10_000).fill({}));
   `);
   assertEquals(await channel.receive(), "before");
+  await channel.send("go");
   assertMatch((await ending(channel)).message, /memory/);
   await ask();
 }, { models: ["process"], limit: 30_000 });
@@ -120,10 +122,12 @@ forEachKind("running out of memory ends the gateway where executions share a pro
   const gateway = await open("memory=64M");
   const channel = gateway.remoteExec(`
     await channel.send("before");
+    await channel.receive();
     const hoard = [];
     while (true) hoard.push(new Array(10_000).fill({}));
   `);
   assertEquals(await channel.receive(), "before");
+  await channel.send("go");
   const error = await limited("the end", assertRejects(() => channel.waitClose()), 20_000);
   assert(error instanceof GatewayClosedError || error instanceof RemoteError, String(error));
 }, { models: ["worker", "main"], limit: 30_000 });

@@ -85,11 +85,13 @@ forEachKind("memory limits the heap", async ({ open }) => {
   const gateway = await open("memory=64M");
   const channel = gateway.remoteExec(`
     channel.send("up");
+    await channel.receive();
     const hoard = [];
     for (let i = 0; i < 50_000; i++) hoard.push(new Array(1_000).fill(i));
     channel.send(hoard.length);
   `);
   assertEquals(await channel.receive(), "up");
+  await channel.send("go");
   const error = await assertRejects(() => channel.receive());
   assert(error instanceof RemoteError || error instanceof GatewayClosedError, String(error));
 }, { limit: 30_000 });

@@ -1,0 +1,143 @@
+/** Gateways of other programs: how the program's end ends them, and how they let it end. */
+
+import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
+import { descendants, gone, groupMembers } from "../helpers/leaks.ts";
+import { limited, TextTap, until } from "../helpers/wait.ts";
+import { forEachKind, forPopen } from "./kinds.ts";
+
+const PROGRAMS = new URL("./programs/", import.meta.url);
+const GONE_MS = 1_500;
+
+interface Program {
+  process: Deno.ChildProcess;
+  stdout: TextTap;
+  stderr: TextTap;
+}
+
+function start(name: string, args: string[], permissions: string[] = ["-A"]): Program {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-check", "--no-prompt", ...permissions, new URL(name, PROGRAMS).pathname, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+  }).spawn();
+  return { process, stdout: new TextTap(process.stdout), stderr: new TextTap(process.stderr) };
+}
+
+async function end(program: Program, ms = 15_000): Promise<Deno.CommandStatus> {
+  const status = await limited("the end of the program", program.process.status, ms).catch(async (error) => {
+    program.process.kill("SIGKILL");
+    await program.process.status;
+    throw error;
+  });
+  await Promise.all([program.stdout.ended, program.stderr.ended]);
+  return status;
+}
+
+/** The far side of a program: all processes that it has started, with their groups. */
+function farSide(program: Program): number[] {
+  const below = descendants(program.process.pid);
+  const groups = new Set(below.map((one) => one.group));
+  return [...new Set([...below, ...[...groups].flatMap(groupMembers)].map((one) => one.pid))]
+    .filter((pid) => pid !== program.process.pid && pid !== Deno.pid);
+}
+
+const LEAVINGS: readonly [name: string, leave: (program: Program) => void][] = [
+  ["SIGKILL", (program) => program.process.kill("SIGKILL")],
+  ["SIGTERM", (program) => program.process.kill("SIGTERM")],
+  ["SIGINT", (program) => program.process.kill("SIGINT")],
+];
+
+for (const [name, leave] of LEAVINGS) {
+  for (const work of ["loop", "wait", "child"]) {
+    forEachKind(`${name} of the program ends a far side that is busy with "${work}"`, async ({ kind }) => {
+      const program = start("busy.ts", [kind.spec, work]);
+      await program.stdout.has("up\n", 15_000);
+      const pids = farSide(program);
+      assert(pids.length > 0);
+      leave(program);
+      await end(program);
+      const started = performance.now();
+      for (const pid of pids) await gone(pid, GONE_MS);
+      assert(performance.now() - started < GONE_MS);
+    }, { local: true });
+  }
+}
+
+for (const how of ["exit", "throw", "reject"]) {
+  forEachKind(`a program that ends by "${how}" leaves no far side`, async ({ kind }) => {
+    const program = start("busy.ts", [kind.spec, "loop", how]);
+    await program.stdout.has("up\n", 15_000);
+    const pids = farSide(program);
+    program.process.kill("SIGUSR1");
+    const { code } = await end(program);
+    assertEquals(code, how === "exit" ? 5 : 1);
+    for (const pid of pids) await gone(pid, GONE_MS);
+  }, { local: true });
+}
+
+forEachKind("an idle gateway does not keep the program alive", async ({ kind }) => {
+  const program = start("idle.ts", [kind.spec, "idle"]);
+  const status = await end(program);
+  assertEquals([status.code, program.stdout.text, program.stderr.text], [0, "42\nend of main\n", ""]);
+}, { local: true });
+
+forEachKind("an execution that nobody waits for does not keep the program alive", async ({ kind }) => {
+  const program = start("idle.ts", [kind.spec, "executing"]);
+  const status = await end(program);
+  assertEquals([status.code, program.stdout.text], [0, "42\nend of main\n"]);
+}, { local: true });
+
+for (const wait of ["receive", "iteration", "callback", "waitClose", "status"]) {
+  forEachKind(`a pending ${wait} keeps the program alive until it is settled`, async ({ kind }) => {
+    const program = start("idle.ts", [kind.spec, wait]);
+    const status = await end(program);
+    assertEquals([status.code, program.stdout.text], [0, `42\nend of main\n${wait} done\n`], program.stderr.text);
+  }, { local: true });
+}
+
+forEachKind("a pending send keeps the program alive until it is settled", async ({ kind }) => {
+  const program = start("idle.ts", [kind.spec, "send"]);
+  const status = await end(program);
+  assertEquals([status.code, program.stdout.text], [0, "42\nend of main\nsend done\n"], program.stderr.text);
+}, { local: true });
+
+const RESTRICTED: readonly [name: string, permissions: string[]][] = [
+  ["only --allow-run", ["--allow-run"]],
+  ["--allow-run and --allow-read", ["--allow-run", "--allow-read"]],
+  ["--allow-run and --allow-env", ["--allow-run", "--allow-env"]],
+  ["--allow-run, --allow-read, --allow-write and --allow-net", [
+    "--allow-run",
+    "--allow-read",
+    "--allow-write",
+    "--allow-net",
+  ]],
+  ["no permission", []],
+  ["--allow-run=sh", ["--allow-run=sh"]],
+];
+
+for (const [name, permissions] of RESTRICTED) {
+  forPopen(`a program with ${name} gets a gateway or a clear ConnectError`, async () => {
+    const program = start("restricted.ts", [], permissions);
+    const { code } = await end(program);
+    const text = program.stdout.text + program.stderr.text;
+    assertEquals(code, 0, text);
+    assertMatch(program.stdout.text, /^(got 42|ConnectError no-deno: [^]*allow-\w+[^]*)\n$/, text);
+  });
+}
+
+forPopen("a program with enough permissions gets its gateway", async () => {
+  const program = start("restricted.ts", [], ["--allow-run", "--allow-read", "--allow-write", "--allow-net", "--allow-env"]);
+  await end(program);
+  assertEquals(program.stdout.text, "got 42\n", program.stderr.text);
+});
+
+forEachKind("a program may start and end many gateways without leaving anything", async ({ open, kind }) => {
+  for (let i = 0; i < 8; i++) {
+    const gateway = await open();
+    if (i % 2 === 0) await gateway.remoteExec("channel.send(1)").receive();
+    gateway.exit();
+  }
+  await until("all have ended", () => descendants(Deno.pid).filter((one) => one.command.includes(kind.name)).length === 0);
+});

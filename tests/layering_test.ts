@@ -1,0 +1,150 @@
+import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
+import { test } from "./helpers/bounded.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+interface Dependency {
+  specifier: string;
+  code?: { specifier?: string };
+  type?: { specifier?: string };
+}
+
+interface Info {
+  modules: { specifier: string; dependencies?: Dependency[]; error?: string }[];
+}
+
+/** Imports by file, as paths below the project; imports of types count like all others. */
+async function importsOf(root: string, kind: "all" | "code" = "all"): Promise<Map<string, Set<string>>> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", root],
+    cwd: ROOT,
+    stderr: "inherit",
+  });
+  const { success, stdout } = await command.output();
+  assert(success, `deno info ${root} failed`);
+  const info: Info = JSON.parse(new TextDecoder().decode(stdout));
+  const imports = new Map<string, Set<string>>();
+  for (const module of info.modules) {
+    assertEquals(module.error, undefined, module.specifier);
+    const targets = new Set<string>();
+    for (const dependency of module.dependencies ?? []) {
+      if (kind === "code" && dependency.code === undefined) continue;
+      const target = dependency.code?.specifier ?? dependency.type?.specifier ?? dependency.specifier;
+      targets.add(pathOf(target));
+    }
+    imports.set(pathOf(module.specifier), targets);
+  }
+  return imports;
+}
+
+function pathOf(specifier: string): string {
+  return specifier.startsWith(ROOT.href) ? specifier.slice(ROOT.href.length) : specifier;
+}
+
+/** The layer of a file: the folder, or the file itself at the top. `gateway/process` and `gateway/agent` are their own. */
+function layerOf(path: string): string {
+  const layers = ["channel", "xspec", "rsync", "gateway/process", "gateway/agent", "gateway"];
+  return layers.find((layer) => path.startsWith(`${layer}/`)) ?? path;
+}
+
+/** What each layer may import besides itself. */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  "xspec": [],
+  "channel": [],
+  "rsync": ["channel"],
+  "gateway/process": ["channel", "xspec"],
+  "gateway/agent": ["channel", "xspec", "gateway/process"],
+  "gateway": ["channel", "xspec", "gateway/process"],
+  "agent.ts": ["gateway/agent", "gateway/process"],
+};
+
+/** What third-party code a layer may import. */
+const OUTSIDE: Readonly<Record<string, readonly RegExp[]>> = {
+  "gateway/process": [/^node:/],
+  "gateway/agent": [/^node:/],
+  "gateway": [/^node:/],
+};
+
+/** Circles through types within one folder. A gateway names its group, and a group holds gateways. */
+const KNOWN_CIRCLES: readonly string[] = ["gateway/gateway.ts → gateway/group.ts → gateway/gateway.ts"];
+
+for (const root of ["mod.ts", "agent.ts"]) {
+  test(`${root} imports along the arrows only`, async () => {
+    const wrong: string[] = [];
+    for (const [from, targets] of await importsOf(root)) {
+      const layer = layerOf(from);
+      for (const to of targets) {
+        if (!(await isOwn(to))) {
+          if (!OUTSIDE[layer]?.some((pattern) => pattern.test(to))) wrong.push(`${from} → ${to}`);
+          continue;
+        }
+        if (from === "mod.ts") {
+          if (!/^[a-z]+\/mod\.ts$/.test(to)) wrong.push(`${from} → ${to}`);
+          continue;
+        }
+        const target = layerOf(to);
+        if (target !== layer && !ARROWS[layer]?.includes(target)) wrong.push(`${from} → ${to}`);
+      }
+    }
+    assertEquals(wrong, []);
+  });
+
+  test(`${root} imports in no circle`, async () => {
+    assertEquals(circlesOf(await importsOf(root, "code"), root), []);
+  });
+
+  test(`${root} imports in no circle, imports of types included, but for the known ones`, async () => {
+    const circles = circlesOf(await importsOf(root), root);
+    assertEquals(circles.filter((circle) => !KNOWN_CIRCLES.includes(circle)), []);
+  });
+}
+
+/** Every circle that a walk meets, each written from its first file in the alphabet. */
+function circlesOf(imports: ReadonlyMap<string, ReadonlySet<string>>, root: string): string[] {
+  const done = new Set<string>();
+  const circles = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(path);
+    if (at >= 0) {
+      const circle = trail.slice(at);
+      const first = circle.indexOf([...circle].sort()[0]!);
+      circles.add([...circle.slice(first), ...circle.slice(0, first), circle[first]].join(" → "));
+      return;
+    }
+    if (done.has(path)) return;
+    for (const target of imports.get(path) ?? []) visit(target, [...trail, path]);
+    done.add(path);
+  };
+  visit(root, []);
+  return [...circles];
+}
+
+function isOwn(path: string): Promise<boolean> {
+  return Deno.stat(new URL(path, ROOT)).then((info) => info.isFile && !path.includes(":"), () => false);
+}
+
+test("channel/ and xspec/ use nothing of Deno, of a process or of a global that a worker lacks", async () => {
+  const wrong: string[] = [];
+  for (const folder of ["channel", "xspec"]) {
+    for await (const { name } of Deno.readDir(new URL(`${folder}/`, ROOT))) {
+      if (!name.endsWith(".ts")) continue;
+      const text = await Deno.readTextFile(new URL(`${folder}/${name}`, ROOT));
+      const code = text.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "))
+        .replace(/^(\s*)\/\/.*$/gm, "$1");
+      for (const [i, line] of code.split("\n").entries()) {
+        if (/(?<![\w./"'`])(?:Deno|process|window|document|localStorage)\s*[.[]/.test(line)) {
+          wrong.push(`${folder}/${name}:${i + 1}: ${line.trim()}`);
+        }
+      }
+    }
+  }
+  assertEquals(wrong, []);
+});
+
+test("Every folder of the public surface has a mod.ts that holds no code", async () => {
+  for (const folder of ["channel", "xspec", "gateway"]) {
+    const text = await Deno.readTextFile(new URL(`${folder}/mod.ts`, ROOT));
+    const rest = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(export|import)[^;]*;/g, "").trim();
+    assertEquals(rest, "", folder);
+  }
+});

@@ -3,6 +3,7 @@
 import { ProtocolError } from "./errors.ts";
 import { BufferPool } from "./outbox.ts";
 import type { Outbox } from "./outbox.ts";
+import { turn } from "./turn.ts";
 
 /** What is gathered into one write. */
 const GATHER_BYTES = 64 * 1024;
@@ -88,6 +89,9 @@ export class Writer {
         const filled = this.#gatherSmall();
         if (filled > 0) await this.#write(this.#gather!.subarray(0, filled), false);
         else await this.#writeLarge();
+        // A write that the system took at once would take turns with a sender's loop, a few items a write. Letting the
+        // event loop turn first gives the sender time to fill a buffer.
+        if (filled > 0 && filled < DIRECT_FROM_BYTES && this.#ready.length > 0) await turn();
       }
     } catch (error) {
       if (!this.#stopped) this.#onError(error);

@@ -24,6 +24,9 @@ interface Child {
   killed: boolean;
 }
 
+/** Starting a process takes time of the router: not while a short execution's answer is on the way. */
+const WARM_AFTER_MS = 50;
+
 const READ_BYTES = 64 * 1024;
 
 /** Executions in processes. */
@@ -54,7 +57,7 @@ export class ProcessBackend implements Backend {
     if (wanted === undefined) {
       child = this.#spare ?? this.#create(permissions);
       this.#spare = undefined;
-      after(0, () => this.warm());
+      after(WARM_AFTER_MS, () => this.warm());
     } else {
       child = this.#create(narrow(permissions, wanted, cwd));
     }
@@ -96,6 +99,7 @@ export class ProcessBackend implements Backend {
     const end = (): void => {
       live = false;
       this.#kill(child);
+      after(0, () => this.warm());
     };
     return { send: (frames) => queue.push(frames), kill: end, release: end };
   }

@@ -2,6 +2,7 @@
 
 import { encodeHello, HelloReader } from "../../channel/handshake.ts";
 import type { Facts } from "../../channel/handshake.ts";
+import { ProtocolError } from "../../channel/errors.ts";
 import { PROTOCOL_VERSION } from "../../channel/frame.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { permissionFlags } from "../../xspec/mod.ts";
@@ -104,7 +105,10 @@ function serveGateway(
       console.error("execnet: an error that nobody caught:", error);
       return true;
     });
-    void host.session.ended.then(() => Deno.exit(0));
+    void host.session.ended.then((reason) => {
+      if (reason instanceof ProtocolError) console.error(`execnet: ${reason.message}`);
+      Deno.exit(reason === undefined ? 0 : 1);
+    });
     return;
   }
   const backend = config.execmodel === "worker"

@@ -3,7 +3,7 @@ import { Channel } from "../../channel/channel.ts";
 import { ChannelClosedError, EOFError, TimeoutError } from "../../channel/errors.ts";
 import { RemoteError } from "../../channel/remote_error.ts";
 import { settle, test, watch } from "../helpers/bounded.ts";
-import { Pair, withPair } from "../helpers/sessions.ts";
+import { type Pair, withPair } from "../helpers/sessions.ts";
 import type { Ends } from "../helpers/sessions.ts";
 
 const state = (channel: Channel): string => Channel.endOf(channel).state;

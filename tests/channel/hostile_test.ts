@@ -92,8 +92,8 @@ for (const [what, frames] of REFUSED) {
   test(`Session ends with a ProtocolError for ${what}`, async () => {
     for (const messages of [false, true]) {
       const script = new Scripted({}, { messages });
-      const { channel } = script.open();
-      const waiting = watch(channel.waitClose());
+      script.open();
+      const waiting = watch(script.session.request("info"));
       await script.feed(...frames());
       const reason = await script.reason();
       assert(reason instanceof ProtocolError, `the reason is ${reason}`);

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
 import { Channel } from "../../channel/channel.ts";
 import { settle, test, watch } from "../helpers/bounded.ts";
 import type { Watched } from "../helpers/bounded.ts";
-import { forSeeds, Random, seeds } from "../helpers/seeded.ts";
+import { forSeeds, type Random, seeds } from "../helpers/seeded.ts";
 import { Pair } from "../helpers/sessions.ts";
 
 /** What one direction of a channel must do, in the simplest words: a list, and how it ends. */

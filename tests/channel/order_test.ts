@@ -4,7 +4,7 @@ import { dumps } from "../../channel/codec.ts";
 import type { Item } from "../../channel/item.ts";
 import { test } from "../helpers/bounded.ts";
 import { forSeeds, Random, seeds } from "../helpers/seeded.ts";
-import { Pair, withPair } from "../helpers/sessions.ts";
+import { type Pair, withPair } from "../helpers/sessions.ts";
 
 /** Items of every size class; `n` is in each, so that order and completeness show. */
 function makeItem(random: Random, n: number): Item {

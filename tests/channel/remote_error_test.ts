@@ -51,7 +51,7 @@ test("errorData() never throws and is always sendable", () => {
   const selfCaused = new Error("loop");
   selfCaused.cause = selfCaused;
   const trap = new Proxy(new Error("x"), {
-    get() {
+    get(): never {
       throw new Error("trap");
     },
   });
@@ -59,10 +59,16 @@ test("errorData() never throws and is always sendable", () => {
     cyclic,
     selfCaused,
     trap,
-    Object.assign(new Error("x"), { cyclic, fn() {}, symbol: Symbol("a"), date: new Date(), map: new Map() }),
+    Object.assign(new Error("x"), {
+      cyclic,
+      fn: Array.from,
+      symbol: Symbol("a"),
+      date: new Date(),
+      map: new Map(),
+    }),
     Object.defineProperty(new Error("x"), "bad", {
       enumerable: true,
-      get() {
+      get(): never {
         throw new Error("getter");
       },
     }),
@@ -73,7 +79,7 @@ test("errorData() never throws and is always sendable", () => {
     Object.assign(new Error("y".repeat(1e6)), { long: "z".repeat(1e6) }),
     Object.assign(new Error("x"), { toJSON: 5, big: { n: 1n } }),
     new Proxy({}, {
-      ownKeys() {
+      ownKeys(): never {
         throw new Error("trap");
       },
     }),

@@ -12,7 +12,7 @@ export type { RawLink } from "./gateway/process/link.ts";
 export type { WorkerStart } from "./gateway/agent/worker_entry.ts";
 export { startWorker } from "./gateway/agent/worker_entry.ts";
 
-/** Serves a gateway on a link. Called by the first lines of a process with the link and the script's own text. */
-export function startAgent(link: RawLink, script: Uint8Array<ArrayBuffer>): Promise<void> {
-  return serve(link, script);
+/** Serves a gateway on a link. Called by the first lines of a process with the link, the script's own text, and a spare Worker. */
+export function startAgent(link: RawLink, script: Uint8Array<ArrayBuffer>, spare?: Worker): Promise<void> {
+  return serve(link, script, spare);
 }

@@ -4,7 +4,8 @@ import { narrow, workerPermissions } from "../../xspec/mod.ts";
 import type { Permissions, PermissionsInit } from "../../xspec/mod.ts";
 import { after } from "./after.ts";
 import type { Backend, Execution, ExecutionEvents } from "./router.ts";
-import { DIE, WORKER_URL, WorkerSays } from "./worker_entry.ts";
+import { WORKER_URL } from "../process/link.ts";
+import { DIE, WorkerSays } from "./worker_entry.ts";
 import type { WorkerStart } from "./worker_entry.ts";
 
 /** Ids of channels that one execution may make: 2^20 of them, even numbers. */
@@ -43,9 +44,10 @@ export class WorkerBackend implements Backend {
   #closed = false;
   #reported = false;
 
-  /** Makes a backend without a spare. */
-  constructor(options: WorkerBackendOptions) {
+  /** Makes a backend; `spare` is a Worker that runs the agent's text already. */
+  constructor(options: WorkerBackendOptions, spare?: Worker) {
     this.#options = options;
+    if (spare !== undefined) this.#spare = this.#greet(spare);
   }
 
   /** How many Workers could not be stopped. */
@@ -83,8 +85,12 @@ export class WorkerBackend implements Backend {
       ? {}
       : { deno: { permissions: workerPermissions(permissions, [], this.#options.permissions) } };
     const worker = new Worker(WORKER_URL, { type: "module", ...deno } as WorkerOptions);
-    const { name, script } = this.#options;
-    worker.postMessage({ name, firstId: this.#nextId(), script } satisfies WorkerStart);
+    worker.postMessage(this.#options.script);
+    return this.#greet(worker);
+  }
+
+  #greet(worker: Worker): Worker {
+    worker.postMessage({ name: this.#options.name, firstId: this.#nextId() } satisfies WorkerStart);
     return worker;
   }
 

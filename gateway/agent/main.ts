@@ -35,7 +35,7 @@ export interface AgentConfig {
 }
 
 /** Serves on a link until it ends; then the process ends. `script` is the agent's own text, as bytes, for those that it starts. */
-export async function serve(link: RawLink, script: Uint8Array<ArrayBuffer>): Promise<void> {
+export async function serve(link: RawLink, script: Uint8Array<ArrayBuffer>, spare?: Worker): Promise<void> {
   const transport = linkTransport(link);
   const greeting = new HelloReader();
   while (true) {
@@ -48,7 +48,7 @@ export async function serve(link: RawLink, script: Uint8Array<ArrayBuffer>): Pro
     if (facts.role === "execution") return serveExecution(transport, facts, rest);
     await transport.write(encodeHello(describe(facts as unknown as AgentConfig)), true);
     if (version !== PROTOCOL_VERSION) return Deno.exit(0);
-    return serveGateway(transport, facts as unknown as AgentConfig, rest, script);
+    return serveGateway(transport, facts as unknown as AgentConfig, rest, script, spare);
   }
 }
 
@@ -72,6 +72,7 @@ function serveGateway(
   config: AgentConfig,
   first: Uint8Array,
   script: Uint8Array<ArrayBuffer>,
+  spare: Worker | undefined,
 ): void {
   const { name, permissions, cwd } = config;
   const started = performance.now();
@@ -112,10 +113,18 @@ function serveGateway(
     return;
   }
   const backend = config.execmodel === "worker"
-    ? new WorkerBackend({ name, permissions, cwd, script: new TextDecoder().decode(script) })
+    ? new WorkerBackend({ name, permissions, cwd, script: new TextDecoder().decode(script) }, spare)
     : new ProcessBackend({
       name,
-      spawn: { deno: config.deno, permissions, flags: config.flags, env: config.env, cwd, agent: script },
+      spawn: {
+        deno: config.deno,
+        permissions,
+        flags: config.flags,
+        env: config.env,
+        cwd,
+        spareWorker: false,
+        agent: script,
+      },
     });
   new Router({ transport, first, backend, answer, keepalive: config.keepalive, ended: () => Deno.exit(0) });
   backend.warm();

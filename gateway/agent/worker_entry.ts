@@ -9,13 +9,7 @@ export interface WorkerStart {
   name: string;
   /** The first id for channels that are made in it. */
   firstId: number;
-  /** The agent's text. */
-  script: string;
 }
-
-/** The first code of a Worker: it runs the agent's text, which it gets with the first message. */
-export const WORKER_URL: string = "data:text/javascript," +
-  encodeURIComponent("onmessage=e=>{onmessage=null;new Function(e.data.script)().startWorker(e.data)}");
 
 /** What a Worker says of itself; everything else from it is frames. */
 export const WorkerSays = {

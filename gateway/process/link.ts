@@ -70,16 +70,30 @@ export interface StageZero {
   revoke: Revocation[];
   /** Proof, in hexadecimal digits. */
   nonce: string;
+  /** Whether to make a spare Worker for the agent while that is on its way. */
+  worker: boolean;
 }
+
+/**
+ * The first code of a Worker: it runs the agent's text, which is the first message, and starts its side with what the
+ * second one says.
+ */
+export const WORKER_URL: string = "data:text/javascript," +
+  encodeURIComponent(
+    "onmessage=e=>{const a=new Function(e.data)();onmessage=e=>{onmessage=null;a.startWorker(e.data)}}",
+  );
 
 /**
  * The first code of a process, as a URL for `deno run`: it connects, gives back the permissions that this took, proves
  * itself, reads the agent (4 bytes of length, then the script) and starts it on the same connection. The script is run
- * as a function's body: loading it as a module would take ten times as long.
+ * as a function's body: loading it as a module would take several times as long.
  */
 export function stageZeroUrl(zero: StageZero): string {
   const open = zero.kind === "socket" ? SOCKET_LINK : DESCRIPTOR_LINK;
-  return "data:text/javascript," + encodeURIComponent(`const Z=${JSON.stringify(zero)};${open}${STAGE_ZERO}`);
+  return "data:text/javascript," +
+    encodeURIComponent(
+      `const Z=${JSON.stringify(zero)},U=${JSON.stringify(WORKER_URL)};${open}${STAGE_ZERO}`,
+    );
 }
 
 const SOCKET_LINK = `const l=await Deno.connect({transport:"unix",path:Z.path});
@@ -98,8 +112,9 @@ const STAGE_ZERO = `
 const w=async b=>{for(let o=0;o<b.length;)o+=await l.write(b.subarray(o))};
 const r=async n=>{const b=new Uint8Array(n);for(let o=0;o<n;){const c=await l.read(b.subarray(o));if(c===null)Deno.exit(0);o+=c}return b};
 await w(Uint8Array.fromHex(Z.nonce));
+const W=Z.worker?new Worker(U,{type:"module"}):undefined;
 const n=new DataView((await r(4)).buffer).getUint32(0);
-const t=await r(n);new Function(new TextDecoder().decode(t))().startAgent(l,t)`;
+const t=await r(n),c=new TextDecoder().decode(t);W?.postMessage(c);new Function(c)().startAgent(l,t,W)`;
 
 /** What both `Deno.Conn` and the script above offer. */
 export interface RawLink {

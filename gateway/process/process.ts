@@ -20,6 +20,8 @@ export interface SpawnOptions {
   cwd: string;
   /** Added to the scheduling priority. */
   nice?: number | undefined;
+  /** Whether the agent will want a Worker at once. */
+  spareWorker: boolean;
   /** The agent's script. */
   agent: Uint8Array;
   /** Sent right behind it. */

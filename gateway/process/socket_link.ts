@@ -53,7 +53,13 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
   const nonce = makeNonce();
   let child: Deno.ChildProcess;
   try {
-    const url = stageZeroUrl({ kind: "socket", path, revoke: grant.revoke, nonce });
+    const url = stageZeroUrl({
+      kind: "socket",
+      path,
+      revoke: grant.revoke,
+      nonce,
+      worker: options.spareWorker,
+    });
     const script = guardScript(denoCommand(options, grant.permissions, url), {
       nice: options.nice,
       folder,

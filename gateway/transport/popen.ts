@@ -47,6 +47,7 @@ export function spawnPopen(
     env: spec.env,
     cwd,
     nice: spec.nice,
+    spareWorker: spec.execmodel === "worker",
     agent: agentScript(),
     hello: greet(config as unknown as Facts),
   });

@@ -25,12 +25,17 @@ export async function within<T>(limitMs: number, what: string, value: T | Promis
   }
 }
 
+/** Turns that are enough for everything that depends on one another in these tests. */
+const SETTLING_TURNS = 8;
+
 /**
- * Lets everything happen that can happen without the outside world. Memory transports work in microtasks only, so after
- * one turn of the event loop nothing is under way any more.
+ * Lets everything happen that can happen without the outside world. Memory transports work in microtasks only, and a
+ * writer takes a turn of the event loop here and there, so after a few turns nothing is under way any more.
  */
-export function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < SETTLING_TURNS; turn++) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
 }
 
 /** What has become of a promise, looked at after {@linkcode settle}. */

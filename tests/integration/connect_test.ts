@@ -18,7 +18,7 @@ async function withScript(text: string, fn: (path: string) => Promise<void>): Pr
 async function failure(setting: Setting, keys: string, options?: GatewayOptions): Promise<ConnectError> {
   const error = await assertRejects(() => setting.open(keys, options), ConnectError) as ConnectError;
   assertEquals(setting.group.size, 0);
-  assert(error.message.includes("gw"), error.message);
+  assert(error.message.startsWith("Cannot start gateway"), error.message);
   return error;
 }
 

@@ -20,6 +20,7 @@ forPopen("a group counts, orders and finds its gateways", async ({ group, open }
   second.exit();
   assertEquals([...group].map((gateway) => gateway.id), ["gw0", "gw1"]);
   assert(!group.has(second) && group.get("beta") === undefined && group.get(1) === third);
+  await second.join();
   assertEquals((await group.terminate()).map((end) => end.reason), ["requested", "requested"]);
   assertEquals([group.size, [...group]], [0, []]);
   assertEquals(await group.terminate(), []);

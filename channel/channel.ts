@@ -19,6 +19,7 @@ interface ChannelSession {
   readonly gateway: ChannelGateway;
   kill(end: ChannelEnd, reason: unknown): void;
   errorPayload(error: unknown): Uint8Array;
+  waiting(change: number): void;
 }
 
 /** How {@linkcode Channel.send} may be ended. */
@@ -127,8 +128,10 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
           if (isThenable(result)) await result;
         }
         if (end.receiveEnded) break;
+        this.#session.waiting(1);
         await new Promise<void>((resolve) => end.onActivity = resolve);
         end.onActivity = undefined;
+        this.#session.waiting(-1);
       }
     } catch (error) {
       end.close(this.#session.errorPayload(error), error);

@@ -12,7 +12,7 @@ import {
   writeUint32,
 } from "./frame.ts";
 import { BACKLOG_BYTES, type BufferPool, fragmentItem, Outbox, PACK_BYTES, TOTAL_BYTES } from "./outbox.ts";
-import { FRAME_COST_BYTES, ReceiveWindow, SendWindow, WINDOW_BYTES } from "./window.ts";
+import { FRAME_COST_BYTES, ReceiveWindow, SendWindow } from "./window.ts";
 import { Waiter, waitFor } from "./wait.ts";
 import type { WaitOptions } from "./wait.ts";
 
@@ -72,8 +72,8 @@ interface Pending {
   readonly waiter: Waiter<void> | undefined;
 }
 
-/** Up to here an announced length is believed at once; beyond, room grows with what has really come. */
-const BELIEVED_BYTES = WINDOW_BYTES;
+/** The room of an item that is still coming is so many times what has come of it: the announced length is not believed. */
+const ROOM_FACTOR = 4;
 
 /** The longest item. */
 const MAX_ITEM_BYTES = 2 ** 31 - 1;
@@ -334,6 +334,9 @@ export class ChannelEnd {
 
   /** The far side sends nothing more. */
   closedWriteByPeer(): void {
+    if (this.#assembly !== undefined && !this.receiveEnded) {
+      throw new ProtocolError(`Cannot end channel ${this.id}: amid an item`);
+    }
     switch (this.#state) {
       case "open":
         this.#state = "send-only";
@@ -369,8 +372,7 @@ export class ChannelEnd {
       if (this.#assembly !== undefined || total === 0 || total > MAX_ITEM_BYTES) {
         throw new ProtocolError(`Cannot take data on channel ${this.id}: a wrong first part of an item`);
       }
-      const room = new Uint8Array(Math.min(total, BELIEVED_BYTES));
-      this.#assembly = { bytes: room, got: 0, total, raw: (flags & DataFlag.RAW) !== 0, cost: 0 };
+      this.#assembly = { bytes: EMPTY, got: 0, total, raw: (flags & DataFlag.RAW) !== 0, cost: 0 };
       this.#advance(this.#assembly, 0, cost);
       return;
     }
@@ -389,7 +391,7 @@ export class ChannelEnd {
       throw new ProtocolError(`Cannot take data on channel ${this.id}: an item is longer than it said`);
     }
     if (needed <= assembly.bytes.length) return;
-    const grown = new Uint8Array(Math.min(assembly.total, Math.max(needed, assembly.bytes.length * 2)));
+    const grown = new Uint8Array(Math.min(assembly.total, needed * ROOM_FACTOR));
     grown.set(assembly.bytes.subarray(0, assembly.got));
     assembly.bytes = grown;
   }

@@ -269,8 +269,9 @@ export class Session implements ChannelHost, FrameSink {
       while (!this.#closed) {
         const count = await transport.read(reader.space());
         if (count === null) return this.fail(this.#cutReason());
+        if (count === 0) throw new ProtocolError("The transport read nothing");
         this.#keepalive.alive();
-        if (count > 0) reader.filled(count);
+        reader.filled(count);
       }
     } catch (error) {
       this.fail(error);

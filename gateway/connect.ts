@@ -85,7 +85,8 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
       { cause: error },
     );
   }
-  const output = new Output(options.stderr ?? "inherit", id, child.output);
+  const output = new Output(options.stderr ?? "inherit", id, child.output!);
+  let failure: ConnectError | undefined;
   const fail = async (
     kind: ConnectErrorKind,
     state: string,
@@ -96,7 +97,7 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
     await child.ended;
     await output.ended;
     const tail = output.tail;
-    return new ConnectError(
+    return failure = new ConnectError(
       kind,
       `Cannot start gateway "${id}" (${spec}): ${state}${tail === "" ? "" : `; its last output: ${tail}`}`,
       { exitCode: end?.code, signal: end?.signal ?? undefined, stderrTail: tail },
@@ -125,7 +126,7 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
     }
     return { process: child, output, ...result };
   } catch (error) {
-    if (error instanceof ConnectError) throw error;
+    if (error === failure) throw error;
     child.kill();
     if (options.signal?.aborted) {
       await child.ended;

@@ -54,7 +54,18 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
       await group.terminate();
       throw first;
     }
+    group.#order(parsed);
     return group;
+  }
+
+  /** Puts gateways that started at the same time in the order of their specs. */
+  #order(specs: readonly XSpec[]): void {
+    for (const { id } of specs) {
+      const gateway = this.#gateways.get(id!);
+      if (gateway === undefined) continue;
+      this.#gateways.delete(id!);
+      this.#gateways.set(id!, gateway);
+    }
   }
 
   /** How many gateways there are. */

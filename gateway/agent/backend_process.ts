@@ -78,7 +78,6 @@ export class ProcessBackend implements Backend {
     this.#children.add(child);
     process.then(async (one) => {
       if (child.killed) one.kill();
-      void forward(one.output);
       await one.ended;
       this.#children.delete(child);
       if (this.#spare === child) this.#spare = undefined;
@@ -181,16 +180,5 @@ class FrameQueue {
       after(100, () => this.#failed(error as Error));
     }
     this.#running = false;
-  }
-}
-
-/** Passes on what a process prints. */
-async function forward(stream: ReadableStream<Uint8Array>): Promise<void> {
-  try {
-    for await (const chunk of stream) {
-      for (let rest = chunk; rest.length > 0;) rest = rest.subarray(await Deno.stderr.write(rest));
-    }
-  } catch {
-    // Nobody reads stderr any more.
   }
 }

@@ -6,33 +6,15 @@ import { ProtocolError } from "../../channel/errors.ts";
 import { PROTOCOL_VERSION } from "../../channel/frame.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { permissionFlags } from "../../xspec/mod.ts";
-import type { Permissions } from "../../xspec/mod.ts";
 import { linkTransport } from "../process/link.ts";
+import type { AgentConfig } from "../process/config.ts";
 import type { RawLink } from "../process/link.ts";
 import { ProcessBackend } from "./backend_process.ts";
 import { WorkerBackend } from "./backend_worker.ts";
 import { Host } from "./host.ts";
 import { Router } from "./router.ts";
 import type { RouterCounts } from "./router.ts";
-import { catchUncaught } from "./worker_entry.ts";
-
-/** What an agent is told by whoever started it. */
-export interface AgentConfig {
-  role: "agent";
-  /** The gateway's id. */
-  name: string;
-  execmodel: "worker" | "main" | "process";
-  /** The working directory, which the agent may not be allowed to ask for. */
-  cwd: string;
-  /** Milliseconds after which a silent caller is asked for a sign of life; 0 never. */
-  keepalive: number;
-  /** What executions may do. */
-  permissions: Permissions;
-  /** For processes of executions: the Deno command, further flags, and the environment they may read. */
-  deno: string[];
-  flags: string[];
-  env: Record<string, string>;
-}
+import { catchInMicrotasks, catchUncaught } from "./worker_entry.ts";
 
 /** Serves on a link until it ends; then the process ends. `script` is the agent's own text, as bytes, for those that it starts. */
 export async function serve(link: RawLink, script: Uint8Array<ArrayBuffer>, spare?: Worker): Promise<void> {
@@ -63,6 +45,7 @@ async function serveExecution(transport: Transport, facts: Facts, first: Uint8Ar
   });
   await transport.write(encodeHello({}), true);
   catchUncaught((error) => host.failExecution(error));
+  catchInMicrotasks((error) => host.failExecution(error));
   await host.session.ended;
   Deno.exit(0);
 }
@@ -123,6 +106,7 @@ function serveGateway(
         env: config.env,
         cwd,
         spareWorker: false,
+        print: "inherit",
         agent: script,
       },
     });

@@ -71,6 +71,19 @@ export function catchUncaught(take: (error: unknown) => boolean): void {
   });
 }
 
+/** The same for callbacks of `queueMicrotask`, whose errors end a process without an event. */
+export function catchInMicrotasks(take: (error: unknown) => boolean): void {
+  const queue = globalThis.queueMicrotask;
+  globalThis.queueMicrotask = (callback) =>
+    queue(() => {
+      try {
+        callback();
+      } catch (error) {
+        if (!take(error)) throw error;
+      }
+    });
+}
+
 /** A transport of messages; buffers are given away, not copied, where that is possible. */
 function portTransport(
   listen: (push: (bytes: Uint8Array) => void) => void,

@@ -15,7 +15,7 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
   const child = spawn("/bin/sh", ["-c", script], {
     cwd: options.cwd,
     env: { ...Deno.env.toObject(), ...options.env },
-    stdio: ["pipe", "ignore", "pipe", "pipe"],
+    stdio: ["pipe", "ignore", options.print === "piped" ? "pipe" : "inherit", "pipe"],
     detached: true,
   });
   const { Readable } = await import("node:stream");
@@ -46,7 +46,9 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
   return {
     pid: child.pid!,
     ended,
-    output: Readable.toWeb(child.stderr!) as ReadableStream<Uint8Array<ArrayBuffer>>,
+    output: child.stderr === null
+      ? undefined
+      : Readable.toWeb(child.stderr) as ReadableStream<Uint8Array<ArrayBuffer>>,
     connected,
     terminate: () => tryKill(() => child.kill("SIGTERM")),
     kill: () => control.kill(),

@@ -101,11 +101,11 @@ for(const p of Z.revoke)Deno.permissions.revokeSync(p);`;
 
 /** Descriptor 3 is one end of a pair of sockets. Reading is pulled, so that the kernel holds what nobody wants yet. */
 const DESCRIPTOR_LINK = `const{Socket}=await import("node:net");
-const s=new Socket({fd:3});let e=false,w;s.pause();
-const k=()=>{w&&w();w=undefined};s.on("readable",k);s.on("end",()=>{e=true;k()});
+const s=new Socket({fd:3});let e=false,q;s.pause();
+const k=()=>{q&&q();q=undefined};s.on("readable",k);s.on("end",()=>{e=true;k()});
 s.on("close",()=>{e=true;k()});s.on("error",()=>{e=true;k()});
 const l={async read(b){for(;;){const n=Math.min(b.length,s.readableLength);
-if(n>0){b.set(s.read(n));return n}if(e)return null;s.read(0);await new Promise(r=>w=r)}},
+if(n>0){b.set(s.read(n));return n}if(e)return null;s.read(0);await new Promise(r=>q=r)}},
 write:b=>new Promise((r,j)=>s.write(b,x=>x?j(x):r(b.length))),close:()=>s.destroy()};`;
 
 const STAGE_ZERO = `

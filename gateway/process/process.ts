@@ -22,6 +22,8 @@ export interface SpawnOptions {
   nice?: number | undefined;
   /** Whether the agent will want a Worker at once. */
   spareWorker: boolean;
+  /** Where what it prints goes: to a stream, or to this program's own stderr. */
+  print: "piped" | "inherit";
   /** The agent's script. */
   agent: Uint8Array;
   /** Sent right behind it. */
@@ -39,8 +41,8 @@ export interface SpawnedProcess {
   readonly pid: number;
   /** Resolves when it has ended; never rejects. */
   readonly ended: Promise<ProcessEnd>;
-  /** What it prints, on stdout and on stderr. */
-  readonly output: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** What it prints, on stdout and on stderr; nothing where it prints to its starter's stderr. */
+  readonly output: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   /** Resolves with the connection, the agent and the greeting being on their way; rejects when that fails. */
   readonly connected: Promise<Transport>;
   /** Asks it to end, by SIGTERM to the process itself. */

@@ -70,7 +70,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
       env: { ...options.env },
       stdin: "piped",
       stdout: "null",
-      stderr: "piped",
+      stderr: options.print,
       detached: true,
     }).spawn();
   } catch (error) {
@@ -110,7 +110,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
   return {
     pid: child.pid,
     ended,
-    output: child.stderr,
+    output: options.print === "piped" ? child.stderr : undefined,
     connected,
     terminate: () => tryKill(() => child.kill("SIGTERM")),
     kill: () => control.kill(),

@@ -4,7 +4,7 @@ import type { Facts } from "../../channel/handshake.ts";
 import { runFlags, splitWords, withEnv } from "../../xspec/mod.ts";
 import type { Permissions, XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
-import type { AgentConfig } from "../agent/main.ts";
+import type { AgentConfig } from "../process/config.ts";
 import { spawnDeno } from "../process/spawn.ts";
 import type { SpawnedProcess } from "../process/process.ts";
 
@@ -13,7 +13,7 @@ function starterPermissions({ all, allow }: Permissions): Permissions {
   const sys = all || allow.sys !== undefined ? { sys: allow.sys ?? true } : {};
   return {
     all: false,
-    allow: { run: true, read: true, write: true, net: true, env: ["TMPDIR"], ...sys },
+    allow: { run: true, read: true, write: true, net: true, env: true, ...sys },
     deny: {},
   };
 }
@@ -48,6 +48,7 @@ export function spawnPopen(
     cwd,
     nice: spec.nice,
     spareWorker: spec.execmodel === "worker",
+    print: "piped",
     agent: agentScript(),
     hello: greet(config as unknown as Facts),
   });

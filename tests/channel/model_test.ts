@@ -114,9 +114,10 @@ async function live(pair: Pair, random: Random): Promise<number> {
       else side.channel.close();
       // What the other side sends from now on, or has under way, is dropped here.
       lossy[at] = true;
-      if (!wasClosed && what === 99 && at === 0) {
-        if (!side.into.receiverEnded && side.into.error === "none") side.into.error = "remote";
+      if (what === 99 && at === 0) {
+        if (!wasClosed && !side.into.receiverEnded && side.into.error === "none") side.into.error = "remote";
         lossy[0] = lossy[1] = true;
+        // What an agent does when it is told to end the execution.
         far.close();
       } else if (!wasClosed && withError && what < 99) {
         // Two that cross, or an end before it, may hide the error; one alone may not.

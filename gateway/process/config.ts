@@ -1,0 +1,21 @@
+/** What the greeting of a caller tells an agent. */
+
+import type { Permissions } from "../../xspec/mod.ts";
+
+/** What an agent is told by whoever started it. */
+export interface AgentConfig {
+  role: "agent";
+  /** The gateway's id. */
+  name: string;
+  execmodel: "worker" | "main" | "process";
+  /** The working directory, which the agent may not be allowed to ask for. */
+  cwd: string;
+  /** Milliseconds after which a silent caller is asked for a sign of life; 0 never. */
+  keepalive: number;
+  /** What executions may do. */
+  permissions: Permissions;
+  /** For processes of executions: the Deno command, further flags, and the environment they may read. */
+  deno: string[];
+  flags: string[];
+  env: Record<string, string>;
+}

@@ -211,6 +211,22 @@ test("Channel keeps little for a frame of one byte in a large chunk", async () =
   await script.end();
 });
 
+test("Channel keeps its own copy of a frame larger than an honest one that lay in the reader's buffer", async () => {
+  const script = new Scripted();
+  const { channel } = script.open();
+  const items = (value: number): Uint8Array => new Uint8Array(40_000).fill(value);
+  // Each fits one read, and the next read goes to the same buffer.
+  await script.feed(dataFrame(1, items(1)));
+  await script.feed(dataFrame(1, items(2)));
+  for (const value of [1, 2]) {
+    for (let i = 0; i < 40_000; i++) {
+      const item = await channel.receive();
+      if (item !== value) assertEquals(item, value);
+    }
+  }
+  await script.end();
+});
+
 /** What an honest far side says to a local session with channels 1, 3 and 5. */
 function validStream(): Uint8Array {
   return concat(

@@ -151,7 +151,9 @@ async function live(pair: Pair, random: Random): Promise<number> {
   }
   assert(near.isClosed() && far.isClosed());
   assertEquals([pair.local.channelCount, pair.remote.channelCount], [0, 0]);
-  assert(pair.local.alive && pair.remote.alive);
+  for (const session of [pair.local, pair.remote]) {
+    if (!session.alive) throw await session.ended;
+  }
   return steps;
 }
 

@@ -273,3 +273,33 @@ test("Writer sends everything once and each channel in order, on random walks", 
     assertEquals(sink.frames.filter((frame) => frame.type === FrameType.PING).length, controls);
   });
 });
+
+test("Writer does not let a buffer be filled again while it is being written", async () => {
+  const sink = new Sink(Infinity);
+  sink.manual = true;
+  const outbox = new Outbox(1, sink.writer.pool);
+  let next = 0;
+  const burst = (): void => {
+    for (let i = 0; i < 3_000; i++) {
+      const item = new Uint8Array(40);
+      new DataView(item.buffer).setUint32(0, next++);
+      outbox.appendItem(item);
+    }
+    sink.writer.ready(outbox);
+  };
+  for (let round = 0; round < 20; round++) {
+    burst();
+    await settle();
+    burst();
+    await sink.step();
+  }
+  sink.manual = false;
+  await sink.step();
+  await sink.writer.idle();
+  let seen = 0;
+  for (const { payload } of sink.frames) {
+    const view = new DataView(payload.buffer, payload.byteOffset);
+    for (let at = 0; at < payload.length; at += 40) assertEquals(view.getUint32(at), seen++);
+  }
+  assertEquals(seen, next);
+});

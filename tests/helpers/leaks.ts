@@ -99,7 +99,9 @@ export class LeakCheck {
       return folders.length === 0;
     }, FOLDER_TIMEOUT_MS).catch(() => {});
     if (left.length + folders.length === 0) return;
-    const lines = left.map((one) => `process ${one.pid} (${one.state}, parent ${one.parent}): ${one.command}`);
+    const lines = left.map((one) =>
+      `process ${one.pid} (${one.state}, parent ${one.parent}): ${one.command}`
+    );
     throw new Error(`The test leaves behind:\n${[...lines, ...folders].join("\n")}`);
   }
 }

@@ -67,18 +67,21 @@ forEachKind("setCallback() awaits an async callback and never runs it twice at o
   assertEquals(items, [...Array.from({ length: 50 }, (_, i) => i), END]);
 });
 
-forEachKind("setCallback() without an end marker gets items only, undefined is a marker too", async ({ open }) => {
-  const gateway = await open();
-  const items: unknown[] = [];
-  const plain = gateway.remoteExec(`channel.send(1)`);
-  plain.setCallback((item) => items.push(item));
-  await plain.waitClose();
-  assertEquals(items, [1]);
-  const marked = gateway.remoteExec(`channel.send(2)`);
-  marked.setCallback((item) => items.push(item), { endMarker: undefined });
-  await marked.waitClose();
-  assertEquals(items, [1, 2, undefined]);
-});
+forEachKind(
+  "setCallback() without an end marker gets items only, undefined is a marker too",
+  async ({ open }) => {
+    const gateway = await open();
+    const items: unknown[] = [];
+    const plain = gateway.remoteExec(`channel.send(1)`);
+    plain.setCallback((item) => items.push(item));
+    await plain.waitClose();
+    assertEquals(items, [1]);
+    const marked = gateway.remoteExec(`channel.send(2)`);
+    marked.setCallback((item) => items.push(item), { endMarker: undefined });
+    await marked.waitClose();
+    assertEquals(items, [1, 2, undefined]);
+  },
+);
 
 forEachKind("setCallback() gets the end marker once when the remote code fails", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(1); throw new Error("why")`);
@@ -99,23 +102,26 @@ forEachKind("setCallback() gets the end marker once when this side closes", asyn
   }
 });
 
-forEachKind("setCallback() gets the end marker once when the other side ends its writes", async ({ open }) => {
-  const gateway = await open();
-  const channel = gateway.remoteExec(`
+forEachKind(
+  "setCallback() gets the end marker once when the other side ends its writes",
+  async ({ open }) => {
+    const gateway = await open();
+    const channel = gateway.remoteExec(`
     const other = await channel.receive();
     await other.send(1);
     await other.closeWrite();
     await channel.send(await other.receive());
   `);
-  const other = gateway.newChannel();
-  const items = collect(other);
-  await channel.send(other);
-  assertEquals(await items, [1, END]);
-  await other.send("still");
-  assertEquals(await channel.receive(), "still");
-  await other.close();
-  assertEquals((await items).length, 2);
-});
+    const other = gateway.newChannel();
+    const items = collect(other);
+    await channel.send(other);
+    assertEquals(await items, [1, END]);
+    await other.send("still");
+    assertEquals(await channel.receive(), "still");
+    await other.close();
+    assertEquals((await items).length, 2);
+  },
+);
 
 forEachKind("setCallback() gets the end marker once when the execution is killed", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(1); await channel.receive()`);

@@ -30,30 +30,39 @@ for (const path of ["/nowhere/deno", "no-such-deno-anywhere", "/", "/etc/hostnam
   });
 }
 
-forPopen("makeGateway() rejects with kind no-deno when the file has no permission to run", async (setting) => {
-  await withScript("#!/bin/sh\n", async (path) => {
-    await Deno.chmod(path, 0o644);
-    assertEquals((await failure(setting, `deno=${path}`)).kind, "no-deno");
-  });
-});
+forPopen(
+  "makeGateway() rejects with kind no-deno when the file has no permission to run",
+  async (setting) => {
+    await withScript("#!/bin/sh\n", async (path) => {
+      await Deno.chmod(path, 0o644);
+      assertEquals((await failure(setting, `deno=${path}`)).kind, "no-deno");
+    });
+  },
+);
 
-forPopen("makeGateway() rejects with kind exit and the code when the process ends at once", async (setting) => {
-  const quiet = await failure(setting, "deno=true");
-  assertEquals([quiet.kind, quiet.exitCode], ["exit", 0]);
-  await withScript("#!/bin/sh\necho last words >&2\nexit 42\n", async (path) => {
-    const error = await failure(setting, `deno=${path}`);
-    assertEquals([error.kind, error.exitCode, error.signal], ["exit", 42, undefined]);
-    assertMatch(error.stderrTail, /last words/);
-    assertMatch(error.message, /42[^]*last words/);
-  });
-});
+forPopen(
+  "makeGateway() rejects with kind exit and the code when the process ends at once",
+  async (setting) => {
+    const quiet = await failure(setting, "deno=true");
+    assertEquals([quiet.kind, quiet.exitCode], ["exit", 0]);
+    await withScript("#!/bin/sh\necho last words >&2\nexit 42\n", async (path) => {
+      const error = await failure(setting, `deno=${path}`);
+      assertEquals([error.kind, error.exitCode, error.signal], ["exit", 42, undefined]);
+      assertMatch(error.stderrTail, /last words/);
+      assertMatch(error.message, /42[^]*last words/);
+    });
+  },
+);
 
-forPopen("makeGateway() rejects with kind exit and the signal when the process is killed", async (setting) => {
-  await withScript("#!/bin/sh\nkill -TERM $$\nsleep 100\n", async (path) => {
-    const error = await failure(setting, `deno=${path}`);
-    assertEquals([error.kind, error.signal], ["exit", "SIGTERM"]);
-  });
-});
+forPopen(
+  "makeGateway() rejects with kind exit and the signal when the process is killed",
+  async (setting) => {
+    await withScript("#!/bin/sh\nkill -TERM $$\nsleep 100\n", async (path) => {
+      const error = await failure(setting, `deno=${path}`);
+      assertEquals([error.kind, error.signal], ["exit", "SIGTERM"]);
+    });
+  },
+);
 
 forPopen("makeGateway() rejects with kind exit when a flag is wrong", async (setting) => {
   const error = await failure(setting, `deno=${Deno.execPath()} --no-such-flag`);
@@ -88,23 +97,26 @@ forPopen("makeGateway() kills what ignores every signal", async (setting) => {
   });
 });
 
-forPopen("makeGateway() rejects with the reason of its signal, during the start and before it", async (setting) => {
-  await withScript("#!/bin/sh\ntouch $0.up\nsleep 1000\n", async (path) => {
-    const abort = new AbortController();
-    const started = assertRejects(
-      () => setting.open(`deno=${path}`, { signal: abort.signal }),
-      RangeError,
-      "enough",
-    );
-    await until("the process runs", () => Deno.stat(`${path}.up`).then(() => true, () => false));
-    abort.abort(new RangeError("enough"));
-    await limited("the rejection", started, 3_000);
-    await assertRejects(() => setting.open(`deno=${path}`, { signal: abort.signal }), RangeError, "enough");
-  });
-  assertEquals(setting.group.size, 0);
-  const gateway = await setting.open("id=gw0");
-  assertEquals(gateway.id, "gw0");
-});
+forPopen(
+  "makeGateway() rejects with the reason of its signal, during the start and before it",
+  async (setting) => {
+    await withScript("#!/bin/sh\ntouch $0.up\nsleep 1000\n", async (path) => {
+      const abort = new AbortController();
+      const started = assertRejects(
+        () => setting.open(`deno=${path}`, { signal: abort.signal }),
+        RangeError,
+        "enough",
+      );
+      await until("the process runs", () => Deno.stat(`${path}.up`).then(() => true, () => false));
+      abort.abort(new RangeError("enough"));
+      await limited("the rejection", started, 3_000);
+      await assertRejects(() => setting.open(`deno=${path}`, { signal: abort.signal }), RangeError, "enough");
+    });
+    assertEquals(setting.group.size, 0);
+    const gateway = await setting.open("id=gw0");
+    assertEquals(gateway.id, "gw0");
+  },
+);
 
 forPopen("makeGateway() may be aborted at any moment", async (setting) => {
   for (let ms = 0; ms < 80; ms += 8) {

@@ -22,7 +22,11 @@ async function startWitness(gateway: Gateway): Promise<() => Promise<void>> {
 }
 
 async function ending(channel: Channel): Promise<RemoteError> {
-  return await limited("the end", assertRejects(() => channel.waitClose(), RemoteError), 10_000) as RemoteError;
+  return await limited(
+    "the end",
+    assertRejects(() => channel.waitClose(), RemoteError),
+    10_000,
+  ) as RemoteError;
 }
 
 const OWN_ENDS: readonly [name: string, source: string, message: RegExp][] = [
@@ -30,9 +34,17 @@ const OWN_ENDS: readonly [name: string, source: string, message: RegExp][] = [
   ["Deno.exit(3)", `Deno.exit(3)`, /exit|ended/],
   ["Deno.exit() in a module", `const code: number = 0; Deno.exit(code)`, /exit|ended/],
   ["process.exit()", `(await import("node:process")).default.exit(0)`, /exit|ended/],
-  ["an error in a timer", `setTimeout(() => { throw new RangeError("late") }, 1); await channel.receive()`, /late/],
+  [
+    "an error in a timer",
+    `setTimeout(() => { throw new RangeError("late") }, 1); await channel.receive()`,
+    /late/,
+  ],
   ["an unhandled rejection", `Promise.reject(new RangeError("late")); await channel.receive()`, /late/],
-  ["an error in a microtask", `queueMicrotask(() => { throw new RangeError("late") }); await channel.receive()`, /late/],
+  [
+    "an error in a microtask",
+    `queueMicrotask(() => { throw new RangeError("late") }); await channel.receive()`,
+    /late/,
+  ],
 ];
 
 for (const [name, source, message] of OWN_ENDS) {
@@ -51,7 +63,9 @@ for (const [name, source, message] of OWN_ENDS) {
 forEachKind("self.close() ends its own execution only", async ({ open }) => {
   const gateway = await open();
   const ask = await startWitness(gateway);
-  const channel = gateway.remoteExec(`await channel.send("before"); self.close(); await new Promise(() => {})`);
+  const channel = gateway.remoteExec(
+    `await channel.send("before"); self.close(); await new Promise(() => {})`,
+  );
   assertEquals(await channel.receive(), "before");
   await ending(channel);
   await ask();
@@ -94,7 +108,9 @@ forEachKind("an error that nobody catches is printed where all share one isolate
 }, { models: ["main"] });
 
 forEachKind("a crash of its process ends its own execution only", async ({ open }) => {
-  const gateway = await open("allow-run//allow-read//allow-write//allow-net//allow-env//allow-sys//allow-ffi");
+  const gateway = await open(
+    "allow-run//allow-read//allow-write//allow-net//allow-env//allow-sys//allow-ffi",
+  );
   const ask = await startWitness(gateway);
   const channel = gateway.remoteExec(`await channel.send("before"); Deno.kill(Deno.pid, "SIGKILL")`);
   assertEquals(await channel.receive(), "before");
@@ -133,7 +149,11 @@ forEachKind("running out of memory ends the gateway where executions share a pro
 }, { models: ["worker", "main"], limit: 30_000 });
 
 /** Each way to end an execution from here, with the name that its error gets. */
-const FORCES: readonly [name: string, remoteName: string, start: (gateway: Gateway, source: string) => Forced][] = [
+const FORCES: readonly [
+  name: string,
+  remoteName: string,
+  start: (gateway: Gateway, source: string) => Forced,
+][] = [
   ["kill()", "Killed", (gateway, source) => {
     const channel = gateway.remoteExec(source);
     return { channel, end: () => channel.kill() };
@@ -241,14 +261,18 @@ forEachKind("kill() of a loop that ends after all counts no runaway in the end",
   await until("it has ended", async () => (await gateway.remoteStatus()).numRunaway === 0);
 }, { models: ["worker"] });
 
-forEachKind("kill() ends the channel of an endless loop here although nothing can stop it", async ({ open }) => {
-  const gateway = await open();
-  const channel = gateway.remoteExec(`await channel.send("up"); while (true) {}`);
-  assertEquals(await channel.receive(), "up");
-  channel.kill();
-  assertEquals((await ending(channel)).remoteName, "Killed");
-  await assertRejects(() => gateway.remoteStatus({ timeout: 200 }));
-}, { models: ["main"] });
+forEachKind(
+  "kill() ends the channel of an endless loop here although nothing can stop it",
+  async ({ open }) => {
+    const gateway = await open();
+    const channel = gateway.remoteExec(`await channel.send("up"); while (true) {}`);
+    assertEquals(await channel.receive(), "up");
+    channel.kill();
+    assertEquals((await ending(channel)).remoteName, "Killed");
+    await assertRejects(() => gateway.remoteStatus({ timeout: 200 }));
+  },
+  { models: ["main"] },
+);
 
 forEachKind("kill() before the code has started ends it", async ({ open }) => {
   const gateway = await open();
@@ -288,18 +312,23 @@ forEachKind("kill() lets arrived items stay readable", async ({ open }) => {
   await assertRejects(() => channel.receive(), EOFError);
 });
 
-forEachKind("a signal that is aborted already, or a timeout of 0, ends the execution at once", async ({ open }) => {
-  const gateway = await open();
-  const aborted = gateway.remoteExec(`while (true) await channel.send(1)`, { signal: AbortSignal.abort() });
-  assertEquals((await ending(aborted)).remoteName, "AbortError");
-  const late = gateway.remoteExec(`while (true) await channel.send(1)`, { timeout: 0 });
-  assertEquals((await ending(late)).remoteName, "TimeoutError");
-});
+forEachKind(
+  "a signal that is aborted already, or a timeout of 0, ends the execution at once",
+  async ({ open }) => {
+    const gateway = await open();
+    const aborted = gateway.remoteExec(`while (true) await channel.send(1)`, { signal: AbortSignal.abort() });
+    assertEquals((await ending(aborted)).remoteName, "AbortError");
+    const late = gateway.remoteExec(`while (true) await channel.send(1)`, { timeout: 0 });
+    assertEquals((await ending(late)).remoteName, "TimeoutError");
+  },
+);
 
 forEachKind("a signal's own reason is the error and its cause", async ({ open }) => {
   const gateway = await open();
   const abort = new AbortController();
-  const channel = gateway.remoteExec(`await channel.send("up"); await channel.receive()`, { signal: abort.signal });
+  const channel = gateway.remoteExec(`await channel.send("up"); await channel.receive()`, {
+    signal: abort.signal,
+  });
   await channel.receive();
   const reason = Object.assign(new RangeError("enough"), { code: 3 });
   abort.abort(reason);

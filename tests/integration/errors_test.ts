@@ -80,7 +80,9 @@ forEachKind("an exception shows the functions that it came through", async ({ op
 
 forEachKind("an exception's stack has no lines of the agent", async ({ open }) => {
   const gateway = await open();
-  for (const source of [`throw new Error("why")`, `const a: null = null; throw new Error("why")`, `nowhere.x`]) {
+  for (
+    const source of [`throw new Error("why")`, `const a: null = null; throw new Error("why")`, `nowhere.x`]
+  ) {
     const { remoteStack } = await failure(gateway, source);
     assert(!/execnet|blob:|eval|ext:/.test(remoteStack!), remoteStack);
   }
@@ -147,7 +149,10 @@ forEachKind("anything that is thrown arrives as an error", async ({ open }) => {
     const error = await failure(gateway, `throw ${thrown}`);
     assertEquals([error.remoteName, error.remoteMessage], ["Error", message]);
   }
-  const hostile = await failure(gateway, `throw new Proxy({}, { get() { throw 1 }, getPrototypeOf() { throw 2 } })`);
+  const hostile = await failure(
+    gateway,
+    `throw new Proxy({}, { get() { throw 1 }, getPrototypeOf() { throw 2 } })`,
+  );
   assertEquals(hostile.remoteName, "Error");
 });
 

@@ -1,7 +1,14 @@
 /** The end of a gateway: asked for, waited for, or suffered. */
 
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
-import { type Channel, ChannelClosedError, EOFError, type Gateway, GatewayClosedError, TimeoutError } from "../../mod.ts";
+import {
+  type Channel,
+  ChannelClosedError,
+  EOFError,
+  type Gateway,
+  GatewayClosedError,
+  TimeoutError,
+} from "../../mod.ts";
 import { gone, groupGone, groupMembers } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { forEachKind, SEPARATE } from "./kinds.ts";
@@ -112,29 +119,35 @@ async function assertDead(channel: Channel, signal: string, tail: string): Promi
 }
 
 for (const signal of ["SIGKILL", "SIGTERM"] as const) {
-  forEachKind(`a remote process that is ended by ${signal} ends every channel with GatewayClosedError`, async (setting) => {
-    const gateway = await setting.open();
-    const { pid } = await gateway.remoteInfo();
-    const channel = gateway.remoteExec(`console.error("last words"); channel.send(1); await channel.receive()`);
-    const other = gateway.remoteExec(`channel.send(2); await channel.receive()`);
-    assertEquals([await channel.receive(), await other.receive()], [1, 2]);
-    await until("the words are there", async () => {
-      await gateway.remoteStatus();
-      return true;
-    });
-    const waiting = limited("a receive", assertRejects(() => other.receive(), GatewayClosedError));
-    await crash(gateway, signal);
-    const error = await waiting as GatewayClosedError;
-    assertEquals([error.signal, error.requested], [signal, false]);
-    const end = await gateway.closed;
-    assertEquals([end.signal, end.forced], [signal, false]);
-    assertMatch(end.reason, new RegExp(signal));
-    await assertDead(channel, signal, "last words");
-    await assertDead(other, signal, "last words");
-    assert(!gateway.hasReceiver());
-    assertEquals(setting.group.size, 0);
-    await groupGone(pid);
-  }, { local: true });
+  forEachKind(
+    `a remote process that is ended by ${signal} ends every channel with GatewayClosedError`,
+    async (setting) => {
+      const gateway = await setting.open();
+      const { pid } = await gateway.remoteInfo();
+      const channel = gateway.remoteExec(
+        `console.error("last words"); channel.send(1); await channel.receive()`,
+      );
+      const other = gateway.remoteExec(`channel.send(2); await channel.receive()`);
+      assertEquals([await channel.receive(), await other.receive()], [1, 2]);
+      await until("the words are there", async () => {
+        await gateway.remoteStatus();
+        return true;
+      });
+      const waiting = limited("a receive", assertRejects(() => other.receive(), GatewayClosedError));
+      await crash(gateway, signal);
+      const error = await waiting as GatewayClosedError;
+      assertEquals([error.signal, error.requested], [signal, false]);
+      const end = await gateway.closed;
+      assertEquals([end.signal, end.forced], [signal, false]);
+      assertMatch(end.reason, new RegExp(signal));
+      await assertDead(channel, signal, "last words");
+      await assertDead(other, signal, "last words");
+      assert(!gateway.hasReceiver());
+      assertEquals(setting.group.size, 0);
+      await groupGone(pid);
+    },
+    { local: true },
+  );
 }
 
 forEachKind("an item that had arrived before the crash can be received after it", async ({ open }) => {

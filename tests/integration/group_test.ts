@@ -40,7 +40,10 @@ forPopen("makeGateway() refuses a taken id before anything is started", async ({
   const starting = group.makeGateway("popen//id=beta", QUIET);
   for (const id of ["alpha", "beta"]) {
     // With a command that would leave a trace if it were run.
-    const error = await assertRejects(() => group.makeGateway(`popen//id=${id}//deno=false`, QUIET), XSpecError);
+    const error = await assertRejects(
+      () => group.makeGateway(`popen//id=${id}//deno=false`, QUIET),
+      XSpecError,
+    );
     assertEquals((error as XSpecError).key, "id");
     assert((error as Error).message.includes(id));
   }
@@ -74,14 +77,19 @@ forPopen("defaultSpec is what makeGateway() makes without a spec", async ({ grou
 forPopen("Group.create() starts all, in the order of the specs", async () => {
   await using group = await Group.create(["popen", { popen: true, id: "mine" }, new XSpec("popen")], QUIET);
   assertEquals([...group].map((gateway) => gateway.id), ["gw0", "mine", "gw1"]);
-  const answers = [...group].map((gateway) => gateway.remoteExec("channel.send(channel.gateway.id)").receive());
+  const answers = [...group].map((gateway) =>
+    gateway.remoteExec("channel.send(channel.gateway.id)").receive()
+  );
   assertEquals(await Promise.all(answers), ["gw0", "mine", "gw1"]);
 });
 
 forPopen("Group.create() refuses wrong specs and double ids before anything is started", async () => {
   await assertRejects(() => Group.create(["popen//deno=false", "nothing"]), XSpecError);
   await assertRejects(() => Group.create(["popen//deno=false//id=a", "popen//deno=false//id=a"]), XSpecError);
-  await assertRejects(() => Group.create(["popen//deno=false//id=gw0", "popen", "popen//id=gw0"]), XSpecError);
+  await assertRejects(
+    () => Group.create(["popen//deno=false//id=gw0", "popen", "popen//id=gw0"]),
+    XSpecError,
+  );
   assertEquals((await Group.create([])).size, 0);
 });
 
@@ -96,7 +104,9 @@ forPopen("makeGateway() of the module makes it in the default group", async () =
 
 forEachKind("four gateways at once each answer", async ({ open }) => {
   const gateways = await Promise.all([1, 2, 3, 4].map(() => open()));
-  const pids = await Promise.all(gateways.map((gateway) => gateway.remoteExec("channel.send(Deno.pid)").receive()));
+  const pids = await Promise.all(
+    gateways.map((gateway) => gateway.remoteExec("channel.send(Deno.pid)").receive()),
+  );
   assertEquals(new Set(pids).size, 4);
 });
 
@@ -104,7 +114,8 @@ forEachKind("terminate() ends gateways that wait, work and idle, and says how", 
   const gateways = [await open(), await open(), await open()];
   const pids = await Promise.all(gateways.map(async (gateway) => (await gateway.remoteInfo()).pid));
   await gateways[0]!.remoteExec(`channel.send(1); await channel.receive()`).receive();
-  await gateways[1]!.remoteExec(`channel.send(1); for (;;) await new Promise((f) => setTimeout(f, 1))`).receive();
+  await gateways[1]!.remoteExec(`channel.send(1); for (;;) await new Promise((f) => setTimeout(f, 1))`)
+    .receive();
   const ends = await group.terminate();
   for (const end of ends) assertEquals([end.code, end.forced, end.reason], [0, false, "requested"]);
   assertEquals(ends.length, 3);
@@ -125,7 +136,9 @@ forEachKind("terminate() kills a gateway whose process is stopped, and no other"
 forEachKind("terminate() ends in bounded time with a full pipe", async ({ open, group }) => {
   const gateway = await open();
   const { pid } = await gateway.remoteInfo();
-  const channel = gateway.remoteExec(`channel.send("up"); await channel.receive(); await new Promise(() => {})`);
+  const channel = gateway.remoteExec(
+    `channel.send("up"); await channel.receive(); await new Promise(() => {})`,
+  );
   await channel.receive();
   Deno.kill(pid, "SIGSTOP");
   // Many channels, each with a window's worth of bytes that nobody takes any more.

@@ -194,24 +194,27 @@ forEachKind("bytes may be changed as soon as send() has resolved", async ({ open
   }
 });
 
-forEachKind("an item that cannot be sent is a DumpError with its path, and harms nothing", async ({ open }) => {
-  const channel = (await open()).remoteExec(ECHO);
-  const cycle: { self?: unknown } = {};
-  cycle.self = cycle;
-  class Own {}
-  const cases: [unknown, string][] = [
-    [() => {}, "$"],
-    [{ report: [0, 0, 0, { owner: Symbol("s") }] }, "$.report[3].owner"],
-    [[new Own()], "$[0]"],
-    [{ p: Promise.resolve() }, "$.p"],
-    [{ w: new WeakMap() }, "$.w"],
-    [cycle, "$.self"],
-  ];
-  for (const [item, path] of cases) {
-    const error = await assertRejects(() => channel.send(item as Item), DumpError) as DumpError;
-    assertEquals(error.path, path);
-    assert(error.message.includes(path), error.message);
-  }
-  await channel.send("fine");
-  assertEquals(await channel.receive(), "fine");
-});
+forEachKind(
+  "an item that cannot be sent is a DumpError with its path, and harms nothing",
+  async ({ open }) => {
+    const channel = (await open()).remoteExec(ECHO);
+    const cycle: { self?: unknown } = {};
+    cycle.self = cycle;
+    class Own {}
+    const cases: [unknown, string][] = [
+      [() => {}, "$"],
+      [{ report: [0, 0, 0, { owner: Symbol("s") }] }, "$.report[3].owner"],
+      [[new Own()], "$[0]"],
+      [{ p: Promise.resolve() }, "$.p"],
+      [{ w: new WeakMap() }, "$.w"],
+      [cycle, "$.self"],
+    ];
+    for (const [item, path] of cases) {
+      const error = await assertRejects(() => channel.send(item as Item), DumpError) as DumpError;
+      assertEquals(error.path, path);
+      assert(error.message.includes(path), error.message);
+    }
+    await channel.send("fine");
+    assertEquals(await channel.receive(), "fine");
+  },
+);

@@ -14,7 +14,11 @@ const WAYS: readonly [name: string, keys: string, source: string][] = [
   ["Deno.stderr", "", `await Deno.stderr.write(new TextEncoder().encode("printed\\n"))`],
   ["node:fs on descriptor 1", "", `const fs = await import("node:fs"); fs.writeSync(1, "printed\\n")`],
   ["node:fs on descriptor 2", "", `const fs = await import("node:fs"); fs.writeSync(2, "printed\\n")`],
-  ["process.stdout", "allow-env", `const p = await import("node:process"); p.default.stdout.write("printed\\n")`],
+  [
+    "process.stdout",
+    "allow-env",
+    `const p = await import("node:process"); p.default.stdout.write("printed\\n")`,
+  ],
   [
     "a child process",
     "allow-run=sh",

@@ -99,9 +99,11 @@ forEachKind("a passed channel carries what was sent on it before it was passed",
   assertEquals([await channel.receive(), await channel.receive(), await channel.receive()], [1, 2, 3]);
 });
 
-forEachKind("a passed channel that is closed before it is received keeps its items and its error", async (setting) => {
-  const gateway = await setting.open();
-  const channel = gateway.remoteExec(`
+forEachKind(
+  "a passed channel that is closed before it is received keeps its items and its error",
+  async (setting) => {
+    const gateway = await setting.open();
+    const channel = gateway.remoteExec(`
     for await (const go of channel) {
       const other = await channel.receive();
       const seen = [];
@@ -109,35 +111,39 @@ forEachKind("a passed channel that is closed before it is received keeps its ite
       await channel.send(seen);
     }
   `);
-  const failed = gateway.newChannel();
-  const ended = gateway.newChannel();
-  await failed.send("item");
-  await ended.send("item");
-  channel.send("go");
-  channel.send(failed);
-  failed.close("why");
-  assertEquals(await channel.receive(), ["item", "why", "EOFError"]);
-  channel.send("go");
-  channel.send(ended);
-  ended.close();
-  assertEquals(await channel.receive(), ["item", "EOFError", "EOFError"]);
-});
+    const failed = gateway.newChannel();
+    const ended = gateway.newChannel();
+    await failed.send("item");
+    await ended.send("item");
+    channel.send("go");
+    channel.send(failed);
+    failed.close("why");
+    assertEquals(await channel.receive(), ["item", "why", "EOFError"]);
+    channel.send("go");
+    channel.send(ended);
+    ended.close();
+    assertEquals(await channel.receive(), ["item", "EOFError", "EOFError"]);
+  },
+);
 
-forEachKind("a remote channel that is closed before it is received here keeps its items and its error", async (setting) => {
-  const gateway = await setting.open();
-  const channel = gateway.remoteExec(`
+forEachKind(
+  "a remote channel that is closed before it is received here keeps its items and its error",
+  async (setting) => {
+    const gateway = await setting.open();
+    const channel = gateway.remoteExec(`
     const mine = channel.gateway.newChannel();
     channel.send(mine);
     await mine.send("item");
     await mine.close("why");
     await channel.send("closed");
   `);
-  await channel.waitClose();
-  const other = await channel.receive() as unknown as Channel;
-  assertEquals(await other.receive(), "item");
-  await assertRejects(() => other.receive(), RemoteError, "why");
-  await assertRejects(() => other.receive(), EOFError);
-});
+    await channel.waitClose();
+    const other = await channel.receive() as unknown as Channel;
+    assertEquals(await other.receive(), "item");
+    await assertRejects(() => other.receive(), RemoteError, "why");
+    await assertRejects(() => other.receive(), EOFError);
+  },
+);
 
 forEachKind("a passed channel outlives the execution that it was passed to", async ({ open }) => {
   const gateway = await open();
@@ -176,7 +182,10 @@ forEachKind("a channel of another gateway is a DumpError that names its place", 
   const stranger = await open();
   const foreign = stranger.newChannel();
   const channel = gateway.remoteExec(`channel.send(await channel.receive())`);
-  const error = await assertRejects(() => channel.send({ list: [1, { it: foreign }] }), DumpError) as DumpError;
+  const error = await assertRejects(
+    () => channel.send({ list: [1, { it: foreign }] }),
+    DumpError,
+  ) as DumpError;
   assertEquals(error.path, "$.list[1].it");
   assert(error.message.includes("$.list[1].it"), error.message);
   assertEquals(foreign.isClosed(), false);

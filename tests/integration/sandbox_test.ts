@@ -32,11 +32,17 @@ const FORBIDDEN: readonly [name: string, source: string][] = [
   ["importing from npm", `await import("npm:left-pad@1.3.0")`],
   ["importing from npm statically", `import pad from "npm:left-pad@1.3.0"; pad;`],
   ["importing from jsr statically", `import * as assert from "jsr:@std/assert@1"; assert;`],
-  ["a worker that may do more", `
+  [
+    "a worker that may do more",
+    `
     const worker = new Worker("data:text/javascript,", { type: "module", deno: { permissions: "all" } });
     worker.terminate();
-  `],
-  ["asking for permission", `if ((await Deno.permissions.request({ name: "read" })).state !== "granted") throw new Error("no")`],
+  `,
+  ],
+  [
+    "asking for permission",
+    `if ((await Deno.permissions.request({ name: "read" })).state !== "granted") throw new Error("no")`,
+  ],
 ];
 
 forEachKind("remote code may do nothing by default", async ({ open }) => {
@@ -51,20 +57,28 @@ forEachKind("remote code may do nothing by default", async ({ open }) => {
   assertEquals(done, []);
 }, { limit: 60_000 });
 
-forEachKind("remote code may do nothing by default: every permission is denied or to be asked for", async ({ open }) => {
-  const channel = (await open()).remoteExec(`
+forEachKind(
+  "remote code may do nothing by default: every permission is denied or to be asked for",
+  async ({ open }) => {
+    const channel = (await open()).remoteExec(`
     const names = ["read", "write", "net", "env", "run", "sys", "ffi"];
     const granted = names.filter((name) => Deno.permissions.querySync({ name }).state === "granted");
     await channel.send(granted);
   `);
-  assertEquals(await channel.receive(), []);
-});
+    assertEquals(await channel.receive(), []);
+  },
+);
 
 forEachKind("a spec with other imports still loads nothing by default", async ({ open }) => {
   const gateway = await open("allow-read//allow-net//allow-env//allow-run");
-  for (const what of ["npm:left-pad@1.3.0", "jsr:@std/assert@1", "https://deno.land/std@0.224.0/version.ts"]) {
+  for (
+    const what of ["npm:left-pad@1.3.0", "jsr:@std/assert@1", "https://deno.land/std@0.224.0/version.ts"]
+  ) {
     await assertRejects(() => gateway.remoteExec(`await import("${what}")`).waitClose(), RemoteError);
-    await assertRejects(() => gateway.remoteExec(`import * as x from "${what}"; x;`).waitClose(), RemoteError);
+    await assertRejects(
+      () => gateway.remoteExec(`import * as x from "${what}"; x;`).waitClose(),
+      RemoteError,
+    );
   }
 });
 
@@ -143,7 +157,11 @@ for (const denied of ["deny-read", "deny-write=/tmp", "deny-net", "deny-read=/et
       const [descriptor, other] = await channel.receive();
       await channel.send([Deno.permissions.querySync(descriptor).state, Deno.permissions.querySync(other).state]);
     `);
-    const descriptor = value === undefined ? { name } : name === "net" ? { name, host: value } : { name, path: value };
+    const descriptor = value === undefined
+      ? { name }
+      : name === "net"
+      ? { name, host: value }
+      : { name, path: value };
     await channel.send([descriptor as never, { name: "env" }]);
     assertEquals(await channel.receive(), ["denied", "granted"]);
     assertEquals(await gateway.remoteExec("console.log(1); channel.send(2)").receive(), 2);
@@ -181,7 +199,10 @@ forEachKind("what connecting took is gone when remote code runs", async ({ open 
   // The folder of a gateway that is being made, and that of one that has been made long ago.
   const folders = [...meetingFolders()].map((name) => `/tmp/${name}`);
   const command = await Deno.readTextFile(`/proc/${(await gateway.remoteInfo()).pid}/cmdline`);
-  const own = [...command.matchAll(/\/[^\s\0,=:"']*execnet-[0-9a-z]+/g)].map(([path]) => path);
+  const own = [...command.replaceAll("%2F", "/").matchAll(/\/[^\s\0,=:"'%]*execnet-[0-9a-z]+/g)].map((
+    [path],
+  ) => path);
+  assert(own.length > 0, command);
   const paths = [...folders, ...own, "/tmp/execnet-x"].flatMap((path) => [path, `${path}/s`, `${path}/x`]);
   await channel.send(paths);
   assertEquals(await channel.receive(), []);
@@ -224,11 +245,15 @@ forEachKind("permissions of an execution narrow those of its gateway", async ({ 
 
 forEachKind("permissions of an execution beyond those of its gateway are refused", async ({ open }) => {
   const gateway = await open("allow-read=/etc");
-  const wishes = [{ read: true }, { read: ["/"] }, { read: ["/etc/../tmp"] }, { net: true }, { env: ["HOME"] }, { run: ["sh"] }];
+  const wishes = [{ read: true }, { read: ["/"] }, { read: ["/etc/../tmp"] }, { net: true }, {
+    env: ["HOME"],
+  }, { run: ["sh"] }];
   for (const permissions of wishes) {
     let error: Error | undefined;
     try {
-      const channel = gateway.remoteExec(`channel.send("ran")`, { permissions: permissions as PermissionsInit });
+      const channel = gateway.remoteExec(`channel.send("ran")`, {
+        permissions: permissions as PermissionsInit,
+      });
       assert(await channel.receive() !== "ran");
     } catch (thrown) {
       error = thrown as Error;
@@ -249,17 +274,21 @@ forEachKind("permissions of an execution are a TypeError where all share one iso
   assert(thrown instanceof TypeError);
 }, { models: ["main"] });
 
-forEachKind("one execution cannot reach the channels of another through shared prototypes", async ({ open }) => {
-  const gateway = await open();
-  const victim = gateway.remoteExec(`for await (const item of channel) await channel.send([item])`);
-  const vandal = gateway.remoteExec(`
+forEachKind(
+  "one execution cannot reach the channels of another through shared prototypes",
+  async ({ open }) => {
+    const gateway = await open();
+    const victim = gateway.remoteExec(`for await (const item of channel) await channel.send([item])`);
+    const vandal = gateway.remoteExec(`
     Map.prototype.get = () => { throw new Error("hijacked") };
     Promise.prototype.then = () => { throw new Error("hijacked") };
     Uint8Array.prototype.subarray = () => { throw new Error("hijacked") };
   `);
-  // It may have harmed itself so that not even its end is told.
-  await vandal.waitClose({ timeout: 500 }).catch(() => vandal.kill());
-  await victim.send(1);
-  assertEquals(await victim.receive(), [1]);
-  assertEquals(await gateway.remoteExec("channel.send(2)").receive(), 2);
-}, { models: SEPARATE });
+    // It may have harmed itself so that not even its end is told.
+    await vandal.waitClose({ timeout: 500 }).catch(() => vandal.kill());
+    await victim.send(1);
+    assertEquals(await victim.receive(), [1]);
+    assertEquals(await gateway.remoteExec("channel.send(2)").receive(), 2);
+  },
+  { models: SEPARATE },
+);

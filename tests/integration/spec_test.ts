@@ -32,10 +32,14 @@ forEachKind("env:NAME is seen by child processes", async ({ open }) => {
   assertEquals(await channel.receive(), "yes\n");
 });
 
-forEachKind("a gateway starts in the working directory that the program has at that time", async ({ open }) => {
-  const gateway = await open("allow-read");
-  assertEquals(await gateway.remoteExec(CWD).receive(), [Deno.cwd()]);
-}, { local: true });
+forEachKind(
+  "a gateway starts in the working directory that the program has at that time",
+  async ({ open }) => {
+    const gateway = await open("allow-read");
+    assertEquals(await gateway.remoteExec(CWD).receive(), [Deno.cwd()]);
+  },
+  { local: true },
+);
 
 forEachKind("chdir is made with its parents, whatever its name", async ({ open }) => {
   await withFolder(async (folder) => {
@@ -108,7 +112,14 @@ forEachKind("without memory the same code has room", async ({ open }) => {
 forEachKind("deno may be a path, with spaces and further words", async ({ open }) => {
   await withFolder(async (folder) => {
     await Deno.symlink(Deno.execPath(), `${folder}/my deno`);
-    for (const deno of [Deno.execPath(), `"${folder}/my deno"`, `env MINE=1 ${Deno.execPath()}`, `env '${folder}/my deno'`]) {
+    for (
+      const deno of [
+        Deno.execPath(),
+        `"${folder}/my deno"`,
+        `env MINE=1 ${Deno.execPath()}`,
+        `env '${folder}/my deno'`,
+      ]
+    ) {
       const gateway = await open(`deno=${deno}`);
       assertEquals(await gateway.remoteExec("channel.send(Deno.version.deno)").receive(), Deno.version.deno);
     }
@@ -124,7 +135,9 @@ forPopen("makeGateway() starts popen when nothing else is said", async () => {
 });
 
 forPopen("makeGateway() refuses a wrong spec before anything is started", async ({ group }) => {
-  for (const spec of ["nothing", "popen//popen", "popen//execmodel=thread", "popen//allow-raed", "popen//ssh=x"]) {
+  for (
+    const spec of ["nothing", "popen//popen", "popen//execmodel=thread", "popen//allow-raed", "popen//ssh=x"]
+  ) {
     await assertRejects(() => group.makeGateway(spec), XSpecError);
   }
   assertEquals(group.size, 0);

@@ -10,7 +10,12 @@ forEachKind("remoteStatus() of an idle gateway counts nothing and leaves nothing
   const gateway = await open();
   for (let i = 0; i < 3; i++) {
     const status = await gateway.remoteStatus();
-    assertEquals([status.numExecuting, status.numQueued, status.numChannels, status.numRunaway], [0, 0, 0, 0]);
+    assertEquals([status.numExecuting, status.numQueued, status.numChannels, status.numRunaway], [
+      0,
+      0,
+      0,
+      0,
+    ]);
     assertEquals(status.execmodel, kind.model);
     assert(status.rss > 1024 * 1024 && status.uptime >= 0);
   }
@@ -95,7 +100,9 @@ forEachKind("remoteInfo() of a gateway that may do nothing names nothing", async
 forEachKind("remoteInfo() is remembered until an update is asked for", async ({ open }) => {
   const gateway = await open("allow-read//allow-write");
   const before = await gateway.remoteInfo();
-  const channel = gateway.remoteExec(`Deno.chdir("/"); await channel.send(Deno.cwd()); await channel.receive()`);
+  const channel = gateway.remoteExec(
+    `Deno.chdir("/"); await channel.send(Deno.cwd()); await channel.receive()`,
+  );
   assertEquals(await channel.receive(), "/");
   assertEquals((await gateway.remoteInfo()).cwd, before.cwd);
   assertEquals((await gateway.remoteInfo({ update: true })).cwd, "/");

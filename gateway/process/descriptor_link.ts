@@ -61,13 +61,19 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
 
 /** Reads and writes a node socket as a Deno connection is read and written. */
 function socketLink(socket: import("node:net").Socket): RawLink {
+  let chunk: Uint8Array | undefined;
   let ended = false;
   let wake: (() => void) | undefined;
   const notify = (): void => {
     wake?.();
     wake = undefined;
   };
-  socket.on("readable", notify);
+  // It flows a chunk at a time, so that the kernel holds what nobody wants yet.
+  socket.on("data", (data: Uint8Array) => {
+    chunk = data;
+    socket.pause();
+    notify();
+  });
   for (const event of ["end", "close", "error"]) {
     socket.on(event, () => {
       ended = true;
@@ -76,16 +82,15 @@ function socketLink(socket: import("node:net").Socket): RawLink {
   }
   return {
     async read(into): Promise<number | null> {
-      while (true) {
-        const count = Math.min(into.length, socket.readableLength);
-        if (count > 0) {
-          into.set(socket.read(count) as Uint8Array);
-          return count;
-        }
+      while (chunk === undefined) {
         if (ended) return null;
-        socket.read(0);
+        socket.resume();
         await new Promise<void>((resolve) => wake = resolve);
       }
+      const count = Math.min(into.length, chunk.length);
+      into.set(chunk.subarray(0, count));
+      chunk = count < chunk.length ? chunk.subarray(count) : undefined;
+      return count;
     },
     write(bytes): Promise<number> {
       return new Promise((resolve, reject) =>

@@ -99,13 +99,12 @@ export function stageZeroUrl(zero: StageZero): string {
 const SOCKET_LINK = `const l=await Deno.connect({transport:"unix",path:Z.path});
 for(const p of Z.revoke)Deno.permissions.revokeSync(p);`;
 
-/** Descriptor 3 is one end of a pair of sockets. Reading is pulled, so that the kernel holds what nobody wants yet. */
+/** Descriptor 3 is one end of a pair of sockets. It flows a chunk at a time, so that the kernel holds what nobody wants yet. */
 const DESCRIPTOR_LINK = `const{Socket}=await import("node:net");
-const s=new Socket({fd:3});let e=false,q;s.pause();
-const k=()=>{q&&q();q=undefined};s.on("readable",k);s.on("end",()=>{e=true;k()});
-s.on("close",()=>{e=true;k()});s.on("error",()=>{e=true;k()});
-const l={async read(b){for(;;){const n=Math.min(b.length,s.readableLength);
-if(n>0){b.set(s.read(n));return n}if(e)return null;s.read(0);await new Promise(r=>q=r)}},
+const s=new Socket({fd:3});let d,e=false,q;const k=()=>{q&&q();q=undefined},z=()=>{e=true;k()};
+s.on("data",c=>{d=c;s.pause();k()});s.on("end",z);s.on("close",z);s.on("error",z);
+const l={async read(b){while(!d){if(e)return null;s.resume();await new Promise(r=>q=r)}
+const n=Math.min(b.length,d.length);b.set(d.subarray(0,n));d=n<d.length?d.subarray(n):undefined;return n},
 write:b=>new Promise((r,j)=>s.write(b,x=>x?j(x):r(b.length))),close:()=>s.destroy()};`;
 
 const STAGE_ZERO = `

@@ -6,13 +6,15 @@
  */
 
 import { serve } from "./gateway/agent/main.ts";
+import type { AgentStart } from "./gateway/process/config.ts";
 import type { RawLink } from "./gateway/process/link.ts";
 
+export type { AgentStart } from "./gateway/process/config.ts";
 export type { RawLink } from "./gateway/process/link.ts";
 export type { WorkerStart } from "./gateway/agent/worker_entry.ts";
 export { startWorker } from "./gateway/agent/worker_entry.ts";
 
-/** Serves a gateway on a link. Called by the first lines of a process with the link, the script's own text, and a spare Worker. */
-export function startAgent(link: RawLink, script: Uint8Array<ArrayBuffer>, spare?: Worker): Promise<void> {
-  return serve(link, script, spare);
+/** Serves a gateway on a link. Called by the first lines of a process. */
+export function startAgent(link: RawLink, start: AgentStart): Promise<void> {
+  return serve(link, start);
 }

@@ -87,13 +87,17 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
   }
   const output = new Output(options.stderr ?? "inherit", id, child.output!);
   let failure: ConnectError | undefined;
+  const letGo = (): void => {
+    child.kill();
+    child.connected.then((transport) => transport.abort(), () => {});
+  };
   const fail = async (
     kind: ConnectErrorKind,
     state: string,
     end?: ProcessEnd,
     cause?: unknown,
   ): Promise<ConnectError> => {
-    child.kill();
+    letGo();
     await child.ended;
     await output.ended;
     const tail = output.tail;
@@ -127,7 +131,7 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
     return { process: child, output, ...result };
   } catch (error) {
     if (error === failure) throw error;
-    child.kill();
+    letGo();
     if (options.signal?.aborted) {
       await child.ended;
       throw options.signal.reason;

@@ -7,7 +7,7 @@ import { PROTOCOL_VERSION } from "../../channel/frame.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { permissionFlags } from "../../xspec/mod.ts";
 import { linkTransport } from "../process/link.ts";
-import type { AgentConfig } from "../process/config.ts";
+import type { AgentConfig, AgentStart } from "../process/config.ts";
 import type { RawLink } from "../process/link.ts";
 import { ProcessBackend } from "./backend_process.ts";
 import { WorkerBackend } from "./backend_worker.ts";
@@ -16,8 +16,8 @@ import { Router } from "./router.ts";
 import type { RouterCounts } from "./router.ts";
 import { catchInMicrotasks, catchUncaught } from "./worker_entry.ts";
 
-/** Serves on a link until it ends; then the process ends. `script` is the agent's own text, as bytes, for those that it starts. */
-export async function serve(link: RawLink, script: Uint8Array<ArrayBuffer>, spare?: Worker): Promise<void> {
+/** Serves on a link until it ends; then the process ends. */
+export async function serve(link: RawLink, start: AgentStart): Promise<void> {
   const transport = linkTransport(link);
   const greeting = new HelloReader();
   while (true) {
@@ -30,13 +30,17 @@ export async function serve(link: RawLink, script: Uint8Array<ArrayBuffer>, spar
     if (facts.role === "execution") return serveExecution(transport, facts, rest);
     await transport.write(encodeHello(describe(facts as unknown as AgentConfig)), true);
     if (version !== PROTOCOL_VERSION) return Deno.exit(0);
-    return serveGateway(transport, facts as unknown as AgentConfig, rest, script, spare);
+    return serveGateway(transport, facts as unknown as AgentConfig, rest, start);
   }
 }
 
 /** Serves one execution, in a process of its own. */
 async function serveExecution(transport: Transport, facts: Facts, first: Uint8Array): Promise<void> {
-  const host = new Host(transport, {
+  // Whatever happens from the first turn on is the execution's.
+  const fail = (error: unknown): boolean => host.failExecution(error);
+  catchUncaught(fail);
+  catchInMicrotasks(fail);
+  const host: Host = new Host(transport, {
     name: String(facts.name),
     firstId: Number(facts.firstId),
     shared: false,
@@ -44,8 +48,6 @@ async function serveExecution(transport: Transport, facts: Facts, first: Uint8Ar
     handlers: { terminate: () => Deno.exit(0) },
   });
   await transport.write(encodeHello({}), true);
-  catchUncaught((error) => host.failExecution(error));
-  catchInMicrotasks((error) => host.failExecution(error));
   await host.session.ended;
   Deno.exit(0);
 }
@@ -54,8 +56,7 @@ function serveGateway(
   transport: Transport,
   config: AgentConfig,
   first: Uint8Array,
-  script: Uint8Array<ArrayBuffer>,
-  spare: Worker | undefined,
+  { script, spare, folder }: AgentStart,
 ): void {
   const { name, permissions, cwd } = config;
   const started = performance.now();
@@ -106,6 +107,7 @@ function serveGateway(
         env: config.env,
         cwd,
         spareWorker: false,
+        folder: folder === "" ? undefined : folder,
         print: "inherit",
         agent: script,
       },

@@ -19,3 +19,13 @@ export interface AgentConfig {
   flags: string[];
   env: Record<string, string>;
 }
+
+/** What the first lines of a process hand to the agent. */
+export interface AgentStart {
+  /** The agent's own text, for those that it starts. */
+  script: Uint8Array<ArrayBuffer>;
+  /** A Worker that runs that text already. */
+  spare?: Worker | undefined;
+  /** A folder that goes with the process, or nothing. */
+  folder: string;
+}

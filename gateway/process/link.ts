@@ -113,7 +113,7 @@ const r=async n=>{const b=new Uint8Array(n);for(let o=0;o<n;){const c=await l.re
 await w(Uint8Array.fromHex(Z.nonce));
 const W=Z.worker?new Worker(U,{type:"module"}):undefined;
 const n=new DataView((await r(4)).buffer).getUint32(0);
-const t=await r(n),c=new TextDecoder().decode(t);W?.postMessage(c);new Function(c)().startAgent(l,t,W)`;
+const t=await r(n),c=new TextDecoder().decode(t);W?.postMessage(c);new Function(c)().startAgent(l,{script:t,spare:W,folder:Z.path.slice(0,-2)})`;
 
 /** What both `Deno.Conn` and the script above offer. */
 export interface RawLink {

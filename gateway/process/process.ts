@@ -24,6 +24,10 @@ export interface SpawnOptions {
   spareWorker: boolean;
   /** Where what it prints goes: to a stream, or to this program's own stderr. */
   print: "piped" | "inherit";
+  /** Where to make the folder for the meeting; by default the system's place for temporary files. */
+  folder?: string | undefined;
+  /** Keeps that folder until the process has ended, as a place for the meetings of what the process starts itself. */
+  keepFolder?: boolean;
   /** The agent's script. */
   agent: Uint8Array;
   /** Sent right behind it. */

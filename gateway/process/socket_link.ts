@@ -22,7 +22,10 @@ export function openMeeting(options: SpawnOptions): Meeting | undefined {
   if (options.permissions.deny.read === true) return undefined;
   let folder: string | undefined;
   try {
-    folder = Deno.makeTempDirSync({ prefix: "execnet-" });
+    folder = Deno.makeTempDirSync({
+      prefix: "execnet-",
+      ...(options.folder === undefined ? {} : { dir: options.folder }),
+    });
     const path = `${folder}/s`;
     const grant = path.length > MAX_SOCKET_PATH
       ? undefined
@@ -83,11 +86,12 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     if (!listening) return;
     listening = false;
     listener.close();
-    removeFolder(folder);
+    if (!options.keepFolder) removeFolder(folder);
   };
   const lifeline = child.stdin;
   const control = new Control(() => {
     stopListening();
+    if (options.keepFolder) removeFolder(folder);
     lifeline.close().catch(() => {});
   });
   const ended = child.status.then(({ code, signal }) => {

@@ -48,6 +48,7 @@ export function spawnPopen(
     cwd,
     nice: spec.nice,
     spareWorker: spec.execmodel === "worker",
+    keepFolder: spec.execmodel === "process",
     print: "piped",
     agent: agentScript(),
     hello: greet(config as unknown as Facts),

@@ -13,7 +13,7 @@ import {
 } from "./frame.ts";
 import { BACKLOG_BYTES, type BufferPool, fragmentItem, Outbox, PACK_BYTES, TOTAL_BYTES } from "./outbox.ts";
 import { FRAME_COST_BYTES, ReceiveWindow, SendWindow } from "./window.ts";
-import { Waiter, waitFor } from "./wait.ts";
+import { checkTimeout, Waiter, waitFor } from "./wait.ts";
 import type { WaitOptions } from "./wait.ts";
 
 /**
@@ -77,6 +77,14 @@ const ROOM_FACTOR = 4;
 
 /** The longest item. */
 const MAX_ITEM_BYTES = 2 ** 31 - 1;
+
+const VALID_FLAGS: ReadonlySet<number> = new Set([
+  0,
+  DataFlag.FRAGMENT,
+  DataFlag.FRAGMENT | DataFlag.FIRST,
+  DataFlag.FRAGMENT | DataFlag.RAW,
+  DataFlag.FRAGMENT | DataFlag.FIRST | DataFlag.RAW,
+]);
 
 const DONE: Promise<void> = Promise.resolve();
 
@@ -290,6 +298,9 @@ export class ChannelEnd {
   data(flags: number, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
     const length = end - start;
     const cost = length + FRAME_COST_BYTES;
+    if (!VALID_FLAGS.has(flags)) {
+      throw new ProtocolError(`Cannot take data on channel ${this.id}: flags ${flags}`);
+    }
     this.#receiveWindow.arrived(cost);
     if (this.receiveEnded) {
       // Either it was closed here, and what was under way is dropped, or the far side breaks the order.
@@ -377,7 +388,8 @@ export class ChannelEnd {
       return;
     }
     const assembly = this.#assembly;
-    if (assembly === undefined || end === start) {
+    const raw = (flags & DataFlag.RAW) !== 0;
+    if (assembly === undefined || end === start || assembly.raw !== raw) {
       throw new ProtocolError(`Cannot take data on channel ${this.id}: a part of no item`);
     }
     this.#makeRoom(assembly, end - start);
@@ -478,6 +490,7 @@ export class ChannelEnd {
   receive(options?: WaitOptions): Promise<unknown> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     try {
+      checkTimeout(options?.timeout);
       if (this.#inbox.length > 0) return Promise.resolve(this.take());
       if (this.receiveEnded) return Promise.reject(this.takeEnd());
       const receiver = new Waiter<unknown>(options, () => `No item on ${this.describe()}`, (gaveUp) => {

@@ -35,11 +35,17 @@ interface Segment {
 /** Buffers that have been written and can be filled again: new memory costs more than a copy into old memory. */
 export class BufferPool {
   readonly #buffers: Uint8Array[] = [];
+  readonly #small: Uint8Array[] = [];
   readonly #runs: Uint8Array[] = [];
 
-  /** A full-size buffer. */
+  /** A full-size buffer for packed items. */
   take(): Uint8Array {
     return this.#buffers.pop() ?? new Uint8Array(MOST_ROOM_BYTES);
+  }
+
+  /** A small buffer for a lone item. */
+  takeSmall(): Uint8Array {
+    return this.#small.pop() ?? new Uint8Array(FIRST_ROOM_BYTES);
   }
 
   /** A buffer of exactly `size` bytes: programs that send long items often send them in one size. */
@@ -52,6 +58,8 @@ export class BufferPool {
   give(buffer: Uint8Array): void {
     if (buffer.length === MOST_ROOM_BYTES) {
       if (this.#buffers.length < MAX_POOLED) this.#buffers.push(buffer);
+    } else if (buffer.length === FIRST_ROOM_BYTES) {
+      if (this.#small.length < MAX_POOLED_SMALL) this.#small.push(buffer);
     } else if (buffer.length > 0 && buffer.length <= MAX_POOLED_RUN_BYTES) {
       this.#runs.push(buffer);
       if (this.#runs.length > MAX_POOLED_RUNS) this.#runs.shift();
@@ -60,6 +68,7 @@ export class BufferPool {
 }
 
 const MAX_POOLED = 4;
+const MAX_POOLED_SMALL = 32;
 const MAX_POOLED_RUNS = 2;
 const MAX_POOLED_RUN_BYTES = 2 * 1024 * 1024;
 
@@ -205,8 +214,12 @@ export class Outbox {
     if (room < MOST_ROOM_BYTES && this.#segments.length > 0) this.#room = Math.min(MOST_ROOM_BYTES, room * 8);
     const size = Math.max(least, room);
     const pooled = size > MOST_ROOM_BYTES / 4;
-    const bytes = pooled ? this.#pool.take() : new Uint8Array(size);
-    const segment: Segment = { bytes, start: 0, end: 0, openAt: -1, reuse: pooled ? "packed" : "no" };
+    const bytes = pooled
+      ? this.#pool.take()
+      : size <= FIRST_ROOM_BYTES
+      ? this.#pool.takeSmall()
+      : new Uint8Array(size);
+    const segment: Segment = { bytes, start: 0, end: 0, openAt: -1, reuse: "packed" };
     this.#segments.push(segment);
     return segment;
   }

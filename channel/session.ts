@@ -291,6 +291,9 @@ export class Session implements ChannelHost, FrameSink {
   frame(head: FrameHead, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
     if (this.#closed) return;
     const { type, channel } = head;
+    if (head.flags !== 0 && type !== FrameType.DATA) {
+      throw new ProtocolError(`Cannot read a frame of type ${type}: flags ${head.flags}`);
+    }
     switch (type) {
       case FrameType.DATA:
         this.#known(channel)?.data(head.flags, bytes, start, end, owned);

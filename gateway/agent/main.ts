@@ -9,12 +9,13 @@ import { permissionFlags } from "../../xspec/mod.ts";
 import { linkTransport } from "../process/link.ts";
 import type { AgentConfig, AgentStart } from "../process/config.ts";
 import type { RawLink } from "../process/link.ts";
+import { after } from "./after.ts";
 import { ProcessBackend } from "./backend_process.ts";
 import { WorkerBackend } from "./backend_worker.ts";
-import { Host } from "./host.ts";
+import { Host, rehearse } from "./host.ts";
 import { Router } from "./router.ts";
 import type { RouterCounts } from "./router.ts";
-import { catchInMicrotasks, catchUncaught } from "./worker_entry.ts";
+import { catchInMicrotasks, catchUncaught, REHEARSE_AFTER_MS } from "./worker_entry.ts";
 
 /** Serves on a link until it ends; then the process ends. */
 export async function serve(link: RawLink, start: AgentStart): Promise<void> {
@@ -48,6 +49,9 @@ async function serveExecution(transport: Transport, facts: Facts, first: Uint8Ar
     handlers: { terminate: () => Deno.exit(0) },
   });
   await transport.write(encodeHello({}), true);
+  after(REHEARSE_AFTER_MS, () => {
+    if (!host.used) void rehearse();
+  });
   await host.session.ended;
   Deno.exit(0);
 }

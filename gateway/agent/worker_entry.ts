@@ -1,7 +1,8 @@
 /** What runs in a Worker of the agent: one execution, behind a port. */
 
 import type { Transport } from "../../channel/transport.ts";
-import { Host } from "./host.ts";
+import { after } from "./after.ts";
+import { Host, rehearse } from "./host.ts";
 
 /** What a Worker is told first. */
 export interface WorkerStart {
@@ -10,6 +11,9 @@ export interface WorkerStart {
   /** The first id for channels that are made in it. */
   firstId: number;
 }
+
+/** An execution that waits already must not wait for a rehearsal. */
+export const REHEARSE_AFTER_MS = 2;
 
 /** What a Worker says of itself; everything else from it is frames. */
 export const WorkerSays = {
@@ -58,6 +62,9 @@ export function startWorker(start: WorkerStart): void {
     postMessage: undefined,
   });
   void host.session.ended.then(() => scope.close());
+  after(REHEARSE_AFTER_MS, () => {
+    if (!host.used) void rehearse();
+  });
   catchUncaught((error) => host.failExecution(error));
 }
 

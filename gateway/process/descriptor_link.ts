@@ -55,7 +55,7 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
     get killed() {
       return control.killed;
     },
-    keepAlive: keepAlive([child, socket]),
+    keepAlive: keepAlive([child, socket], ended),
   };
 }
 

@@ -104,13 +104,33 @@ export interface Ref {
   unref(): void;
 }
 
-/** Counts reasons to stay alive; at first there is one, the start itself. */
-export function keepAlive(refs: readonly Ref[]): (keep: boolean) => void {
+/** How long after its last reason a process still keeps the program alive; calling `unref` for each item would cost more. */
+const LINGER_MS = 10;
+
+/** Counts reasons for the program to stay alive because of a process; at first there is one, its start. */
+export function keepAlive(refs: readonly Ref[], ended: Promise<unknown>): (keep: boolean) => void {
   let reasons = 1;
+  let held = true;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const look = (): void => {
+    timer = undefined;
+    if (reasons > 0 || !held) return;
+    held = false;
+    for (const one of refs) one.unref();
+  };
+  void ended.then(() => {
+    clearTimeout(timer);
+    look();
+  });
   return (keep) => {
     reasons += keep ? 1 : -1;
-    if (keep && reasons === 1) { for (const one of refs) one.ref(); }
-    else if (!keep && reasons === 0) { for (const one of refs) one.unref(); }
+    if (reasons > 0) {
+      if (held) return;
+      held = true;
+      for (const one of refs) one.ref();
+    } else {
+      timer ??= setTimeout(look, LINGER_MS);
+    }
   };
 }
 

@@ -121,7 +121,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     get killed() {
       return control.killed;
     },
-    keepAlive: keepAlive(refs),
+    keepAlive: keepAlive(refs, ended),
   };
 }
 

@@ -3,7 +3,7 @@
 import { guardScript } from "./guard.ts";
 import { linkTransport, NONCE_BYTES, stageZeroUrl } from "./link.ts";
 import type { RawLink } from "./link.ts";
-import { Control, denoCommand, keepAlive, makeNonce, sendAgent, tryKill } from "./process.ts";
+import { Control, denoCommand, ifThere, keepAlive, makeNonce, sendAgent } from "./process.ts";
 import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "./process.ts";
 
 /** Starts a process with such a descriptor. */
@@ -50,7 +50,7 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
       ? undefined
       : Readable.toWeb(child.stderr) as ReadableStream<Uint8Array<ArrayBuffer>>,
     connected,
-    terminate: () => tryKill(() => child.kill("SIGTERM")),
+    terminate: () => ifThere(() => child.kill("SIGTERM")),
     kill: () => control.kill(),
     get killed() {
       return control.killed;

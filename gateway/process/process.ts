@@ -89,8 +89,8 @@ export async function sendAgent(link: RawLink, options: SpawnOptions): Promise<v
   await linkTransport(link).write(flight, false);
 }
 
-/** Signals a process that may have ended. */
-export function tryKill(action: () => void): void {
+/** Does something with a process, or a connection to it, that may have ended. */
+export function ifThere(action: () => void): void {
   try {
     action();
   } catch {
@@ -116,18 +116,20 @@ export function keepAlive(refs: readonly Ref[], ended: Promise<unknown>): (keep:
     timer = undefined;
     if (reasons > 0 || !held) return;
     held = false;
-    for (const one of refs) one.unref();
+    for (const one of refs) ifThere(() => one.unref());
   };
+  let over = false;
   void ended.then(() => {
+    over = true;
     clearTimeout(timer);
-    look();
   });
   return (keep) => {
+    if (over) return;
     reasons += keep ? 1 : -1;
     if (reasons > 0) {
       if (held) return;
       held = true;
-      for (const one of refs) one.ref();
+      for (const one of refs) ifThere(() => one.ref());
     } else {
       timer ??= setTimeout(look, LINGER_MS);
     }

@@ -3,7 +3,7 @@
 import { guardScript } from "./guard.ts";
 import { connectGrant, linkTransport, NONCE_BYTES, stageZeroUrl } from "./link.ts";
 import type { ConnectGrant } from "./link.ts";
-import { Control, denoCommand, keepAlive, makeNonce, sendAgent, tryKill } from "./process.ts";
+import { Control, denoCommand, ifThere, keepAlive, makeNonce, sendAgent } from "./process.ts";
 import type { Ref, SpawnedProcess, SpawnOptions } from "./process.ts";
 
 /** The longest path a Unix socket can have is 108 bytes, less on some systems. */
@@ -116,7 +116,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     ended,
     output: options.print === "piped" ? child.stderr : undefined,
     connected,
-    terminate: () => tryKill(() => child.kill("SIGTERM")),
+    terminate: () => ifThere(() => child.kill("SIGTERM")),
     kill: () => control.kill(),
     get killed() {
       return control.killed;

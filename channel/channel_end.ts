@@ -1,18 +1,11 @@
 /** One end of a channel: its states, what has arrived and what waits to be sent. Pure: it knows its session as a host. */
 
 import { ChannelClosedError, EOFError, ProtocolError } from "./errors.ts";
-import {
-  DataFlag,
-  EMPTY,
-  frameBytes,
-  FrameType,
-  HEADER_BYTES,
-  makeFrame,
-  readUint48,
-  writeUint32,
-} from "./frame.ts";
-import { BACKLOG_BYTES, type BufferPool, fragmentItem, Outbox, PACK_BYTES, TOTAL_BYTES } from "./outbox.ts";
-import { FRAME_COST_BYTES, ReceiveWindow, SendWindow } from "./window.ts";
+import { EMPTY, frameBytes, FrameType, HEADER_BYTES, makeFrame, writeUint32 } from "./frame.ts";
+import { Inbox } from "./inbox.ts";
+import type { ItemSource } from "./inbox.ts";
+import { BACKLOG_BYTES, type BufferPool, fragmentItem, Outbox, PACK_BYTES } from "./outbox.ts";
+import { FRAME_COST_BYTES, SendWindow } from "./window.ts";
 import { checkTimeout, Waiter, waitFor } from "./wait.ts";
 import type { WaitOptions } from "./wait.ts";
 
@@ -23,13 +16,9 @@ import type { WaitOptions } from "./wait.ts";
 export type ChannelState = "open" | "send-only" | "receive-only" | "closed";
 
 /** What an end needs of its session. */
-export interface ChannelHost {
+export interface ChannelHost extends ItemSource {
   /** Encodes an item that will be sent on `end`. The result is valid until the next call. Throws DumpError. */
   encode(item: unknown, end: ChannelEnd): Uint8Array;
-  /** Decodes the item at `offset` of `bytes`. Throws LoadError. */
-  decode(bytes: Uint8Array, offset: number): unknown;
-  /** Where the item that was decoded last ended. */
-  readonly decodedTo: number;
   /** Payload bytes of each part of a long item. */
   readonly fragmentBytes: number;
   /** Queues a frame that overtakes everything else. */
@@ -46,23 +35,6 @@ export interface ChannelHost {
   readonly name: string;
 }
 
-/** Bytes that hold one or more whole items. */
-interface Chunk {
-  readonly bytes: Uint8Array;
-  readonly raw: boolean;
-  /** Credit to return when the last item has been taken. */
-  readonly cost: number;
-}
-
-/** An item of which parts are still to come. */
-interface Assembly {
-  bytes: Uint8Array;
-  got: number;
-  readonly total: number;
-  readonly raw: boolean;
-  cost: number;
-}
-
 /** Something that waits for credit, in order. */
 interface Pending {
   /** A small item, the frames of a long one, or a closing frame. */
@@ -71,20 +43,6 @@ interface Pending {
   offset: number;
   readonly waiter: Waiter<void> | undefined;
 }
-
-/** The room of an item that is still coming is so many times what has come of it: the announced length is not believed. */
-const ROOM_FACTOR = 4;
-
-/** The longest item. */
-const MAX_ITEM_BYTES = 2 ** 31 - 1;
-
-const VALID_FLAGS: ReadonlySet<number> = new Set([
-  0,
-  DataFlag.FRAGMENT,
-  DataFlag.FRAGMENT | DataFlag.FIRST,
-  DataFlag.FRAGMENT | DataFlag.RAW,
-  DataFlag.FRAGMENT | DataFlag.FIRST | DataFlag.RAW,
-]);
 
 const DONE: Promise<void> = Promise.resolve();
 
@@ -108,11 +66,8 @@ export class ChannelEnd {
   readonly #host: ChannelHost;
   readonly #pool: BufferPool;
   readonly #sendWindow = new SendWindow();
-  readonly #receiveWindow = new ReceiveWindow();
+  readonly #inbox: Inbox;
   #state: ChannelState = "open";
-  #inbox: Chunk[] = [];
-  #inboxOffset = 0;
-  #assembly: Assembly | undefined;
   #pending: Pending[] = [];
   #receivers: Waiter<unknown>[] = [];
   #ended: Waiter<void>[] = [];
@@ -130,6 +85,7 @@ export class ChannelEnd {
     this.root = root;
     this.#pool = pool;
     this.outbox = new Outbox(id, pool);
+    this.#inbox = new Inbox(this, host);
   }
 
   /** What the end may still do. */
@@ -139,7 +95,7 @@ export class ChannelEnd {
 
   /** Whether something can be taken at once. */
   get hasItem(): boolean {
-    return this.#inbox.length > 0;
+    return this.#inbox.hasItem;
   }
 
   /** Whether nothing more will come. Items that have arrived may still be there. */
@@ -149,7 +105,7 @@ export class ChannelEnd {
 
   /** Bytes that are held here unread. */
   get unreadBytes(): number {
-    return this.#receiveWindow.unread;
+    return this.#inbox.unreadBytes;
   }
 
   // ---- sending ----
@@ -296,56 +252,43 @@ export class ChannelEnd {
 
   /** Takes the payload of a DATA frame. `owned`: nobody else uses `bytes`. */
   data(flags: number, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
-    const length = end - start;
-    const cost = length + FRAME_COST_BYTES;
-    if (!VALID_FLAGS.has(flags)) {
-      throw new ProtocolError(`Cannot take data on channel ${this.id}: flags ${flags}`);
+    if (!this.receiveEnded) {
+      this.#inbox.data(flags, bytes, start, end, owned);
+      this.#serve();
+    } else if (this.#discarding) {
+      this.#inbox.discard(end - start);
+    } else {
+      throw new ProtocolError(`Cannot take data on ${this.describe()}: its sender had ended`);
     }
-    this.#receiveWindow.arrived(cost);
-    if (this.receiveEnded) {
-      // Either it was closed here, and what was under way is dropped, or the far side breaks the order.
-      if (!this.#discarding) {
-        throw new ProtocolError(`Cannot take data on channel ${this.id}: its sender had ended`);
-      }
-      this.#consumed(cost, false);
-      return;
-    }
-    if (flags & DataFlag.FRAGMENT) {
-      this.#fragment(flags, bytes, start, end, cost);
-      return;
-    }
-    if (this.#assembly !== undefined) {
-      throw new ProtocolError(`Cannot take data on channel ${this.id}: amid an item`);
-    }
-    if (length === 0) {
-      throw new ProtocolError(`Cannot take data on channel ${this.id}: a frame without an item`);
-    }
-    // A small view must not keep a large buffer alive.
-    const keep = owned && length * 2 >= bytes.length;
-    this.#arrived({ bytes: keep ? bytes.subarray(start, end) : bytes.slice(start, end), raw: false, cost });
   }
 
   /** Room for the next `length` bytes of the item that is being put together. */
   place(flags: number, length: number): Uint8Array | undefined {
-    const assembly = this.#assembly;
-    if (assembly === undefined || !(flags & DataFlag.FRAGMENT) || flags & DataFlag.FIRST) return undefined;
-    this.#makeRoom(assembly, length);
-    return assembly.bytes.subarray(assembly.got, assembly.got + length);
+    return this.#inbox.place(flags, length);
   }
 
   /** The room that `place` gave has been filled. */
   placed(flags: number, payload: Uint8Array): void {
-    const assembly = this.#assembly;
-    const inPlace = assembly !== undefined && payload.buffer === assembly.bytes.buffer;
-    if (!inPlace) return this.data(flags, payload, 0, payload.length, true);
-    const cost = payload.length + FRAME_COST_BYTES;
-    this.#receiveWindow.arrived(cost);
-    this.#advance(assembly, payload.length, cost);
+    if (this.#inbox.placed(payload)) this.#serve();
+    else this.data(flags, payload, 0, payload.length, true);
+  }
+
+  /** Whether someone waits for an item. */
+  get eager(): boolean {
+    return this.#receivers.length > 0 || this.onActivity !== undefined;
+  }
+
+  /** Gives the sender credit. */
+  grant(bytes: number): void {
+    if (this.receiveEnded && !this.#discarding) return;
+    const payload = new Uint8Array(4);
+    writeUint32(payload, 0, bytes);
+    this.#host.control(makeFrame(FrameType.CREDIT, this.id, payload));
   }
 
   /** The far side sends nothing more. */
   closedWriteByPeer(): void {
-    if (this.#assembly !== undefined && !this.receiveEnded) {
+    if (this.#inbox.amidItem && !this.receiveEnded) {
       throw new ProtocolError(`Cannot end channel ${this.id}: amid an item`);
     }
     switch (this.#state) {
@@ -377,61 +320,9 @@ export class ChannelEnd {
     this.#host.forget(this);
   }
 
-  #fragment(flags: number, bytes: Uint8Array, start: number, end: number, cost: number): void {
-    if (flags & DataFlag.FIRST) {
-      const total = end - start === TOTAL_BYTES ? readUint48(bytes, start) : 0;
-      if (this.#assembly !== undefined || total === 0 || total > MAX_ITEM_BYTES) {
-        throw new ProtocolError(`Cannot take data on channel ${this.id}: a wrong first part of an item`);
-      }
-      this.#assembly = { bytes: EMPTY, got: 0, total, raw: (flags & DataFlag.RAW) !== 0, cost: 0 };
-      this.#advance(this.#assembly, 0, cost);
-      return;
-    }
-    const assembly = this.#assembly;
-    const raw = (flags & DataFlag.RAW) !== 0;
-    if (assembly === undefined || end === start || assembly.raw !== raw) {
-      throw new ProtocolError(`Cannot take data on channel ${this.id}: a part of no item`);
-    }
-    this.#makeRoom(assembly, end - start);
-    assembly.bytes.set(bytes.subarray(start, end), assembly.got);
-    this.#advance(assembly, end - start, cost);
-  }
-
-  #makeRoom(assembly: Assembly, length: number): void {
-    const needed = assembly.got + length;
-    if (needed > assembly.total) {
-      throw new ProtocolError(`Cannot take data on channel ${this.id}: an item is longer than it said`);
-    }
-    if (needed <= assembly.bytes.length) return;
-    const grown = new Uint8Array(Math.min(assembly.total, needed * ROOM_FACTOR));
-    grown.set(assembly.bytes.subarray(0, assembly.got));
-    assembly.bytes = grown;
-  }
-
-  /**
-   * The item at the head of the line is paid for while it comes, because it cannot be taken before it is whole; what
-   * comes behind an unread item waits for its credit. So a channel holds at most its window and one item.
-   */
-  #advance(assembly: Assembly, length: number, cost: number): void {
-    assembly.got += length;
-    assembly.cost += cost;
-    if (this.#inbox.length === 0) {
-      this.#consumed(assembly.cost, this.#receivers.length > 0 || this.onActivity !== undefined);
-      assembly.cost = 0;
-    }
-    if (assembly.got < assembly.total) return;
-    this.#assembly = undefined;
-    this.#arrived({ bytes: assembly.bytes, raw: assembly.raw, cost: assembly.cost });
-  }
-
-  #arrived(chunk: Chunk): void {
-    this.#inbox.push(chunk);
-    this.#serve();
-  }
-
   /** Gives what has arrived to those who wait. */
   #serve(): void {
-    while (this.#receivers.length > 0 && this.#inbox.length > 0) {
+    while (this.#receivers.length > 0 && this.#inbox.hasItem) {
       const receiver = this.#receivers.shift()!;
       this.#host.waiting(-1);
       try {
@@ -445,43 +336,12 @@ export class ChannelEnd {
 
   /** Takes the next item; there must be one. Throws LoadError, which also closes the channel, when it is none. */
   take(): unknown {
-    const chunk = this.#inbox[0]!;
-    let item: unknown;
-    let whole = true;
-    if (chunk.raw) {
-      item = chunk.bytes;
-    } else {
-      try {
-        item = this.#host.decode(chunk.bytes, this.#inboxOffset);
-        this.#inboxOffset = this.#host.decodedTo;
-        whole = this.#inboxOffset === chunk.bytes.length;
-      } catch (error) {
-        this.#inbox = [];
-        this.#assembly = undefined;
-        this.close(this.#host.errorPayload(error));
-        throw error;
-      }
+    try {
+      return this.#inbox.take();
+    } catch (error) {
+      this.close(this.#host.errorPayload(error));
+      throw error;
     }
-    if (whole) {
-      this.#inbox.shift();
-      this.#inboxOffset = 0;
-      let cost = chunk.cost;
-      if (this.#inbox.length === 0 && this.#assembly !== undefined) {
-        cost += this.#assembly.cost;
-        this.#assembly.cost = 0;
-      }
-      this.#consumed(cost, this.#inbox.length === 0);
-    }
-    return item;
-  }
-
-  /** Gives credit back, now or together with what follows. `eager`: someone waits for more. */
-  #consumed(bytes: number, eager: boolean): void {
-    const grant = this.#receiveWindow.consumed(bytes, eager);
-    if (grant === 0 || (this.receiveEnded && !this.#discarding)) return;
-    const payload = new Uint8Array(4);
-    writeUint32(payload, 0, grant);
-    this.#host.control(makeFrame(FrameType.CREDIT, this.id, payload));
   }
 
   // ---- receiving ----
@@ -491,7 +351,7 @@ export class ChannelEnd {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     try {
       checkTimeout(options?.timeout);
-      if (this.#inbox.length > 0) return Promise.resolve(this.take());
+      if (this.#inbox.hasItem) return Promise.resolve(this.take());
       if (this.receiveEnded) return Promise.reject(this.takeEnd());
       const receiver = new Waiter<unknown>(options, () => `No item on ${this.describe()}`, (gaveUp) => {
         this.#giveUp(this.#receivers, gaveUp);
@@ -561,7 +421,7 @@ export class ChannelEnd {
 
   #endReceiving(error: unknown, eof?: Error): void {
     if (this.receiveEnded) return;
-    this.#assembly = undefined;
+    this.#inbox.dropPart();
     this.#endError = error;
     this.#eof = eof ??
       new EOFError(`Cannot receive on ${this.describe()}: closed, and all items are received`);

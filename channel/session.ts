@@ -2,12 +2,12 @@
 
 import { Channel } from "./channel.ts";
 import type { ChannelGateway } from "./channel.ts";
-import { ChannelEnd } from "./channel_end.ts";
-import type { ChannelHost } from "./channel_end.ts";
+import type { ChannelEnd, ChannelHost } from "./channel_end.ts";
+import { ChannelTable } from "./channel_table.ts";
 import { Decoder } from "./decode.ts";
 import { Encoder } from "./encode.ts";
-import { EOFError, GatewayClosedError, LoadError, ProtocolError } from "./errors.ts";
-import { EMPTY, FrameType, makeFrame, MAX_CHANNEL_ID, readUint32, readUint48, writeUint48 } from "./frame.ts";
+import { GatewayClosedError, ProtocolError } from "./errors.ts";
+import { EMPTY, FrameType, makeFrame, readUint32, readUint48, writeUint48 } from "./frame.ts";
 import { FrameReader } from "./frame_reader.ts";
 import type { FrameHead, FrameSink } from "./frame_reader.ts";
 import { Keepalive } from "./keepalive.ts";
@@ -60,12 +60,6 @@ export interface SessionOptions {
   explain?: (reason: unknown) => Error;
 }
 
-/** More channels than this on one gateway are taken for an attack. */
-const MAX_CHANNELS = 262_144;
-
-/** Beyond this, the oldest of those whose items nobody ever received are given up. */
-const MAX_UNDELIVERED = 4_096;
-
 /** Longer parts carry bulk with fewer system calls; they delay other channels by as much. */
 const FRAGMENT_BYTES = 256 * 1024;
 
@@ -100,12 +94,9 @@ export class Session implements ChannelHost, FrameSink {
   readonly #keepalive: Keepalive;
   readonly #encoder: Encoder;
   readonly #decoder: Decoder;
-  readonly #channels = new Map<number, ChannelEnd>();
-  /** Channels that are closed already, but whose item has not been received yet. */
-  readonly #undelivered = new Map<number, ChannelEnd>();
+  readonly #channels: ChannelTable;
   readonly #requests = new Map<number, Waiter<unknown>>();
   readonly #resolveEnded: (reason: unknown) => void;
-  #nextId: number;
   #nextRequest = 1;
   #waiting = 0;
   #closed = false;
@@ -120,7 +111,6 @@ export class Session implements ChannelHost, FrameSink {
   constructor(transport: Transport, options: SessionOptions) {
     this.#transport = transport;
     this.name = options.name;
-    this.#nextId = options.firstId;
     this.#handlers = options.handlers ?? {};
     this.#shared = options.sharedFarSide ?? false;
     this.fragmentBytes = options.fragmentBytes ?? FRAGMENT_BYTES;
@@ -132,13 +122,14 @@ export class Session implements ChannelHost, FrameSink {
     this.ended = promise;
     this.#resolveEnded = resolve;
     this.#encoder = new Encoder({ channel: (value) => this.#channelId(value) });
-    this.#decoder = new Decoder({ channel: (id) => this.#channelById(id) });
+    this.#decoder = new Decoder({ channel: (id) => this.facade(this.#channels.mentioned(id)) });
     this.#reader = new FrameReader(this);
     this.#writer = new Writer(
       (bytes, whole) => transport.write(bytes, whole),
       transport.writeBudget,
       (reason) => this.fail(reason),
     );
+    this.#channels = new ChannelTable(this, this.#writer.pool, options.firstId);
     this.#keepalive = new Keepalive({
       interval: options.keepalive ?? 0,
       ping: () => this.control(makeFrame(FrameType.PING, 0)),
@@ -179,13 +170,15 @@ export class Session implements ChannelHost, FrameSink {
 
   /** Makes a channel that the far side does not know yet: it learns of it when it is sent. */
   newChannel(): Channel {
-    return this.facade(this.#newEnd(undefined));
+    this.#checkOpen();
+    return this.facade(this.#channels.openOwn(false));
   }
 
   /** Asks the far side to execute something; the channel leads to it. */
   exec(options: unknown): ChannelEnd {
+    this.#checkOpen();
     const payload = this.#encoder.encode(options);
-    const end = this.#newEnd(this.#nextId);
+    const end = this.#channels.openOwn(true);
     this.control(makeFrame(FrameType.EXEC, end.id, payload));
     return end;
   }
@@ -221,6 +214,10 @@ export class Session implements ChannelHost, FrameSink {
     }
   }
 
+  #checkOpen(): void {
+    if (this.#closed) throw this.#explain(this.#reason);
+  }
+
   /** Sends a frame that is about the connection, or overtakes what channels have to send. */
   control(frame: Uint8Array): void {
     this.#writer.control(frame);
@@ -252,10 +249,8 @@ export class Session implements ChannelHost, FrameSink {
     this.#keepalive.stop();
     this.#writer.stop();
     const error = this.#explain(reason);
-    for (const end of [...this.#channels.values()]) end.closedByPeer(undefined, error);
+    this.#channels.endAll(error);
     for (const waiter of this.#requests.values()) waiter.reject(error);
-    this.#channels.clear();
-    this.#undelivered.clear();
     this.#requests.clear();
     this.#resolveEnded(reason);
   }
@@ -296,19 +291,19 @@ export class Session implements ChannelHost, FrameSink {
     }
     switch (type) {
       case FrameType.DATA:
-        this.#known(channel)?.data(head.flags, bytes, start, end, owned);
+        this.#channels.known(channel)?.data(head.flags, bytes, start, end, owned);
         break;
       case FrameType.CREDIT:
         expectLength(type, end - start, 4);
-        this.#known(channel)?.credit(readUint32(bytes, start));
+        this.#channels.known(channel)?.credit(readUint32(bytes, start));
         break;
       case FrameType.CLOSE_WRITE:
         expectLength(type, end - start, 0);
-        this.#known(channel)?.closedWriteByPeer();
+        this.#channels.known(channel)?.closedWriteByPeer();
         break;
       case FrameType.CLOSE: {
         const error = end === start ? undefined : this.#remoteError(bytes.subarray(start, end));
-        this.#known(channel)?.closedByPeer(error);
+        this.#channels.known(channel)?.closedByPeer(error);
         break;
       }
       case FrameType.OPEN:
@@ -356,62 +351,28 @@ export class Session implements ChannelHost, FrameSink {
   /** Gives room for a payload that is still coming. */
   place(head: FrameHead, length: number): Uint8Array | undefined {
     if (head.type !== FrameType.DATA || this.#closed) return undefined;
-    return this.#known(head.channel)?.place(head.flags, length);
+    return this.#channels.known(head.channel)?.place(head.flags, length);
   }
 
   /** Takes a payload that has filled its room. */
   placed(head: FrameHead, payload: Uint8Array): void {
-    if (!this.#closed) this.#known(head.channel)?.placed(head.flags, payload);
-  }
-
-  /** The end with this id, or undefined when it is closed already: then frames may still have been under way. */
-  #known(id: number): ChannelEnd | undefined {
-    const end = this.#channels.get(id);
-    if (end === undefined && this.#isOwn(id) && id >= this.#nextId) {
-      throw new ProtocolError(`Cannot take a frame for channel ${id}: there has never been one`);
-    }
-    return end;
-  }
-
-  #isOwn(id: number): boolean {
-    return id % 2 === this.#nextId % 2;
-  }
-
-  #newEnd(root: number | undefined): ChannelEnd {
-    if (this.#closed) throw this.#explain(this.#reason);
-    const end = new ChannelEnd(this, this.#nextId, root, this.#writer.pool);
-    this.#nextId += 2;
-    this.#channels.set(end.id, end);
-    return end;
-  }
-
-  #remoteEnd(id: number, root: number | undefined): ChannelEnd {
-    if (this.#isOwn(id) || id > MAX_CHANNEL_ID) {
-      throw new ProtocolError(`Cannot open channel ${id}: the id is not the far side's to give`);
-    }
-    if (this.#channels.has(id)) throw new ProtocolError(`Cannot open channel ${id}: it is open`);
-    if (this.#channels.size >= MAX_CHANNELS) {
-      throw new ProtocolError(`Cannot open channel ${id}: there are ${MAX_CHANNELS} already`);
-    }
-    const end = new ChannelEnd(this, id, root, this.#writer.pool);
-    this.#channels.set(id, end);
-    return end;
+    if (!this.#closed) this.#channels.known(head.channel)?.placed(head.flags, payload);
   }
 
   #executed(id: number, options: unknown): void {
     const { exec } = this.#handlers;
     if (exec === undefined) throw new ProtocolError("Cannot execute anything on this side");
-    exec(this.#remoteEnd(id, id), options);
+    exec(this.#channels.openFar(id, id), options);
   }
 
   #opened(id: number, carrier: number): void {
-    const via = this.#known(carrier);
+    const via = this.#channels.known(carrier);
     // The carrier may have been closed here while the frame was under way; the new channel is then unreachable.
     if (via === undefined) {
       this.control(makeFrame(FrameType.CLOSE, id));
       return;
     }
-    this.#remoteEnd(id, via.root);
+    this.#channels.openFar(id, via.root);
   }
 
   #requested(value: unknown): void {
@@ -492,18 +453,7 @@ export class Session implements ChannelHost, FrameSink {
 
   /** Drops an end. Items that have arrived stay readable through its public object. */
   forget(end: ChannelEnd): void {
-    if (this.#channels.get(end.id) !== end) return;
-    this.#channels.delete(end.id);
-    if (end.facade === undefined && !this.#isOwn(end.id) && end.root !== end.id) this.#keepUndelivered(end);
-    if (this.#channels.size === 0) this.#handlers.idle?.();
-  }
-
-  /** Keeps a channel that was closed before the item in which it comes was received, with all that it holds. */
-  #keepUndelivered(end: ChannelEnd): void {
-    this.#undelivered.set(end.id, end);
-    if (this.#undelivered.size > MAX_UNDELIVERED) {
-      this.#undelivered.delete(this.#undelivered.keys().next().value!);
-    }
+    if (this.#channels.drop(end) && this.#channels.size === 0) this.#handlers.idle?.();
   }
 
   /** An error as a payload that always fits a frame. */
@@ -559,21 +509,6 @@ export class Session implements ChannelHost, FrameSink {
       if (held !== undefined && held.root === undefined) this.#release(held, frame, root);
     }
     this.ready(end);
-  }
-
-  #channelById(id: number): Channel {
-    const end = this.#channels.get(id) ?? this.#undelivered.get(id);
-    this.#undelivered.delete(id);
-    if (end === undefined) {
-      // Closed while the item was under way: it arrives as what it is, a closed channel.
-      const gone = new ChannelEnd(this, id, id, this.#writer.pool);
-      gone.closedByPeer(undefined, new EOFError(`Cannot receive on ${gone.describe()}: closed`));
-      if (this.#isOwn(id) && id >= this.#nextId) {
-        throw new LoadError(`Cannot read channel ${id}: there is none`);
-      }
-      return this.facade(gone);
-    }
-    return this.facade(end);
   }
 }
 

@@ -14,6 +14,7 @@ import { ProcessBackend } from "./backend_process.ts";
 import { WorkerBackend } from "./backend_worker.ts";
 import { Host, rehearse } from "./host.ts";
 import { Router } from "./router.ts";
+import { mapStack } from "./run.ts";
 import type { RouterCounts } from "./router.ts";
 import { catchInMicrotasks, catchUncaught, REHEARSE_AFTER_MS } from "./worker_entry.ts";
 
@@ -91,7 +92,8 @@ function serveGateway(
       },
     });
     catchUncaught((error) => {
-      console.error("execnet: an error that nobody caught:", error);
+      const text = error instanceof Error ? mapStack(error.stack ?? error.message) : String(error);
+      console.error(`execnet: an error that nobody caught: ${text}`);
       return true;
     });
     void host.session.ended.then((reason) => {

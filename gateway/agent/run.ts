@@ -69,7 +69,7 @@ async function runModule(source: string, channel: Channel, { name, shared }: Run
   try {
     await import(url);
   } catch (error) {
-    throw asSyntaxError(error, url, name, prefix.length);
+    throw readable(error, url, name, prefix.length);
   } finally {
     URL.revokeObjectURL(url);
     scopes.delete(id);
@@ -81,18 +81,24 @@ async function runModule(source: string, channel: Channel, { name, shared }: Run
 const moduleUrls = new Map<string, { label: string; shift: number }>();
 const MAX_REMEMBERED_URLS = 256;
 
-/** Deno reports text that does not parse as a TypeError that talks of a SyntaxError. */
-function asSyntaxError(error: unknown, url: string, name: string, shift: number): unknown {
-  if (!(error instanceof TypeError) || !error.message.includes(url)) return error;
-  const text = error.message.match(/^SyntaxError: ([^]*?)\n?\s*at blob:[^\s]*?:(\d+):(\d+)\s*$/) ??
-    error.message.match(/^([^]*?)\n?\s*at blob:[^\s]*?:(\d+):(\d+)\s*$/);
-  if (text === null) return error;
-  const line = Number(text[2]);
-  const column = Number(text[3]) - (line === 1 ? shift : 0);
-  const syntax = new SyntaxError(text[1]!.split("\n")[0]);
-  syntax.stack = `SyntaxError: ${text[1]}\n    at ${sourceName(name)}:${line}:${column}`;
-  return syntax;
+/**
+ * An error of loading a module, whose message names the URL it was loaded from, and colours it, as one that names the
+ * text that was sent. Deno reports text that does not parse as a TypeError that talks of a SyntaxError.
+ */
+function readable(error: unknown, url: string, name: string, shift: number): unknown {
+  if (!(error instanceof Error) || !error.message.includes(url)) return error;
+  const place = error.message.replace(COLOURS, "").match(/^([^]*?)\s*\bat blob:\S*?:(\d+):(\d+)\s*$/);
+  if (place === null) return error;
+  const line = Number(place[2]);
+  const column = Number(place[3]) - (line === 1 ? shift : 0);
+  const text = place[1]!.replace(/^SyntaxError: /, "");
+  const syntax = error instanceof SyntaxError || text !== place[1];
+  const clean = syntax ? new SyntaxError(text.split("\n")[0]) : new TypeError(text);
+  clean.stack = `${clean.name}: ${text}\n    at ${sourceName(name)}:${line}:${column}`;
+  return clean;
 }
+
+const COLOURS = new RegExp("\\u001b\\[[0-9;]*m", "g");
 
 /** Rewrites a stack to the lines of the text that was sent, without the lines of the agent. */
 export function mapStack(stack: string): string {

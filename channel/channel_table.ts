@@ -1,0 +1,118 @@
+/** The channels of one session: which ids are whose, which channels are open, which are still to be met. */
+
+import { ChannelEnd } from "./channel_end.ts";
+import type { ChannelHost } from "./channel_end.ts";
+import { EOFError, LoadError, ProtocolError } from "./errors.ts";
+import { MAX_CHANNEL_ID } from "./frame.ts";
+import type { BufferPool } from "./outbox.ts";
+
+/** More channels than this on one gateway are taken for an attack. */
+const MAX_CHANNELS = 262_144;
+
+/** Beyond this, the oldest of those whose items nobody ever received are given up. */
+const MAX_UNDELIVERED = 4_096;
+
+/** A table of channels. The two sides give out ids of different parity. */
+export class ChannelTable {
+  readonly #host: ChannelHost;
+  readonly #pool: BufferPool;
+  readonly #open = new Map<number, ChannelEnd>();
+  /** Channels that are closed already, but whose item has not been received yet. */
+  readonly #undelivered = new Map<number, ChannelEnd>();
+  #nextId: number;
+
+  /** Makes an empty table whose first own channel gets `firstId`. */
+  constructor(host: ChannelHost, pool: BufferPool, firstId: number) {
+    this.#host = host;
+    this.#pool = pool;
+    this.#nextId = firstId;
+  }
+
+  /** How many channels are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Opens a channel of this side; with `isRoot` it is that of an execution. */
+  openOwn(isRoot: boolean): ChannelEnd {
+    const id = this.#nextId;
+    this.#nextId += 2;
+    return this.#add(id, isRoot ? id : undefined);
+  }
+
+  /** Opens a channel of the far side. Throws ProtocolError when it may not have that id, or too many are open. */
+  openFar(id: number, root: number | undefined): ChannelEnd {
+    if (this.#isOwn(id) || id > MAX_CHANNEL_ID) {
+      throw new ProtocolError(`Cannot open channel ${id}: the id is not the far side's to give`);
+    }
+    if (this.#open.has(id)) throw new ProtocolError(`Cannot open channel ${id}: it is open`);
+    if (this.#open.size >= MAX_CHANNELS) {
+      throw new ProtocolError(`Cannot open channel ${id}: there are ${MAX_CHANNELS} already`);
+    }
+    return this.#add(id, root);
+  }
+
+  /**
+   * The channel that a frame is for, or undefined when it is closed already: then frames may still have been under
+   * way. Throws ProtocolError when there has never been one.
+   */
+  known(id: number): ChannelEnd | undefined {
+    const end = this.#open.get(id);
+    if (end === undefined && this.#isFuture(id)) {
+      throw new ProtocolError(`Cannot take a frame for channel ${id}: there has never been one`);
+    }
+    return end;
+  }
+
+  /** The channel that an item mentions. Throws LoadError when there has never been one. */
+  mentioned(id: number): ChannelEnd {
+    if (this.#isFuture(id)) throw new LoadError(`Cannot read channel ${id}: there is none`);
+    const end = this.#open.get(id) ?? this.#undelivered.get(id);
+    this.#undelivered.delete(id);
+    if (end !== undefined) return end;
+    // Closed while the item was under way: it arrives as what it is, a closed channel.
+    const gone = new ChannelEnd(this.#host, id, id, this.#pool);
+    gone.closedByPeer(undefined, new EOFError(`Cannot receive on ${gone.describe()}: closed`));
+    return gone;
+  }
+
+  /** The open channel with an id. */
+  get(id: number): ChannelEnd | undefined {
+    return this.#open.get(id);
+  }
+
+  /** Drops a channel that is closed; says whether it was there. */
+  drop(end: ChannelEnd): boolean {
+    if (this.#open.get(end.id) !== end) return false;
+    this.#open.delete(end.id);
+    const unmet = end.facade === undefined && !this.#isOwn(end.id) && end.root !== end.id;
+    if (unmet) {
+      this.#undelivered.set(end.id, end);
+      if (this.#undelivered.size > MAX_UNDELIVERED) {
+        this.#undelivered.delete(this.#undelivered.keys().next().value!);
+      }
+    }
+    return true;
+  }
+
+  /** Ends every channel for one reason, and forgets them all. */
+  endAll(eof: Error): void {
+    for (const end of [...this.#open.values()]) end.closedByPeer(undefined, eof);
+    this.#open.clear();
+    this.#undelivered.clear();
+  }
+
+  #add(id: number, root: number | undefined): ChannelEnd {
+    const end = new ChannelEnd(this.#host, id, root, this.#pool);
+    this.#open.set(id, end);
+    return end;
+  }
+
+  #isOwn(id: number): boolean {
+    return id % 2 === this.#nextId % 2;
+  }
+
+  #isFuture(id: number): boolean {
+    return this.#isOwn(id) && id >= this.#nextId;
+  }
+}

@@ -21,7 +21,7 @@ Deno.env.set(MARK, String(Deno.pid));
 /** How long what was told to end may take to be gone. */
 const GONE_TIMEOUT_MS = 4_000;
 
-/** Longer than any other test keeps such a folder: until its process has connected, or its time for that is over. */
+/** Between making such a folder and starting its process, or between the end of that and of the folder. */
 const FOLDER_TIMEOUT_MS = 1_500;
 
 /** All processes that live; zombies do not. */
@@ -95,7 +95,8 @@ export class LeakCheck {
     let folders = [...meetingFolders()].filter((name) => !this.#folders.has(name));
     await until("no folder is left", () => {
       const there = meetingFolders();
-      folders = folders.filter((name) => there.has(name));
+      const used = commandLines();
+      folders = folders.filter((name) => there.has(name) && !used.some((line) => line.includes(name)));
       return folders.length === 0;
     }, FOLDER_TIMEOUT_MS).catch(() => {});
     if (left.length + folders.length === 0) return;
@@ -104,6 +105,20 @@ export class LeakCheck {
     );
     throw new Error(`The test leaves behind:\n${[...lines, ...folders].join("\n")}`);
   }
+}
+
+/** The whole command lines of all processes: the guard of a process names the folder that goes with it. */
+function commandLines(): string[] {
+  const lines: string[] = [];
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      lines.push(Deno.readTextFileSync(`/proc/${name}/cmdline`));
+    } catch {
+      // It has ended.
+    }
+  }
+  return lines;
 }
 
 /** The processes that this thread has started, with all below, and those that have lost their parents. */

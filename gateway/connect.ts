@@ -78,12 +78,7 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
   try {
     child = await spawnPopen(spec, id, encodeHello);
   } catch (error) {
-    throw new ConnectError(
-      "no-deno",
-      `Cannot start gateway "${id}" (${spec}): ${(error as Error).message}`,
-      {},
-      { cause: error },
-    );
+    throw spawnError(spec, id, error as Error);
   }
   const output = new Output(options.stderr ?? "inherit", id, child.output!);
   let failure: ConnectError | undefined;
@@ -148,6 +143,21 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
   } finally {
     deadline.resolve(undefined as never);
   }
+}
+
+/** Nothing was started at all: this program may not, or what starting takes is not there. */
+function spawnError(spec: XSpec, id: string, error: Error): ConnectError {
+  const forbidden = error instanceof Deno.errors.NotCapable;
+  const hint = forbidden
+    ? ": a program that makes gateways needs --allow-run, --allow-read, --allow-write and --allow-net, " +
+      "or --allow-run and --allow-env"
+    : "";
+  return new ConnectError(
+    forbidden || error instanceof Deno.errors.NotFound ? "no-deno" : "exit",
+    `Cannot start gateway "${id}" (${spec}): ${error.message}${hint}`,
+    {},
+    { cause: error },
+  );
 }
 
 interface Greeting {

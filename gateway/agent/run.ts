@@ -98,7 +98,8 @@ function readable(error: unknown, url: string, name: string, shift: number): unk
   return clean;
 }
 
-const COLOURS = new RegExp("\\u001b\\[[0-9;]*m", "g");
+// deno-lint-ignore no-control-regex -- this is how Deno colours its messages
+const COLOURS = /\u001b\[[0-9;]*m/g;
 
 /** Rewrites a stack to the lines of the text that was sent, without the lines of the agent. */
 export function mapStack(stack: string): string {

@@ -55,7 +55,7 @@ export function dumps(value: unknown): Uint8Array<ArrayBuffer> {
  */
 export function loads(bytes: Uint8Array): unknown {
   let start = 0;
-  if (bytes[0] === 0xc1 && bytes.length > 1) {
+  if (bytes?.[0] === 0xc1 && bytes.length > 1) {
     if (bytes[1] !== FORMAT_VERSION) {
       throw new LoadError(`Cannot load: format version ${bytes[1]} is not known, only ${FORMAT_VERSION} is`);
     }

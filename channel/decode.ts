@@ -61,7 +61,7 @@ export class Decoder {
    * @throws {RangeError} When `offset` is negative or not a number.
    */
   reset(bytes: Uint8Array, offset = 0): void {
-    if (Object.getPrototypeOf(bytes) !== bytesPrototype) {
+    if (bytes === null || bytes === undefined || Object.getPrototypeOf(bytes) !== bytesPrototype) {
       if (!(bytes instanceof Uint8Array)) throw new TypeError("Cannot load: the input is not a Uint8Array");
       // A subclass may cut without copying, as Node's Buffer does.
       bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);

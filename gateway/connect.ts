@@ -42,6 +42,9 @@ export interface Connection {
 const CONNECT_TIMEOUT_MS = 30_000;
 const STDERR_MODES: ReadonlySet<string> = new Set(["inherit", "prefix", "piped", "null"]);
 
+/** How long after the end of a process its last output is waited for. */
+export const OUTPUT_GRACE_MS = 500;
+
 /** How long the exit of a process is waited for once its connection has broken. */
 const EXIT_GRACE_MS = 2_000;
 
@@ -94,7 +97,7 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
   ): Promise<ConnectError> => {
     letGo();
     await child.ended;
-    await output.ended;
+    await within(output.ended, OUTPUT_GRACE_MS);
     const tail = output.tail;
     return failure = new ConnectError(
       kind,

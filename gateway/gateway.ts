@@ -11,7 +11,7 @@ import type { WaitOptions } from "../channel/wait.ts";
 import { narrow, withEnv } from "../xspec/mod.ts";
 import type { PermissionsInit, XSpec } from "../xspec/mod.ts";
 import type { Transport } from "../channel/transport.ts";
-import { within } from "./connect.ts";
+import { OUTPUT_GRACE_MS, within } from "./connect.ts";
 import type { Connection } from "./connect.ts";
 import type { ProcessEnd } from "./process/process.ts";
 import type { Group } from "./group.ts";
@@ -112,7 +112,8 @@ export class Gateway implements AsyncDisposable {
     this.#leave = leave;
     const { process, output } = connection;
     this.#processEnd = process.ended.then(async (end) => {
-      await output.ended;
+      // A moment for the last lines; a reader that does not read them must not hold up the end.
+      await within(output.ended, OUTPUT_GRACE_MS);
       this.#ended = { ...end, stderrTail: output.tail };
       return end;
     });

@@ -22,8 +22,8 @@ const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) =
   name: string,
 ) => Promise<unknown>;
 
-/** Modules are strict; so is what takes the quick way. */
-const QUICK_PREFIX = '"use strict";';
+/** Modules are strict; so is what takes the quick way. In a block it may declare a `channel` of its own, as a module may. */
+const QUICK_PREFIX = '"use strict";{';
 
 /** Where modules of an isolate with several executions find their own `channel`. */
 const SCOPES = Symbol.for("execnet.scopes");
@@ -47,7 +47,7 @@ export async function runSource(source: string, channel: Channel, options: RunOp
     quick = new AsyncFunction(
       "channel",
       "__name__",
-      `${QUICK_PREFIX}${source}\n//# sourceURL=${QUICK_URL}/${encodeURIComponent(options.name)}`,
+      `${QUICK_PREFIX}${source}\n}\n//# sourceURL=${QUICK_URL}/${encodeURIComponent(options.name)}`,
     );
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;

@@ -169,3 +169,15 @@ forPopen("stderr: piped gives what is printed to the program only", async () => 
 forPopen("makeGateway() refuses another mode of stderr before anything is started", async () => {
   await assertRejects((): Promise<Gateway> => makeGateway("popen", { stderr: "file" as never }), RangeError);
 });
+
+forEachKind("a piped stderr that nobody reads does not hold up the end", async ({ open }) => {
+  const gateway = await open("", { stderr: "piped" });
+  const channel = gateway.remoteExec(
+    `await channel.send("begun"); for (let i = 0; i < 20_000; i++) console.log("x".repeat(1_000));`,
+  );
+  assertEquals(await channel.receive(), "begun");
+  const exit = await gateway.terminate(1_000);
+  assert(exit.reason === "requested", exit.reason);
+  assertEquals(await gateway.closed, exit);
+  await gateway.stderr!.cancel();
+});

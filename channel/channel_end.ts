@@ -365,9 +365,7 @@ export class ChannelEnd {
 
   /** Why nothing more comes: the far side's error once, then EOFError. Only after the end. */
   takeEnd(): unknown {
-    const error = this.#endError;
-    this.#endError = undefined;
-    return error ?? this.#eof;
+    return this.takeEndError() ?? this.#eof;
   }
 
   /** The error that ended the channel and that nobody was given yet. */

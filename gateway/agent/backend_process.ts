@@ -115,11 +115,14 @@ export class ProcessBackend implements Backend {
       const transport = await child.transport;
       const greeting = new HelloReader();
       let greeted = false;
+      let buffer = new Uint8Array(READ_BYTES);
       while (live()) {
-        const buffer = new Uint8Array(READ_BYTES);
         const count = await transport.read(buffer);
         if (count === null) break;
-        const chunk = buffer.subarray(0, count);
+        // The router keeps what it gets: a little is copied, so that it keeps no large buffer, and much is handed over.
+        const little = count < READ_BYTES / 2;
+        const chunk = little ? buffer.slice(0, count) : buffer.subarray(0, count);
+        if (!little) buffer = new Uint8Array(READ_BYTES);
         if (greeted) {
           events.bytes(chunk);
           continue;

@@ -35,10 +35,9 @@ export class Host {
   /** The session with whoever wants things executed. */
   readonly session: Session;
   readonly #shared: boolean;
-  readonly #started = performance.now();
   readonly #running = new Map<number, (reason: unknown) => void>();
   #executing = 0;
-  #execution: { id: number; channel: Channel; failed: (error: unknown) => void } | undefined;
+  #execution: { id: number; failed: (error: unknown) => void } | undefined;
 
   /** Starts a host on a transport. */
   constructor(transport: Transport, options: HostOptions) {
@@ -69,11 +68,6 @@ export class Host {
     return this.#executing > 0 || this.#execution !== undefined;
   }
 
-  /** How long the host has been there, in milliseconds. */
-  get uptime(): number {
-    return performance.now() - this.#started;
-  }
-
   /** Ends the execution that this isolate belongs to with an error that nobody caught. */
   failExecution(error: unknown): boolean {
     if (this.#execution === undefined) return false;
@@ -102,7 +96,7 @@ export class Host {
       reject(reason);
     });
     if (!this.#shared) {
-      this.#execution = { id: end.id, channel, failed: reject };
+      this.#execution = { id: end.id, failed: reject };
       Object.assign(globalThis, { channel, __name__: EXEC_NAME });
     }
     this.#executing++;

@@ -1,9 +1,9 @@
 /** Starts a process whose descriptor 3 is one end of a pair of sockets: the link that needs no permission over there. */
 
 import { guardScript } from "./guard.ts";
-import { linkTransport, NONCE_BYTES, stageZeroUrl } from "./link.ts";
+import { linkTransport, stageZeroUrl } from "./link.ts";
 import type { RawLink } from "./link.ts";
-import { Control, denoCommand, ifThere, keepAlive, makeNonce, sendAgent } from "./process.ts";
+import { Control, denoCommand, ifThere, keepAlive, makeNonce, sendAgent, showsProof } from "./process.ts";
 import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "./process.ts";
 
 /** Starts a process with such a descriptor. */
@@ -32,13 +32,9 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
   child.on("error", (error) => started.reject(error));
   await started.promise;
   const connected = (async () => {
-    const proof = new Uint8Array(NONCE_BYTES);
-    for (let got = 0; got < NONCE_BYTES;) {
-      const count = await link.read(proof.subarray(got));
-      if (count === null) throw new Deno.errors.UnexpectedEof("The process ended before it connected");
-      got += count;
+    if (!await showsProof(link, nonce)) {
+      throw new Deno.errors.InvalidData("The process ended before it connected, or did not prove itself");
     }
-    if (proof.toHex() !== nonce) throw new Deno.errors.InvalidData("The process did not prove itself");
     await sendAgent(link, options);
     return linkTransport(link);
   })();

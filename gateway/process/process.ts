@@ -79,6 +79,17 @@ export function makeNonce(): string {
   return crypto.getRandomValues(new Uint8Array(NONCE_BYTES)).toHex();
 }
 
+/** Whether what connects shows the proof that the process was given. Rejects when reading fails. */
+export async function showsProof(link: RawLink, nonce: string): Promise<boolean> {
+  const proof = new Uint8Array(NONCE_BYTES);
+  for (let got = 0; got < NONCE_BYTES;) {
+    const count = await link.read(proof.subarray(got));
+    if (count === null) return false;
+    got += count;
+  }
+  return proof.toHex() === nonce;
+}
+
 /** Sends a process its agent and the greeting, in one flight. */
 export async function sendAgent(link: RawLink, options: SpawnOptions): Promise<void> {
   const { agent, hello } = options;

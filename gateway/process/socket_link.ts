@@ -1,9 +1,9 @@
 /** Starts a process that connects to a Unix socket: the fast kind of link. */
 
 import { guardScript } from "./guard.ts";
-import { connectGrant, linkTransport, NONCE_BYTES, stageZeroUrl } from "./link.ts";
+import { connectGrant, linkTransport, stageZeroUrl } from "./link.ts";
 import type { ConnectGrant } from "./link.ts";
-import { Control, denoCommand, ifThere, keepAlive, makeNonce, sendAgent } from "./process.ts";
+import { Control, denoCommand, ifThere, keepAlive, makeNonce, sendAgent, showsProof } from "./process.ts";
 import type { Ref, SpawnedProcess, SpawnOptions } from "./process.ts";
 
 /** The longest path a Unix socket can have is 108 bytes, less on some systems. */
@@ -129,18 +129,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
 async function accept(listener: Deno.UnixListener, nonce: string): Promise<Deno.UnixConn> {
   while (true) {
     const connection = await listener.accept();
-    const proof = new Uint8Array(NONCE_BYTES);
-    let got = 0;
-    try {
-      while (got < NONCE_BYTES) {
-        const count = await connection.read(proof.subarray(got));
-        if (count === null) break;
-        got += count;
-      }
-    } catch {
-      got = 0;
-    }
-    if (got === NONCE_BYTES && proof.toHex() === nonce) return connection;
+    if (await showsProof(connection, nonce).catch(() => false)) return connection;
     connection.close();
   }
 }

@@ -1,7 +1,7 @@
 /** Starts that fail: the error says why, and nothing is left. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
-import { ConnectError, type GatewayOptions, Group } from "../../mod.ts";
+import { ConnectError, GatewayClosedError, type GatewayOptions, Group } from "../../mod.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { forPopen, type Setting } from "./kinds.ts";
 
@@ -155,4 +155,15 @@ forPopen("Group.create() is all or nothing", async () => {
     ConnectError,
   ) as ConnectError;
   assertEquals(error.kind, "exit");
+});
+
+forPopen("keepalive notices a far side that has stopped, and ends the gateway", async ({ open }) => {
+  const gateway = await open("keepalive=50");
+  const { pid } = await gateway.remoteInfo();
+  const channel = gateway.remoteExec("await channel.receive()");
+  Deno.kill(pid, "SIGSTOP");
+  const error = await assertRejects(() => channel.receive(), GatewayClosedError);
+  assert(/no sign of life/.test(error.message), error.message);
+  const exit = await gateway.closed;
+  assert(exit.forced, "a stopped process does not end by itself");
 });

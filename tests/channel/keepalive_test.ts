@@ -19,19 +19,17 @@ test("Keepalive asks three times and then gives up", async () => {
 test("Keepalive goes on while something comes", async () => {
   let pings = 0;
   let died = false;
-  await new Promise<void>((resolve) => {
-    const keepalive: Keepalive = new Keepalive({
-      interval: 2,
-      ping: () => {
-        keepalive.alive();
-        if (++pings === 10) {
-          keepalive.stop();
-          resolve();
-        }
-      },
-      dead: () => died = true,
-    });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const keepalive: Keepalive = new Keepalive({
+    interval: 2,
+    ping: () => {
+      keepalive.alive();
+      if (++pings === 10) resolve();
+    },
+    dead: () => died = true,
   });
+  await promise;
+  keepalive.stop();
   assertEquals(died, false);
 });
 

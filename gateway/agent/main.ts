@@ -24,7 +24,8 @@ export async function serve(link: RawLink, start: AgentStart): Promise<void> {
   const greeting = new HelloReader();
   while (true) {
     const buffer = new Uint8Array(64 * 1024);
-    const count = await transport.read(buffer);
+    // A starter that has gone meanwhile is nothing to complain about.
+    const count = await transport.read(buffer).catch(() => null);
     if (count === null) return Deno.exit(0);
     const hello = greeting.push(buffer.subarray(0, count));
     if (hello === undefined) continue;

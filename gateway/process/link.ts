@@ -96,7 +96,8 @@ export function stageZeroUrl(zero: StageZero): string {
     );
 }
 
-const SOCKET_LINK = `const l=await Deno.connect({transport:"unix",path:Z.path});
+const SOCKET_LINK =
+  `const l=await Deno.connect({transport:"unix",path:Z.path}).catch(e=>{if(e instanceof Deno.errors.NotCapable)throw e;Deno.exit(0)});
 for(const p of Z.revoke)Deno.permissions.revokeSync(p);`;
 
 /** Descriptor 3 is one end of a pair of sockets. It flows a chunk at a time, so that the kernel holds what nobody wants yet. */
@@ -109,8 +110,8 @@ write:b=>new Promise((r,j)=>s.write(b,x=>x?j(x):r(b.length))),close:()=>s.destro
 
 const STAGE_ZERO = `
 const w=async b=>{for(let o=0;o<b.length;)o+=await l.write(b.subarray(o))};
-const r=async n=>{const b=new Uint8Array(n);for(let o=0;o<n;){const c=await l.read(b.subarray(o));if(c===null)Deno.exit(0);o+=c}return b};
-await w(Uint8Array.fromHex(Z.nonce));
+const r=async n=>{const b=new Uint8Array(n);for(let o=0;o<n;){const c=await l.read(b.subarray(o)).catch(()=>null);if(c===null)Deno.exit(0);o+=c}return b};
+await w(Uint8Array.fromHex(Z.nonce)).catch(()=>Deno.exit(0));
 const W=Z.worker?new Worker(U,{type:"module"}):undefined;
 const n=new DataView((await r(4)).buffer).getUint32(0);
 const t=await r(n),c=new TextDecoder().decode(t);W?.postMessage(c);new Function(c)().startAgent(l,{script:t,spare:W,folder:Z.path.slice(0,-2)})`;

@@ -14,6 +14,7 @@ import { Output } from "./output.ts";
 import type { StderrMode } from "./output.ts";
 import type { ProcessEnd, SpawnedProcess } from "./process/process.ts";
 import { spawnPopen } from "./transport/popen.ts";
+import { startWorker } from "./transport/worker.ts";
 
 /** How a gateway is made. */
 export interface GatewayOptions {
@@ -68,19 +69,13 @@ export function checkOptions(options: GatewayOptions): void {
  * @throws {ConnectError} with the step that failed
  */
 export async function connect(spec: XSpec, id: string, options: GatewayOptions): Promise<Connection> {
-  if (spec.type !== "popen" || spec.via !== undefined) {
-    throw new XSpecError(
-      `Cannot make a gateway "${id}": this version starts popen gateways only`,
-      String(spec),
-      spec.via === undefined ? spec.type : "via",
-    );
-  }
   const timeout = options.connectTimeout ?? CONNECT_TIMEOUT_MS;
   const started = performance.now();
   let child: SpawnedProcess;
   try {
-    child = await spawnPopen(spec, id, encodeHello);
+    child = await start(spec, id);
   } catch (error) {
+    if (error instanceof XSpecError) throw error;
     throw spawnError(spec, id, error as Error);
   }
   const output = new Output(options.stderr ?? "inherit", id, child.output!);
@@ -148,13 +143,26 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
   }
 }
 
+/** Starts what the spec says. */
+async function start(spec: XSpec, id: string): Promise<SpawnedProcess> {
+  if (spec.type === "popen" && spec.via === undefined) return await spawnPopen(spec, id, encodeHello);
+  if (spec.type === "worker" && spec.via === undefined) return startWorker(spec, id);
+  throw new XSpecError(
+    `Cannot make a gateway "${id}": this version starts popen and worker gateways only`,
+    String(spec),
+    spec.via === undefined ? spec.type : "via",
+  );
+}
+
 /** Nothing was started at all: this program may not, or what starting takes is not there. */
 function spawnError(spec: XSpec, id: string, error: Error): ConnectError {
   const forbidden = error instanceof Deno.errors.NotCapable;
-  const hint = forbidden
-    ? ": a program that makes gateways needs --allow-run, --allow-read, --allow-write and --allow-net, " +
-      "or --allow-run and --allow-env"
-    : "";
+  const hint = !forbidden
+    ? ""
+    : spec.type === "worker"
+    ? ": a worker gateway may not do more than its program"
+    : ": a program that makes gateways needs --allow-run, --allow-read, --allow-write and --allow-net, " +
+      "or --allow-run and --allow-env";
   return new ConnectError(
     forbidden || error instanceof Deno.errors.NotFound ? "no-deno" : "exit",
     `Cannot start gateway "${id}" (${spec}): ${error.message}${hint}`,

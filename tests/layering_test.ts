@@ -43,7 +43,15 @@ function pathOf(specifier: string): string {
 
 /** The layer of a file: the folder, or the file itself at the top. `gateway/process` and `gateway/agent` are their own. */
 function layerOf(path: string): string {
-  const layers = ["channel", "xspec", "rsync", "gateway/process", "gateway/agent", "gateway"];
+  const layers = [
+    "channel",
+    "xspec",
+    "rsync",
+    "gateway/process",
+    "gateway/agent",
+    "gateway/inside",
+    "gateway",
+  ];
   return layers.find((layer) => path.startsWith(`${layer}/`)) ?? path;
 }
 
@@ -54,7 +62,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "rsync": ["channel"],
   "gateway/process": ["channel", "xspec"],
   "gateway/agent": ["channel", "xspec", "gateway/process"],
-  "gateway": ["channel", "xspec", "gateway/process"],
+  "gateway/inside": ["channel", "xspec", "gateway/process", "gateway/agent"],
+  "gateway": ["channel", "xspec", "gateway/process", "gateway/inside"],
   "agent.ts": ["gateway/agent", "gateway/process"],
 };
 

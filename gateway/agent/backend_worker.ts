@@ -31,8 +31,36 @@ export interface WorkerBackendOptions {
   name: string;
   permissions: Permissions;
   cwd: string;
-  /** The agent's own text. */
-  script: string;
+  /** Makes the Workers. */
+  workers: WorkerMaker;
+}
+
+/** Where Workers come from. */
+export interface WorkerMaker {
+  /** Makes a Worker that runs the agent's text, with the gateway's permissions or with narrower ones. */
+  make(narrower?: Permissions): Worker;
+  /** Is told of each Worker that has ended, or was ended. */
+  gone?(worker: Worker): void;
+  /** What a Worker is told first, besides its name and its ids. */
+  readonly start?: Partial<WorkerStart>;
+  /** Takes a word to whoever reads what the gateway prints. */
+  report(text: string): void;
+}
+
+/** Makes the Workers of an agent in a process of its own: they hold what it holds. */
+export function agentWorkers(script: Uint8Array, held: Permissions): WorkerMaker {
+  const text = new TextDecoder().decode(script);
+  return {
+    make(narrower): Worker {
+      const deno = narrower === undefined
+        ? {}
+        : { deno: { permissions: workerPermissions(narrower, [], held) } };
+      const worker = new Worker(WORKER_URL, { type: "module", ...deno } as WorkerOptions);
+      worker.postMessage(text);
+      return worker;
+    },
+    report: (text) => void Deno.stderr.writeSync(new TextEncoder().encode(text)),
+  };
 }
 
 /** Executions in Workers. */
@@ -77,21 +105,22 @@ export class WorkerBackend implements Backend {
   /** Ends the spare Worker. */
   close(): void {
     this.#closed = true;
-    this.#spare?.terminate();
+    if (this.#spare !== undefined) this.#end(this.#spare);
   }
 
-  #create(permissions?: Permissions): Worker {
-    const deno = permissions === undefined
-      ? {}
-      : { deno: { permissions: workerPermissions(permissions, [], this.#options.permissions) } };
-    const worker = new Worker(WORKER_URL, { type: "module", ...deno } as WorkerOptions);
-    worker.postMessage(this.#options.script);
-    return this.#greet(worker);
+  #create(narrower?: Permissions): Worker {
+    return this.#greet(this.#options.workers.make(narrower));
   }
 
   #greet(worker: Worker): Worker {
-    worker.postMessage({ name: this.#options.name, firstId: this.#nextId() } satisfies WorkerStart);
+    const { name, workers } = this.#options;
+    worker.postMessage({ name, firstId: this.#nextId(), ...workers.start } satisfies WorkerStart);
     return worker;
+  }
+
+  #end(worker: Worker): void {
+    worker.terminate();
+    this.#options.workers.gone?.(worker);
   }
 
   #run(worker: Worker, events: ExecutionEvents): Execution {
@@ -99,13 +128,14 @@ export class WorkerBackend implements Backend {
     const gone = (): void => {
       if (state === "runaway") this.#runaway--;
       state = "gone";
-      worker.terminate();
+      this.#end(worker);
     };
     worker.onmessage = ({ data }: MessageEvent) => {
       if (data instanceof Uint8Array) {
         if (state === "running") events.bytes(data);
         return;
       }
+      if (data !== WorkerSays.GONE && data !== WorkerSays.DYING) return;
       const before = state;
       gone();
       if (data === WorkerSays.GONE && before === "running") {
@@ -144,6 +174,6 @@ export class WorkerBackend implements Backend {
     const text =
       `execnet: an execution on gateway "${this.#options.name}" never yields and cannot be stopped; ` +
       "it burns a core until the gateway ends (execmodel=process has no such executions)\n";
-    Deno.stderr.writeSync(new TextEncoder().encode(text));
+    this.#options.workers.report(text);
   }
 }

@@ -2,21 +2,20 @@
 
 import { encodeHello, HelloReader } from "../../channel/handshake.ts";
 import type { Facts } from "../../channel/handshake.ts";
-import { ProtocolError } from "../../channel/errors.ts";
 import { PROTOCOL_VERSION } from "../../channel/frame.ts";
 import type { Transport } from "../../channel/transport.ts";
-import { permissionFlags } from "../../xspec/mod.ts";
 import { linkTransport } from "../process/link.ts";
 import type { AgentConfig, AgentStart } from "../process/config.ts";
 import type { RawLink } from "../process/link.ts";
 import { after } from "./after.ts";
 import { ProcessBackend } from "./backend_process.ts";
-import { WorkerBackend } from "./backend_worker.ts";
+import { agentWorkers, WorkerBackend } from "./backend_worker.ts";
+import { answers, describe } from "./facts.ts";
 import { Host, rehearse } from "./host.ts";
 import { Router } from "./router.ts";
-import { mapStack } from "./run.ts";
-import type { RouterCounts } from "./router.ts";
-import { catchInMicrotasks, catchUncaught, REHEARSE_AFTER_MS } from "./worker_entry.ts";
+import { serveShared } from "./shared.ts";
+import { catchInMicrotasks, catchUncaught } from "./uncaught.ts";
+import { REHEARSE_AFTER_MS } from "./worker_entry.ts";
 
 /** Serves on a link until it ends; then the process ends. */
 export async function serve(link: RawLink, start: AgentStart): Promise<void> {
@@ -64,47 +63,10 @@ function serveGateway(
   first: Uint8Array,
   { script, spare, folder }: AgentStart,
 ): void {
-  const { name, permissions, cwd } = config;
-  const started = performance.now();
-  const answer = (kind: string, counts: RouterCounts): unknown =>
-    kind === "info" ? describe(config) : {
-      ...counts,
-      execmodel: config.execmodel,
-      rss: Deno.memoryUsage().rss,
-      uptime: performance.now() - started,
-    };
-  if (config.execmodel === "main") {
-    const host: Host = new Host(transport, {
-      name,
-      firstId: 2,
-      shared: true,
-      first,
-      keepalive: config.keepalive,
-      handlers: {
-        terminate: () => Deno.exit(0),
-        kill: (channel, reason) => host.abandon(channel, reason),
-        request: (kind) =>
-          answer(kind, {
-            numExecuting: host.executing,
-            numQueued: 0,
-            numChannels: host.session.channelCount,
-            numRunaway: 0,
-          }),
-      },
-    });
-    catchUncaught((error) => {
-      const text = error instanceof Error ? mapStack(error.stack ?? error.message) : String(error);
-      console.error(`execnet: an error that nobody caught: ${text}`);
-      return true;
-    });
-    void host.session.ended.then((reason) => {
-      if (reason instanceof ProtocolError) console.error(`execnet: ${reason.message}`);
-      Deno.exit(reason === undefined ? 0 : 1);
-    });
-    return;
-  }
+  const { name, permissions, cwd, keepalive } = config;
+  if (config.execmodel === "main") return serveShared(transport, config, first, (code) => Deno.exit(code));
   const backend = config.execmodel === "worker"
-    ? new WorkerBackend({ name, permissions, cwd, script: new TextDecoder().decode(script) }, spare)
+    ? new WorkerBackend({ name, permissions, cwd, workers: agentWorkers(script, permissions) }, spare)
     : new ProcessBackend({
       name,
       spawn: {
@@ -119,28 +81,6 @@ function serveGateway(
         agent: script,
       },
     });
-  new Router({ transport, first, backend, answer, keepalive: config.keepalive, ended: () => Deno.exit(0) });
+  new Router({ transport, first, backend, answer: answers(config), keepalive, ended: () => Deno.exit(0) });
   backend.warm();
-}
-
-/** What an agent says of itself. */
-function describe(config: AgentConfig): Facts {
-  const facts: Facts = {
-    pid: Deno.pid,
-    cwd: isGranted({ name: "read", path: config.cwd }) ? Deno.cwd() : config.cwd,
-    os: Deno.build.os,
-    arch: Deno.build.arch,
-    deno: Deno.version.deno,
-    v8: Deno.version.v8,
-    typescript: Deno.version.typescript,
-    permissions: permissionFlags(config.permissions, Object.keys(config.env ?? {}))
-      .filter((flag) => /^--(allow|deny)-/.test(flag)).map((flag) => flag.slice(2)),
-  };
-  if (isGranted({ name: "sys", kind: "hostname" })) facts.hostname = Deno.hostname();
-  return facts;
-}
-
-/** Asking is cheap; trying and failing is not. */
-function isGranted(permission: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(permission).state === "granted";
 }

@@ -1,8 +1,15 @@
 /** What runs in a Worker of the agent: one execution, behind a port. */
 
+import { encodeHello } from "../../channel/handshake.ts";
+import { EMPTY } from "../../channel/frame.ts";
 import type { Transport } from "../../channel/transport.ts";
+import type { AgentConfig } from "../process/config.ts";
 import { after } from "./after.ts";
+import { describe } from "./facts.ts";
 import { Host, rehearse } from "./host.ts";
+import { redirectPrinting } from "./printing.ts";
+import { serveShared } from "./shared.ts";
+import { catchUncaught } from "./uncaught.ts";
 
 /** What a Worker is told first. */
 export interface WorkerStart {
@@ -10,6 +17,10 @@ export interface WorkerStart {
   name: string;
   /** The first id for channels that are made in it. */
   firstId: number;
+  /** It is a Worker inside of the caller's own process: what it prints goes to its owner, as text. */
+  inside?: boolean;
+  /** It is a whole gateway of `execmodel=main`. */
+  gateway?: AgentConfig;
 }
 
 /** An execution that waits already must not wait for a rehearsal. */
@@ -21,7 +32,14 @@ export const WorkerSays = {
   GONE: 1,
   /** It ends because it was told to. */
   DYING: 2,
+  /** It is there: the first words of a Worker inside of the caller's process. */
+  READY: 4,
 } as const;
+
+/** The last words of a whole gateway that ends itself: the code of its `Deno.exit`. */
+export interface ExitWords {
+  exitCode: number;
+}
 
 /** What a Worker is told besides frames: to end. */
 export const DIE = 3;
@@ -44,15 +62,30 @@ export function startWorker(start: WorkerStart): void {
     event.stopImmediatePropagation();
     const { data } = event;
     if (receive !== undefined && data instanceof Uint8Array) return receive(data);
-    if (data === DIE) {
-      post(WorkerSays.DYING);
-      close();
-      return;
-    }
+    if (data === DIE) die();
   });
-  const { name, firstId } = start;
-  const host = new Host(portTransport((push) => receive = push, post), { name, firstId, shared: false });
+  const die = (): void => {
+    post(WorkerSays.DYING);
+    close();
+  };
   scope.addEventListener("unload", () => post(WorkerSays.GONE));
+  const { name, firstId, inside, gateway } = start;
+  if (inside) {
+    redirectPrinting(post);
+    post(WorkerSays.READY);
+  }
+  const transport = portTransport((push) => receive = push, post);
+  if (gateway !== undefined) {
+    const { exit } = Deno;
+    Deno.exit = (code): never => {
+      post({ exitCode: Number(code ?? 0) } satisfies ExitWords);
+      return exit(code);
+    };
+    void transport.write(encodeHello(describe(gateway)), true);
+    serveShared(transport, gateway, EMPTY, die);
+    return;
+  }
+  const host = new Host(transport, { name, firstId, shared: false });
   Object.assign(scope, {
     close: () => {
       post(WorkerSays.GONE);
@@ -70,29 +103,6 @@ export function startWorker(start: WorkerStart): void {
     post(nothing, [nothing.buffer]);
   });
   catchUncaught((error) => host.failExecution(error));
-}
-
-/** Gives errors that nobody catches to `take`; where that has no use for them they end the isolate as usual. */
-export function catchUncaught(take: (error: unknown) => boolean): void {
-  addEventListener("error", (event) => {
-    if (take(event.error)) event.preventDefault();
-  });
-  addEventListener("unhandledrejection", (event) => {
-    if (take(event.reason)) event.preventDefault();
-  });
-}
-
-/** The same for callbacks of `queueMicrotask`, whose errors end a process without an event. */
-export function catchInMicrotasks(take: (error: unknown) => boolean): void {
-  const queue = globalThis.queueMicrotask;
-  globalThis.queueMicrotask = (callback) =>
-    queue(() => {
-      try {
-        callback();
-      } catch (error) {
-        if (!take(error)) throw error;
-      }
-    });
 }
 
 /** A transport of messages; buffers are given away, not copied, where that is possible. */

@@ -146,7 +146,7 @@ forEachKind("running out of memory ends the gateway where executions share a pro
   await channel.send("go");
   const error = await limited("the end", assertRejects(() => channel.waitClose()), 20_000);
   assert(error instanceof GatewayClosedError || error instanceof RemoteError, String(error));
-}, { models: ["worker", "main"], limit: 30_000 });
+}, { ownProcess: true, models: ["worker", "main"], limit: 30_000 });
 
 /** Each way to end an execution from here, with the name that its error gets. */
 const FORCES: readonly [

@@ -108,7 +108,7 @@ forEachKind("four gateways at once each answer", async ({ open }) => {
     gateways.map((gateway) => gateway.remoteExec("channel.send(Deno.pid)").receive()),
   );
   assertEquals(new Set(pids).size, 4);
-});
+}, { ownProcess: true });
 
 forEachKind("terminate() ends gateways that wait, work and idle, and says how", async ({ open, group }) => {
   const gateways = [await open(), await open(), await open()];

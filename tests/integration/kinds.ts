@@ -15,13 +15,23 @@ export interface Kind {
   readonly model: ExecModel;
   /** Whether the processes are on this machine, so that a test can look at them. */
   readonly local: boolean;
+  /** Whether it has a process of its own; a `worker` gateway shares that of the program. */
+  readonly ownProcess: boolean;
 }
 
 /** All kinds. A new way of connecting gets a line here, and with it every test. */
 export const KINDS: readonly Kind[] = [
-  { name: "popen worker", spec: "popen//execmodel=worker", model: "worker", local: true },
-  { name: "popen main", spec: "popen//execmodel=main", model: "main", local: true },
-  { name: "popen process", spec: "popen//execmodel=process", model: "process", local: true },
+  { name: "popen worker", spec: "popen//execmodel=worker", model: "worker", local: true, ownProcess: true },
+  { name: "popen main", spec: "popen//execmodel=main", model: "main", local: true, ownProcess: true },
+  {
+    name: "popen process",
+    spec: "popen//execmodel=process",
+    model: "process",
+    local: true,
+    ownProcess: true,
+  },
+  { name: "worker", spec: "worker", model: "worker", local: false, ownProcess: false },
+  { name: "worker main", spec: "worker//execmodel=main", model: "main", local: false, ownProcess: false },
 ];
 
 /** Models in which an execution has an isolate of its own and can be ended. */
@@ -63,6 +73,10 @@ export interface TestOptions {
   models?: readonly ExecModel[];
   /** Only for kinds whose processes are on this machine. */
   local?: boolean;
+  /** Only for kinds with a process of their own. */
+  ownProcess?: boolean;
+  /** Only for kinds that share the program's process. */
+  inside?: boolean;
 }
 
 const LIMIT_MS = 20_000;
@@ -77,6 +91,8 @@ export function forEachKind(
   for (const kind of KINDS) {
     if (options.models !== undefined && !options.models.includes(kind.model)) continue;
     if (options.local && !kind.local) continue;
+    if (options.ownProcess && !kind.ownProcess) continue;
+    if (options.inside && kind.ownProcess) continue;
     register(`${name} [${kind.name}]`, kind, fn, options);
   }
 }

@@ -49,7 +49,7 @@ for (const [name, keys, source] of WAYS) {
     await gateway.join();
     await output.ended;
     assertEquals(output.text, "printed\n");
-  });
+  }, { ownProcess: /node:|process/.test(name) });
 }
 
 forEachKind("printing a lot disturbs no items that are sent meanwhile", async ({ open }) => {
@@ -121,7 +121,7 @@ forEachKind("a piped stderr that nobody reads stalls nothing but the printing", 
   await gateway.join();
   await output.ended;
   assertEquals(output.text.length, 1_000_000);
-});
+}, { ownProcess: true });
 
 forEachKind("a piped stderr that is cancelled drops the rest", async ({ open }) => {
   const gateway = await open("", { stderr: "piped" });

@@ -2,46 +2,11 @@
 
 import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
 import { descendants, gone, groupMembers } from "../helpers/leaks.ts";
-import { limited, TextTap } from "../helpers/wait.ts";
 import { forEachKind, forPopen } from "./kinds.ts";
+import { end, start } from "./program.ts";
+import type { Program } from "./program.ts";
 
-const PROGRAMS = new URL("./programs/", import.meta.url);
 const GONE_MS = 1_500;
-
-interface Program {
-  process: Deno.ChildProcess;
-  stdout: TextTap;
-  stderr: TextTap;
-}
-
-function start(name: string, args: string[], permissions: string[] = ["-A"]): Program {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--quiet",
-      "--no-check",
-      "--no-prompt",
-      ...permissions,
-      new URL(name, PROGRAMS).pathname,
-      ...args,
-    ],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    env: { NO_COLOR: "1" },
-  }).spawn();
-  return { process, stdout: new TextTap(process.stdout), stderr: new TextTap(process.stderr) };
-}
-
-async function end(program: Program, ms = 15_000): Promise<Deno.CommandStatus> {
-  const status = await limited("the end of the program", program.process.status, ms).catch(async (error) => {
-    program.process.kill("SIGKILL");
-    await program.process.status;
-    throw error;
-  });
-  await Promise.all([program.stdout.ended, program.stderr.ended]);
-  return status;
-}
 
 /** The far side of a program: all processes that it has started, with their groups. */
 function farSide(program: Program): number[] {

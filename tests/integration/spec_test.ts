@@ -22,7 +22,7 @@ forEachKind("env:NAME is set, and exactly it may be read", async ({ open }) => {
     channel.send(["FIRST", "SECOND", "EMPTY", "HOME", "THIRD"].map(read));
   `);
   assertEquals(await channel.receive(), ["one=1", " two 'words\" $HOME ", "", "NotCapable", "NotCapable"]);
-});
+}, { ownProcess: true });
 
 forEachKind("env:NAME is seen by child processes", async ({ open }) => {
   const channel = (await open("env:MINE=yes//allow-run=sh")).remoteExec(`
@@ -30,7 +30,7 @@ forEachKind("env:NAME is seen by child processes", async ({ open }) => {
     channel.send(new TextDecoder().decode(stdout));
   `);
   assertEquals(await channel.receive(), "yes\n");
-});
+}, { ownProcess: true });
 
 forEachKind(
   "a gateway starts in the working directory that the program has at that time",
@@ -98,7 +98,7 @@ forEachKind("memory limits the heap", async ({ open }) => {
   await channel.send("go");
   const error = await assertRejects(() => channel.receive());
   assert(error instanceof RemoteError || error instanceof GatewayClosedError, String(error));
-}, { limit: 30_000 });
+}, { ownProcess: true, limit: 30_000 });
 
 forEachKind("without memory the same code has room", async ({ open }) => {
   const channel = (await open()).remoteExec(`
@@ -107,7 +107,7 @@ forEachKind("without memory the same code has room", async ({ open }) => {
     channel.send(hoard.length);
   `);
   assertEquals(await channel.receive(), 20_000);
-}, { limit: 30_000 });
+}, { ownProcess: true, limit: 30_000 });
 
 forEachKind("deno may be a path, with spaces and further words", async ({ open }) => {
   await withFolder(async (folder) => {

@@ -1,0 +1,120 @@
+/** The Workers of a gateway inside of its caller's process. */
+
+import { WorkerSays } from "../agent/worker_entry.ts";
+import type { ExitWords } from "../agent/worker_entry.ts";
+import type { WorkerMaker } from "../agent/backend_worker.ts";
+import { WORKER_URL } from "../process/link.ts";
+import type { Ref } from "../process/process.ts";
+import { workerPermissions } from "../../xspec/mod.ts";
+import type { Permissions } from "../../xspec/mod.ts";
+
+/**
+ * Keeps a Worker from keeping the program alive, or takes that back. Deno has a method for it under a symbol without a
+ * name, for `node:worker_threads`; where a later version has not, a Worker keeps the program alive until it ends.
+ */
+const REF: symbol | undefined = Object.getOwnPropertySymbols(Worker.prototype)
+  .find((symbol) =>
+    !symbol.description &&
+    typeof (Worker.prototype as unknown as Record<symbol, unknown>)[symbol] === "function"
+  );
+
+function setRef(worker: Worker, held: boolean): void {
+  if (REF !== undefined) (worker as unknown as Record<symbol, (held: boolean) => void>)[REF]!(held);
+}
+
+function isExitWords(data: unknown): data is ExitWords {
+  return typeof (data as ExitWords | null)?.exitCode === "number";
+}
+
+/** Makes Workers and keeps count of those that live. */
+export class InsideWorkers implements WorkerMaker, Ref {
+  /** What each Worker is told. */
+  readonly start = { inside: true } as const;
+  /** The exit code of a whole gateway that has ended itself. */
+  exitCode = 0;
+  readonly #script: string;
+  readonly #permissions: Permissions;
+  readonly #print: (text: string) => void;
+  readonly #living = new Set<Worker>();
+  readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  #held = true;
+  #emptied: (() => void) | undefined;
+
+  /** Makes none yet. `print` takes what they print. */
+  constructor(script: Uint8Array, permissions: Permissions, print: (text: string) => void) {
+    this.#script = new TextDecoder().decode(script);
+    this.#permissions = permissions;
+    this.#print = print;
+  }
+
+  /** Resolves when one of them has said that it is there; rejects when it fails before. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** How many live. */
+  get living(): number {
+    return this.#living.size;
+  }
+
+  /** Makes a Worker. Throws what Deno says when it may not hold these permissions. */
+  make(narrower: Permissions = this.#permissions): Worker {
+    const permissions = workerPermissions(narrower);
+    // Asking for what it has anyway would take a flag of the whole program.
+    const deno = permissions === "inherit" ? {} : { deno: { permissions } };
+    const worker = new Worker(WORKER_URL, { type: "module", ...deno } as WorkerOptions);
+    this.#living.add(worker);
+    if (!this.#held) setRef(worker, false);
+    worker.addEventListener("message", ({ data }: MessageEvent) => {
+      if (typeof data === "string") this.#print(data);
+      else if (data === WorkerSays.READY) this.#ready.resolve();
+      else if (isExitWords(data)) this.exitCode = data.exitCode;
+      else if (data === WorkerSays.GONE || data === WorkerSays.DYING) this.gone(worker);
+    });
+    worker.addEventListener("error", (event) => {
+      // The owner hears of it, too; here it must not become an error of the whole program.
+      event.preventDefault();
+      this.#ready.reject(new Error(event.message));
+      this.gone(worker);
+    });
+    worker.postMessage(this.#script);
+    return worker;
+  }
+
+  /** Forgets a Worker that has ended. */
+  gone(worker: Worker): void {
+    if (this.#living.delete(worker) && this.#living.size === 0) this.#emptied?.();
+  }
+
+  /** Takes a word of the gateway itself. */
+  report(text: string): void {
+    this.#print(text);
+  }
+
+  /** Resolves when none lives. */
+  empty(): Promise<void> {
+    return this.#living.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#emptied = resolve);
+  }
+
+  /** Ends all that live. One that never yields goes on all the same, but no longer keeps the program alive. */
+  terminate(): void {
+    this.unref();
+    for (const worker of this.#living) worker.terminate();
+  }
+
+  /** They keep the program alive. */
+  ref(): void {
+    this.#setHeld(true);
+  }
+
+  /** They do not keep the program alive. */
+  unref(): void {
+    this.#setHeld(false);
+  }
+
+  #setHeld(held: boolean): void {
+    if (held === this.#held) return;
+    this.#held = held;
+    for (const worker of this.#living) setRef(worker, held);
+  }
+}

@@ -1,0 +1,43 @@
+/** Programs of their own, with gateways of their own. */
+
+import { limited, TextTap } from "../helpers/wait.ts";
+
+const PROGRAMS = new URL("./programs/", import.meta.url);
+
+/** A program that runs. */
+export interface Program {
+  process: Deno.ChildProcess;
+  stdout: TextTap;
+  stderr: TextTap;
+}
+
+/** Starts one of the programs of `programs/`. */
+export function start(name: string, args: string[], permissions: string[] = ["-A"]): Program {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--no-check",
+      "--no-prompt",
+      ...permissions,
+      new URL(name, PROGRAMS).pathname,
+      ...args,
+    ],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+  }).spawn();
+  return { process, stdout: new TextTap(process.stdout), stderr: new TextTap(process.stderr) };
+}
+
+/** Waits for its end, for so long and no longer. */
+export async function end(program: Program, ms = 15_000): Promise<Deno.CommandStatus> {
+  const status = await limited("the end of the program", program.process.status, ms).catch(async (error) => {
+    program.process.kill("SIGKILL");
+    await program.process.status;
+    throw error;
+  });
+  await Promise.all([program.stdout.ended, program.stderr.ended]);
+  return status;
+}

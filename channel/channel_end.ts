@@ -58,6 +58,10 @@ export class ChannelEnd {
   root: number | undefined;
   /** Frames that announce other channels and wait until this one is known. */
   readonly heldOpens: Uint8Array[] = [];
+  /** The frame that tells the far side of this end, while that has not been sent. */
+  announcement: Uint8Array | undefined;
+  /** Rewrites the stacks of remote errors to the lines that the author of the code knows. */
+  readStack: ((stack: string) => string) | undefined;
   /** Whether the far side has closed it, so that nothing is behind it any more. */
   peerClosed = false;
   /** Called with each change that a callback loop waits for. */
@@ -112,18 +116,22 @@ export class ChannelEnd {
 
   /** Sends an item; resolves when it is within the window. Rejects with DumpError or ChannelClosedError. */
   send(item: unknown, signal?: AbortSignal): Promise<void> {
-    if (this.#sendEnded) return Promise.reject(this.#closedError());
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    const raw = item instanceof Uint8Array && item.length > PACK_BYTES &&
-      Object.getPrototypeOf(item) === Uint8Array.prototype;
-    let bytes: Uint8Array;
     try {
-      bytes = raw ? item : this.#host.encode(item, this);
+      return this.post(item, signal);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** The same, but what is wrong at once is thrown at once. */
+  post(item: unknown, signal?: AbortSignal): Promise<void> {
+    if (this.#sendEnded) throw this.#closedError();
+    signal?.throwIfAborted();
+    const raw = item instanceof Uint8Array && item.length > PACK_BYTES &&
+      Object.getPrototypeOf(item) === Uint8Array.prototype;
+    const bytes = raw ? item : this.#host.encode(item, this);
     // A getter in the item may have closed the channel.
-    if (this.#sendEnded) return Promise.reject(this.#closedError());
+    if (this.#sendEnded) throw this.#closedError();
     const small = bytes.length <= PACK_BYTES;
     if (small && this.#pending.length === 0 && this.#sendWindow.open) {
       this.#sendWindow.spend(this.outbox.appendItem(bytes));

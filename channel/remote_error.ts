@@ -78,16 +78,20 @@ function cut(text: string): string {
   return text.length <= MAX_TEXT_CHARS ? text : `${text.slice(0, MAX_TEXT_CHARS)}…`;
 }
 
-/** Reads what claims to be {@linkcode ErrorData}; what does not fit is left out. */
-export function readErrorData(value: unknown, depth = 0): ErrorData {
+/**
+ * Reads what claims to be {@linkcode ErrorData}; what does not fit is left out.
+ *
+ * @param readStack rewrites the stack, e.g. to the caller's own files
+ */
+export function readErrorData(value: unknown, readStack?: (stack: string) => string, depth = 0): ErrorData {
   if (typeof value !== "object" || value === null) return { name: "Error", message: String(value ?? "") };
   const { name, message, stack, cause, fields } = value as Record<string, unknown>;
   const data: ErrorData = {
     name: typeof name === "string" ? name : "Error",
     message: typeof message === "string" ? message : "",
   };
-  if (typeof stack === "string") data.stack = stack;
-  if (cause !== undefined && depth < MAX_CAUSES) data.cause = readErrorData(cause, depth + 1);
+  if (typeof stack === "string") data.stack = readStack === undefined ? stack : readStack(stack);
+  if (cause !== undefined && depth < MAX_CAUSES) data.cause = readErrorData(cause, readStack, depth + 1);
   if (typeof fields === "object" && fields !== null) data.fields = { ...fields };
   return data;
 }

@@ -36,6 +36,14 @@ export interface SessionHandlers {
   busy?: (busy: boolean) => void;
 }
 
+/** What an execution begins with. */
+export interface FirstItem {
+  /** The first item on its channel. */
+  item: unknown;
+  /** Rewrites the stacks of the errors of the execution to the lines that its author knows. */
+  readStack?: (stack: string) => string;
+}
+
 /** How a session is made. */
 export interface SessionOptions {
   /** The gateway's id, for messages and errors. */
@@ -174,12 +182,29 @@ export class Session implements ChannelHost, FrameSink {
     return this.facade(this.#channels.openOwn(false));
   }
 
-  /** Asks the far side to execute something; the channel leads to it. */
-  exec(options: unknown): ChannelEnd {
+  /**
+   * Asks the far side to execute something; the channel leads to it, with `first.item` as its first item.
+   *
+   * @throws {DumpError} when that item cannot be sent; nothing has been sent then
+   */
+  exec(options: unknown, first?: FirstItem): ChannelEnd {
     this.#checkOpen();
     const payload = this.#encoder.encode(options);
     const end = this.#channels.openOwn(true);
-    this.control(makeFrame(FrameType.EXEC, end.id, payload));
+    end.announcement = makeFrame(FrameType.EXEC, end.id, payload);
+    if (first === undefined) {
+      this.#announceCarrier(end);
+      return end;
+    }
+    end.readStack = first.readStack;
+    try {
+      end.post(first.item).catch(() => {
+        // The channel's own end says why.
+      });
+    } catch (error) {
+      this.#channels.drop(end);
+      throw error;
+    }
     return end;
   }
 
@@ -190,6 +215,13 @@ export class Session implements ChannelHost, FrameSink {
     if (end.root === end.id) this.control(makeFrame(FrameType.KILL, end.id, payload));
     else this.control(makeFrame(FrameType.CLOSE, end.id, payload));
     end.closedByPeer(new RemoteError(errorData(reason), this.name, { cause: reason }));
+  }
+
+  /** Asks the far side to end the execution behind `end`, which ends here at once with an error of this side. */
+  abandon(end: ChannelEnd, error: unknown): void {
+    if (end.peerClosed) return;
+    this.control(makeFrame(FrameType.KILL, end.id, this.errorPayload(error)));
+    end.closedByPeer(error);
   }
 
   /** Asks the far side for something. */
@@ -302,8 +334,11 @@ export class Session implements ChannelHost, FrameSink {
         this.#channels.known(channel)?.closedWriteByPeer();
         break;
       case FrameType.CLOSE: {
-        const error = end === start ? undefined : this.#remoteError(bytes.subarray(start, end));
-        this.#channels.known(channel)?.closedByPeer(error);
+        const closed = this.#channels.known(channel);
+        const error = end === start
+          ? undefined
+          : this.#remoteError(bytes.subarray(start, end), closed?.readStack);
+        closed?.closedByPeer(error);
         break;
       }
       case FrameType.OPEN:
@@ -372,7 +407,7 @@ export class Session implements ChannelHost, FrameSink {
       this.control(makeFrame(FrameType.CLOSE, id));
       return;
     }
-    this.#channels.openFar(id, via.root);
+    this.#channels.openFar(id, via.root).readStack = via.readStack;
   }
 
   #requested(value: unknown): void {
@@ -401,8 +436,8 @@ export class Session implements ChannelHost, FrameSink {
     }
   }
 
-  #remoteError(bytes: Uint8Array): RemoteError {
-    return new RemoteError(readErrorData(this.#value(bytes)), this.name);
+  #remoteError(bytes: Uint8Array, readStack?: (stack: string) => string): RemoteError {
+    return new RemoteError(readErrorData(this.#value(bytes), readStack), this.name);
   }
 
   // ---- what the ends need ----
@@ -416,6 +451,7 @@ export class Session implements ChannelHost, FrameSink {
     this.#found = NO_ENDS;
     try {
       const bytes = this.#encoder.encode(item);
+      if (end.announcement !== undefined) this.#announceCarrier(end);
       for (const one of this.#found) this.#announce(one, end);
       return bytes;
     } finally {
@@ -488,6 +524,12 @@ export class Session implements ChannelHost, FrameSink {
     return end.id;
   }
 
+  /** Tells the far side of the channel of an execution, right before what is sent on it. */
+  #announceCarrier(end: ChannelEnd): void {
+    this.control(end.announcement!);
+    end.announcement = undefined;
+  }
+
   /** Tells the far side of a channel that it meets for the first time in an item on `carrier`. */
   #announce(end: ChannelEnd, carrier: ChannelEnd): void {
     if (end.root !== undefined || end === carrier) return;
@@ -498,6 +540,7 @@ export class Session implements ChannelHost, FrameSink {
       carrier.heldOpens.push(frame);
       return;
     }
+    end.readStack = carrier.readStack;
     this.#release(end, frame, carrier.root);
   }
 

@@ -1,35 +1,26 @@
 /** A gateway: the local handle of a Deno process that executes what it is sent. */
 
 import type { Channel } from "../channel/channel.ts";
-import type { ChannelEnd } from "../channel/channel_end.ts";
 import { GatewayClosedError } from "../channel/errors.ts";
 import { FrameType, makeFrame } from "../channel/frame.ts";
 import type { Item } from "../channel/item.ts";
 import { Session } from "../channel/session.ts";
-import { checkTimeout, waitFor } from "../channel/wait.ts";
+import { waitFor } from "../channel/wait.ts";
 import type { WaitOptions } from "../channel/wait.ts";
-import { narrow, withEnv } from "../xspec/mod.ts";
-import type { PermissionsInit, XSpec } from "../xspec/mod.ts";
+import type { XSpec } from "../xspec/mod.ts";
 import type { Transport } from "../channel/transport.ts";
 import { OUTPUT_GRACE_MS, within } from "./connect.ts";
 import type { Connection } from "./connect.ts";
 import type { ProcessEnd } from "./process/process.ts";
 import type { Group } from "./group.ts";
-import { dedent } from "./source.ts";
+import { Calls, CallServer } from "./calls.ts";
+import { Executions } from "./executions.ts";
+import type { ExecOptions, Executable, ModuleOptions } from "./executions.ts";
+import type { PoolMember } from "./pool_map.ts";
+import type { AnyFunction, Shipment, Shipping } from "./shipping/shipping.ts";
+import { iterateRemotely } from "./stream.ts";
 import { stop } from "./stop.ts";
 import type { GatewayExit } from "./stop.ts";
-
-/** How an execution runs. */
-export interface ExecOptions {
-  /** Ends the execution: its channel ends at once with a RemoteError named after the signal's reason. */
-  signal?: AbortSignal;
-  /** Milliseconds after which the execution is ended: its channel ends with a RemoteError named `TimeoutError`. */
-  timeout?: number;
-  /** What the execution may do, no more than its gateway; by default the same. Not for `execmodel=main`. */
-  permissions?: PermissionsInit;
-  /** A name for the code, which stacks then show beside `<remote exec>`. */
-  name?: string;
-}
 
 /** What a gateway's process does at the moment. */
 export interface RemoteStatus {
@@ -67,6 +58,8 @@ export interface RemoteInfo {
   typescript: string;
   /** Its host name, with `allow-sys=hostname`. */
   hostname?: string;
+  /** How many processors it may use. */
+  cpus: number;
   /** What executions may do, as spec keys. */
   permissions: string[];
 }
@@ -96,6 +89,9 @@ export class Gateway implements AsyncDisposable {
   readonly #session: Session;
   readonly #connection: Connection;
   readonly #leave: () => void;
+  readonly #shipping: Shipping;
+  readonly #executions: Executions;
+  readonly #calls: Calls;
   readonly #connectionEnded: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   readonly #processEnd: Promise<ProcessEnd>;
   #ended: (ProcessEnd & { stderrTail: string }) | undefined;
@@ -104,7 +100,7 @@ export class Gateway implements AsyncDisposable {
   #stopping: Promise<GatewayExit> | undefined;
 
   /** Made by a group, never by its users. */
-  constructor(id: string, spec: XSpec, group: Group, connection: Connection, leave: () => void) {
+  constructor(id: string, spec: XSpec, group: Group, connection: Connection, { leave, shipping }: GatewayParts) {
     this.id = id;
     this.spec = spec;
     this.group = group;
@@ -129,6 +125,10 @@ export class Gateway implements AsyncDisposable {
       handlers: { busy: (busy) => process.keepAlive(busy) },
       explain: (reason) => this.#explain(reason),
     });
+    this.#shipping = shipping;
+    const cwd = (): string => this.#info.cwd;
+    this.#executions = new Executions({ session: this.#session, spec, shipping, cwd });
+    this.#calls = new Calls(() => this.#service(), this.#usefulServices);
     process.keepAlive(false);
     this.closed = this.#watch();
     this.#session.start(connection.rest);
@@ -140,57 +140,77 @@ export class Gateway implements AsyncDisposable {
   }
 
   /**
-   * Executes TypeScript. Returns at once; the channel leads to the code, which finds its end as the global `channel`.
+   * Executes TypeScript text, or a local module with everything it imports. Returns at once; the channel leads to the
+   * code, which finds its end as the global `channel`.
+   *
+   * - Text: common indentation is removed; top-level `await`, imports and types work.
+   * - A module is bundled with its current content; a function that it exports as default is called with
+   *   `(channel, kwargs)` after the module has run.
    *
    * @throws {GatewayClosedError} when the gateway has ended
    * @throws {TypeError} when there is nothing to execute
    * @throws {RangeError} when the execution is to be allowed more than its gateway, or a timeout is negative
    */
-  remoteExec(source: string, options: ExecOptions = {}): Channel<Item, Item, Gateway> {
-    if (typeof source !== "string") {
-      throw new TypeError(
-        `Cannot execute on gateway "${this.id}": the source must be a string, got ${typeof source}`,
-      );
-    }
-    const { signal, timeout, permissions, name } = options;
-    checkTimeout(timeout);
-    if (permissions !== undefined && this.spec.execmodel === "main") {
-      throw new TypeError(
-        `Cannot execute on gateway "${this.id}" with permissions of its own: execmodel=main runs all in one isolate`,
-      );
-    }
-    if (permissions !== undefined) {
-      const held = withEnv(this.spec.permissions, Object.keys(this.spec.env));
-      narrow(held, permissions, this.#info.cwd);
-    }
-    const end = this.#session.exec({ permissions });
-    const channel = this.#session.facade(end) as Channel<Item, Item, Gateway>;
-    end.send({ source: dedent(source), name }).catch(() => {
-      // The channel's own end says why.
-    });
-    this.#bound(end, signal, timeout);
-    return channel;
+  remoteExec<In = Item, Out = Item>(source: string, options?: ExecOptions): Channel<Out, In, Gateway>;
+  /** Executes a local module; see above. */
+  remoteExec<In = Item, Out = Item>(module: URL, options?: ModuleOptions): Channel<Out, In, Gateway>;
+  /** Executes a local module whose default export gets `kwargs`. */
+  remoteExec<In = Item, Out = Item>(
+    module: URL,
+    kwargs: unknown,
+    options: ExecOptions,
+  ): Channel<Out, In, Gateway>;
+  /**
+   * Executes a function with its channel and `kwargs`. It must be pure: it is sent as text.
+   *
+   * @throws {TypeError} when the function refers to anything that does not exist over there, with its name and place
+   * @throws {DumpError} when the kwargs cannot be sent; nothing has been sent then
+   */
+  remoteExec<In = Item, Out = Item, K = undefined>(
+    fn: (channel: Channel<In, Out>, kwargs: K) => unknown,
+    kwargs?: K,
+    options?: ExecOptions,
+  ): Channel<Out, In, Gateway>;
+  remoteExec(source: Executable, ...rest: unknown[]): Channel<Item, Item, Gateway> {
+    const [kwargs, options] = splitArguments(source, rest);
+    return this.#session.facade(this.#executions.start(source, kwargs, options)) as Channel<Item, Item, Gateway>;
   }
 
-  /** Ends an execution at its deadline or by its signal. */
-  #bound(end: ChannelEnd, signal: AbortSignal | undefined, timeout: number | undefined): void {
-    if (signal === undefined && timeout === undefined) return;
-    const limit = new AbortController();
-    const onAbort = (): void => limit.abort(asError(signal!.reason));
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    if (timeout !== undefined && timeout < 2 ** 31) {
-      timer = setTimeout(() => {
-        limit.abort(new DOMException(`The execution took longer than ${timeout} ms`, "TimeoutError"));
-      }, timeout);
-      Deno.unrefTimer(timer);
+  /**
+   * Calls a pure function over there, and gives what it returns. Calls run concurrently in one isolate; where that is
+   * busy with one of them, further calls get one of their own.
+   *
+   * @throws {TypeError} when the function refers to anything that does not exist over there
+   * @throws {DumpError} when an argument cannot be sent, with its path
+   * @throws {RemoteError} what the function throws
+   * @throws {GatewayClosedError} when the gateway has ended, or ends meanwhile
+   */
+  async call<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Promise<Awaited<R>> {
+    return await this.#calls.call(this.#callable(fn), args) as Awaited<R>;
+  }
+
+  #callable(fn: AnyFunction): Shipment {
+    const shipment = this.#shipping.shipFunction(fn);
+    if (shipment.kind === "generator") {
+      throw new TypeError(`Cannot call on gateway "${this.id}": a generator function gives items to stream()`);
     }
-    limit.signal.addEventListener("abort", () => this.#session.kill(end, limit.signal.reason));
-    if (signal?.aborted) onAbort();
-    else signal?.addEventListener("abort", onAbort, { once: true });
-    end.onEnd(() => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    });
+    return shipment;
+  }
+
+  /**
+   * Calls a pure function that gives an iterable, most often a generator, and iterates over its items here. Each
+   * iteration is an execution of its own; leaving the loop stops the generator. A slow loop slows the generator.
+   *
+   * @throws {TypeError} when the function refers to anything that does not exist over there
+   */
+  stream<A extends unknown[], T>(
+    fn: (...args: A) => AsyncIterable<T> | Iterable<T> | Promise<AsyncIterable<T> | Iterable<T>>,
+    ...args: A
+  ): AsyncIterable<T> {
+    const shipment = this.#shipping.shipFunction(fn);
+    return iterateRemotely(() =>
+      this.#session.facade(this.#executions.stream(shipment, args)) as unknown as Channel<T>
+    );
   }
 
   /**
@@ -203,8 +223,29 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** What the process does; answered though every execution is busy. */
-  remoteStatus(options?: WaitOptions): Promise<RemoteStatus> {
-    return this.#session.request("status", options) as Promise<RemoteStatus>;
+  async remoteStatus(options?: WaitOptions): Promise<RemoteStatus> {
+    const status = await this.#session.request("status", options) as RemoteStatus;
+    status.numExecuting += this.#calls.outstanding;
+    return status;
+  }
+
+  /** Services beyond that run on no processor of their own. */
+  get #usefulServices(): number {
+    return this.spec.execmodel === "main" ? 1 : Math.max(1, Number(this.#info.cpus) || 1);
+  }
+
+  #service(): CallServer {
+    return new CallServer(this.#session.facade(this.#executions.service()));
+  }
+
+  /** For groups: looks at a function that is to be called. */
+  static ship(gateway: Gateway, fn: AnyFunction): Shipment {
+    return gateway.#callable(fn);
+  }
+
+  /** For groups: a gateway as a member of a pool. */
+  static poolMember(gateway: Gateway): PoolMember {
+    return { startService: () => gateway.#service(), cpus: gateway.#usefulServices };
   }
 
   /** What the process is, as it said at its start; with `update`, as it is now. */
@@ -331,12 +372,25 @@ export class Gateway implements AsyncDisposable {
   }
 }
 
+/** What a gateway needs besides its connection. */
+export interface GatewayParts {
+  /** Takes it out of its group. */
+  leave: () => void;
+  /** Looks at what is to be executed. */
+  shipping: Shipping;
+}
+
+/** Text and modules take options, functions take kwargs before them; a module may, too. */
+function splitArguments(source: unknown, rest: unknown[]): [kwargs: unknown, options: ExecOptions] {
+  if (typeof source === "function" || source instanceof URL && rest.length > 1) {
+    return [rest[0], (rest[1] ?? {}) as ExecOptions];
+  }
+  const { kwargs, ...options } = (rest[0] ?? {}) as ModuleOptions;
+  return [kwargs, options];
+}
+
 /** A process whose connection has broken gets this long to end by itself. */
 const ORPHAN_GRACE_MS = 1_000;
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new DOMException(String(reason), "AbortError");
-}
 
 function describeReason(reason: unknown, code: number, signal: string | null): string {
   if (reason instanceof Error) return `${reason.name}: ${reason.message}`;

@@ -5,6 +5,8 @@ import type { XSpecInit } from "../xspec/mod.ts";
 import { checkOptions, connect } from "./connect.ts";
 import type { GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
+import { checkMapOptions, poolMap } from "./pool_map.ts";
+import type { MapOptions } from "./pool_map.ts";
 import type { GatewayExit } from "./stop.ts";
 
 /** How {@linkcode Group.terminate} ends its gateways. */
@@ -86,8 +88,15 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     checkOptions(options);
     const id = this.#take(parsed);
     try {
-      const connection = await connect(parsed, id, options);
-      const gateway: Gateway = new Gateway(id, parsed, this, connection, () => this.#remove(gateway));
+      const [connection, { shipping }] = await Promise.all([
+        connect(parsed, id, options),
+        // While the far side starts: parsers are heavy, and functions are refused at once or not at all.
+        import("./shipping/shipping.ts"),
+      ]);
+      const gateway: Gateway = new Gateway(id, parsed, this, connection, {
+        leave: () => this.#remove(gateway),
+        shipping,
+      });
       this.#gateways.set(id, gateway);
       return gateway;
     } catch (error) {
@@ -149,6 +158,31 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   /** The gateways in the order they were made; a copy, so that they may leave meanwhile. */
   [Symbol.iterator](): Iterator<Gateway> {
     return [...this.#gateways.values()][Symbol.iterator]();
+  }
+
+  /**
+   * Calls a pure function with each of many inputs, on all gateways that the group has now.
+   *
+   * - Each gateway takes the next input when it has room for one; inputs are pulled only as they are worked on and
+   *   results are taken.
+   * - Results come as they finish, or with `ordered` in the order of the inputs.
+   * - What a gateway was working on when it died is given to another one, `retries` times.
+   * - Leaving the loop, a failure and the signal end all that is under way.
+   *
+   * @throws {TypeError} when the function cannot be shipped, or the group is empty
+   */
+  map<I, O>(
+    fn: (input: I) => O | Promise<O>,
+    inputs: Iterable<I> | AsyncIterable<I>,
+    options: MapOptions = {},
+  ): AsyncIterable<O> {
+    checkMapOptions(options);
+    const gateways = [...this];
+    const [first] = gateways;
+    if (first === undefined) throw new TypeError("Cannot map: the group has no gateways");
+    const shipment = Gateway.ship(first, fn);
+    return poolMap(gateways.map((gateway) => Gateway.poolMember(gateway)), shipment, inputs, options) as
+      AsyncIterable<O>;
   }
 
   /** Ends every gateway, in bounded time, and says how each one ended. */

@@ -11,7 +11,9 @@ export {
   type ConnectErrorKind,
   HostNotFoundError,
 } from "./errors.ts";
-export { type ExecOptions, Gateway, type RemoteInfo, type RemoteStatus } from "./gateway.ts";
+export type { ExecOptions, ModuleOptions } from "./executions.ts";
+export { Gateway, type RemoteInfo, type RemoteStatus } from "./gateway.ts";
 export { defaultGroup, Group, makeGateway, type TerminateOptions } from "./group.ts";
+export type { MapOptions, MapProgress } from "./pool_map.ts";
 export type { StderrMode } from "./output.ts";
 export type { GatewayExit } from "./stop.ts";

@@ -31,6 +31,7 @@ export function describe(config: AgentConfig): Facts {
     deno: Deno.version.deno,
     v8: Deno.version.v8,
     typescript: Deno.version.typescript,
+    cpus: navigator.hardwareConcurrency,
     permissions: permissionFlags(permissions, Object.keys(env))
       .filter((flag) => /^--(allow|deny)-/.test(flag)).map((flag) => flag.slice(2)),
   };

@@ -9,7 +9,9 @@ import { Session } from "../../channel/session.ts";
 import type { SessionHandlers } from "../../channel/session.ts";
 import { turn } from "../../channel/turn.ts";
 import type { Transport } from "../../channel/transport.ts";
-import { EXEC_NAME, mapStack, runSource } from "./run.ts";
+import type { ExecFrameOptions, Job } from "../process/job.ts";
+import { runJob } from "./jobs.ts";
+import { EXEC_NAME, mapStack } from "./run.ts";
 
 /** How a host is made. */
 export interface HostOptions {
@@ -37,6 +39,7 @@ export class Host {
   readonly #shared: boolean;
   readonly #running = new Map<number, (reason: unknown) => void>();
   #executing = 0;
+  #services = 0;
   #execution: { id: number; failed: (error: unknown) => void } | undefined;
 
   /** Starts a host on a transport. */
@@ -51,16 +54,22 @@ export class Host {
       mapStack,
       handlers: {
         ...handlers,
-        exec: (end) => void this.#execute(end),
+        exec: (end, options) =>
+          void this.#execute(end, (options as ExecFrameOptions | null)?.service === true),
         idle: () => this.#checkDone(),
       },
     });
     this.session.start(options.first ?? EMPTY);
   }
 
-  /** How many executions run. */
+  /** How many executions run, those that serve calls among them. */
   get executing(): number {
     return this.#executing;
+  }
+
+  /** How many of them serve calls. */
+  get services(): number {
+    return this.#services;
   }
 
   /** Whether anything has been executed. */
@@ -80,7 +89,7 @@ export class Host {
     this.#running.get(channel)?.(reason);
   }
 
-  async #execute(end: ChannelEnd): Promise<void> {
+  async #execute(end: ChannelEnd, service: boolean): Promise<void> {
     const channel = this.session.facade(end);
     let ended = false;
     Channel.guardClose(channel, () => {
@@ -100,6 +109,7 @@ export class Host {
       Object.assign(globalThis, { channel, __name__: EXEC_NAME });
     }
     this.#executing++;
+    if (service) this.#services++;
     try {
       await Promise.race([this.#run(channel), failure]);
       end.close();
@@ -112,6 +122,7 @@ export class Host {
     ended = true;
     this.#running.delete(end.id);
     this.#executing--;
+    if (service) this.#services--;
     this.#checkDone();
     if (this.#execution !== undefined && this.session.channelCount > 0) {
       this.session.control(makeFrame(FrameType.DONE, end.id, EMPTY, LINGERS));
@@ -119,11 +130,7 @@ export class Host {
   }
 
   async #run(channel: Channel): Promise<void> {
-    const job = await channel.receive() as unknown;
-    if (typeof job !== "object" || job === null) throw new TypeError("Cannot execute: nothing was sent");
-    const { source, name } = job as Record<string, unknown>;
-    if (typeof source !== "string") throw new TypeError("Cannot execute: no source was sent");
-    await runSource(source, channel, { name: typeof name === "string" ? name : "", shared: this.#shared });
+    await runJob(await channel.receive(), { channel, shared: this.#shared });
   }
 
   /** Tells the router when neither an execution nor a channel is left, so that this isolate can go. */
@@ -140,7 +147,7 @@ export class Host {
 }
 
 /** What a rehearsal runs; a real execution does the same. */
-const REHEARSED_SOURCE = "await channel.send(1)";
+const REHEARSED: Job = { kind: "text", source: "await channel.send(1)", name: "" };
 
 /**
  * Lets a spare isolate execute something once, with nobody to see it, so that the first real execution finds all code
@@ -158,7 +165,7 @@ export async function rehearse(): Promise<void> {
   }, { name: "rehearsal", firstId: 2, shared: true });
   const encoder = new Encoder();
   push!(makeFrame(FrameType.EXEC, 1, encoder.encode({})));
-  push!(makeFrame(FrameType.DATA, 1, encoder.encode({ source: REHEARSED_SOURCE })));
+  push!(makeFrame(FrameType.DATA, 1, encoder.encode(REHEARSED)));
   while (host.executing > 0) await turn();
   host.session.fail(undefined);
 }

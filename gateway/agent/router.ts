@@ -11,6 +11,7 @@ import { Outbox } from "../../channel/outbox.ts";
 import { errorData } from "../../channel/remote_error.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { Writer } from "../../channel/writer.ts";
+import type { ExecFrameOptions } from "../process/job.ts";
 import { LINGERS } from "./host.ts";
 
 /** One execution, as the router sees it. */
@@ -82,6 +83,8 @@ interface Owner {
   execution: Execution | undefined;
   readonly channels: Map<number, Route>;
   executing: boolean;
+  /** It serves calls, which its caller counts. */
+  service: boolean;
   /** Small frames on their way in, gathered for one message. */
   inbound: Uint8Array;
   inboundBytes: number;
@@ -253,6 +256,7 @@ export class Router implements FrameSink {
       execution: undefined,
       channels: new Map(),
       executing: true,
+      service: false,
       inbound: EMPTY,
       inboundBytes: 0,
     };
@@ -276,7 +280,9 @@ export class Router implements FrameSink {
     };
     try {
       this.#decoder.reset(bytes.subarray(start, end));
-      owner.execution = this.#options.backend.start(events, this.#decoder.next());
+      const options = this.#decoder.next() as ExecFrameOptions | null;
+      owner.service = options?.service === true;
+      owner.execution = this.#options.backend.start(events, options);
     } catch (error) {
       this.#lose(owner, error as Error);
       return;
@@ -389,11 +395,15 @@ export class Router implements FrameSink {
     const [id, kind] = Array.isArray(request) ? request : [];
     if (typeof id !== "number" || typeof kind !== "string") throw new ProtocolError("A malformed request");
     let numExecuting = 0;
-    for (const owner of this.#owners.values()) if (owner.executing) numExecuting++;
+    let services = 0;
+    for (const owner of this.#owners.values()) {
+      if (owner.service) services++;
+      else if (owner.executing) numExecuting++;
+    }
     const counts: RouterCounts = {
       numExecuting,
       numQueued: 0,
-      numChannels: this.#routes.size,
+      numChannels: this.#routes.size - services,
       numRunaway: this.#options.backend.runaway,
     };
     const answer = this.#options.answer(kind, counts);

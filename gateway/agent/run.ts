@@ -10,8 +10,8 @@ function sourceName(name: string): string {
   return name === "" ? "<remote exec>" : `<remote exec ${name}>`;
 }
 
-/** Lines that the engine puts before a function's body. */
-const FUNCTION_LINES = 2;
+/** Lines that come before the text: the engine's own two and that of a prefix. */
+const PREFIX_LINES = 3;
 
 /** What the engine calls text that took the quick way, and the agent's own text. */
 const QUICK_URL = "execnet:exec";
@@ -23,7 +23,8 @@ const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) =
 ) => Promise<unknown>;
 
 /** Modules are strict; so is what takes the quick way. In a block it may declare a `channel` of its own, as a module may. */
-const QUICK_PREFIX = '"use strict";{';
+const TEXT_PREFIX = '"use strict";{\n';
+const FUNCTION_PREFIX = '"use strict";return(\n';
 
 /** Where modules of an isolate with several executions find their own `channel`. */
 const SCOPES = Symbol.for("execnet.scopes");
@@ -33,6 +34,8 @@ const scopes = new Map<number, Channel>();
 export interface RunOptions {
   /** What the caller calls the text, or nothing. */
   name: string;
+  /** The channel of the execution. */
+  channel: Channel;
   /** Other executions run in this isolate, so that `channel` cannot be a global. */
   shared: boolean;
 }
@@ -41,35 +44,55 @@ export interface RunOptions {
  * Runs TypeScript. Plain JavaScript without import and export takes the quick way, as the body of an async function;
  * all else, types too, is loaded as a module.
  */
-export async function runSource(source: string, channel: Channel, options: RunOptions): Promise<void> {
+export async function runText(source: string, options: RunOptions): Promise<void> {
   let quick: InstanceType<typeof AsyncFunction> | undefined;
   try {
-    quick = new AsyncFunction(
-      "channel",
-      "__name__",
-      `${QUICK_PREFIX}${source}\n}\n//# sourceURL=${QUICK_URL}/${encodeURIComponent(options.name)}`,
-    );
+    quick = new AsyncFunction("channel", "__name__", `${TEXT_PREFIX}${source}\n}${sourceUrl(options)}`);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  if (quick !== undefined) await quick(channel, EXEC_NAME);
-  else await runModule(source, channel, options);
+  if (quick !== undefined) await quick(options.channel, EXEC_NAME);
+  else await runModule(source, options, "application/typescript");
 }
 
-async function runModule(source: string, channel: Channel, { name, shared }: RunOptions): Promise<void> {
+function sourceUrl({ name }: FunctionOptions): string {
+  return `\n//# sourceURL=${QUICK_URL}/${encodeURIComponent(name)}`;
+}
+
+/** How a function runs: those of calls and streams see no channel. */
+export interface FunctionOptions {
+  name: string;
+  channel: Channel | undefined;
+}
+
+/** Makes a function of its text. */
+export function compileFunction(source: string, options: FunctionOptions): (...args: unknown[]) => unknown {
+  const make = new Function("channel", "__name__", `${FUNCTION_PREFIX}${source}\n)${sourceUrl(options)}`);
+  const made: unknown = make(options.channel, EXEC_NAME);
+  if (typeof made !== "function") throw new TypeError("Cannot execute: the source is no function");
+  return made as (...args: unknown[]) => unknown;
+}
+
+/** Loads text as a module, and gives what it exports. */
+export async function runModule(
+  source: string,
+  { name, channel, shared }: RunOptions,
+  type: "application/typescript" | "application/javascript",
+): Promise<Record<string, unknown>> {
   const id = channel.id;
   let prefix = "";
   if (shared) {
     Object.defineProperty(globalThis, SCOPES, { value: scopes, configurable: true });
     scopes.set(id, channel);
-    prefix = `const channel=globalThis[Symbol.for("execnet.scopes")].get(${id}),__name__="${EXEC_NAME}";`;
+    prefix = `const channel=globalThis[Symbol.for("execnet.scopes")].get(${id}),__name__="${EXEC_NAME}";\n`;
   }
-  const url = URL.createObjectURL(new Blob([prefix + source], { type: "application/typescript" }));
-  moduleUrls.set(url, { label: sourceName(name), shift: prefix.length });
+  const lines = shared ? 1 : 0;
+  const url = URL.createObjectURL(new Blob([prefix, source], { type }));
+  moduleUrls.set(url, { label: sourceName(name), lines });
   try {
-    await import(url);
+    return await import(url);
   } catch (error) {
-    throw readable(error, url, name, prefix.length);
+    throw readable(error, url, name, lines);
   } finally {
     URL.revokeObjectURL(url);
     scopes.delete(id);
@@ -78,23 +101,22 @@ async function runModule(source: string, channel: Channel, { name, shared }: Run
 }
 
 /** The URLs under which sources were loaded lately; errors that are thrown later still show them. */
-const moduleUrls = new Map<string, { label: string; shift: number }>();
+const moduleUrls = new Map<string, { label: string; lines: number }>();
 const MAX_REMEMBERED_URLS = 256;
 
 /**
  * An error of loading a module, whose message names the URL it was loaded from, and colours it, as one that names the
  * text that was sent. Deno reports text that does not parse as a TypeError that talks of a SyntaxError.
  */
-function readable(error: unknown, url: string, name: string, shift: number): unknown {
+function readable(error: unknown, url: string, name: string, prefixLines: number): unknown {
   if (!(error instanceof Error) || !error.message.includes(url)) return error;
   const place = error.message.replace(COLOURS, "").match(/^([^]*?)\s*\bat blob:\S*?:(\d+):(\d+)\s*$/);
   if (place === null) return error;
-  const line = Number(place[2]);
-  const column = Number(place[3]) - (line === 1 ? shift : 0);
+  const line = Number(place[2]) - prefixLines;
   const text = place[1]!.replace(/^SyntaxError: /, "");
   const syntax = error instanceof SyntaxError || text !== place[1];
   const clean = syntax ? new SyntaxError(text.split("\n")[0]) : new TypeError(text);
-  clean.stack = `${clean.name}: ${text}\n    at ${sourceName(name)}:${line}:${column}`;
+  clean.stack = `${clean.name}: ${text}\n    at ${sourceName(name)}:${line}:${place[3]}`;
   return clean;
 }
 
@@ -107,10 +129,9 @@ export function mapStack(stack: string): string {
   for (const line of stack.split("\n")) {
     const quick = line.match(QUICK_FRAME);
     if (quick !== null) {
-      const row = Number(quick[2]) - FUNCTION_LINES;
-      const column = Number(quick[3]) - (row === 1 ? QUICK_PREFIX.length : 0);
+      const row = Number(quick[2]) - PREFIX_LINES;
       lines.push(
-        line.replace(quick[0], `${sourceName(decodeURIComponent(quick[1]!))}:${row}:${column}`).replace(
+        line.replace(quick[0], `${sourceName(decodeURIComponent(quick[1]!))}:${row}:${quick[3]}`).replace(
           /at (?:async )?eval \((.*)\)$/,
           "at $1",
         ),
@@ -119,11 +140,11 @@ export function mapStack(stack: string): string {
     }
     if (/^\s+at /.test(line) && (line.includes(AGENT_URL) || line.includes("ext:"))) continue;
     let mapped = line;
-    for (const [url, { label, shift }] of moduleUrls) {
+    for (const [url, { label, lines }] of moduleUrls) {
       if (!mapped.includes(url)) continue;
       mapped = mapped.replaceAll(url, label).replace(
-        /(?<=>:1:)\d+/,
-        (column) => String(Number(column) - shift),
+        /(?<=>:)\d+(?=:\d+)/,
+        (row) => String(Number(row) - lines),
       );
     }
     lines.push(mapped);

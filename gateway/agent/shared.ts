@@ -27,9 +27,9 @@ export function serveShared(
       kill: (channel, reason) => host.abandon(channel, reason),
       request: (kind) =>
         answer(kind, {
-          numExecuting: host.executing,
+          numExecuting: host.executing - host.services,
           numQueued: 0,
-          numChannels: host.session.channelCount,
+          numChannels: host.session.channelCount - host.services,
           numRunaway: 0,
         }),
     },

@@ -1,0 +1,113 @@
+/** Executes what a caller sent: text, a module, a function, a stream, or a series of calls. */
+
+import type { Channel } from "../../channel/channel.ts";
+import { errorData } from "../../channel/remote_error.ts";
+import type { CalledFunction, CallReply, CallRequest, Job } from "../process/job.ts";
+import { compileFunction, mapStack, runModule, runText } from "./run.ts";
+import type { RunOptions } from "./run.ts";
+
+/** Where a job runs. */
+export interface JobPlace {
+  /** The channel of the execution. */
+  channel: Channel;
+  /** Other executions run in this isolate, so that `channel` cannot be a global. */
+  shared: boolean;
+}
+
+/** Runs a job to its end. What comes from the far side is unchecked. */
+export async function runJob(value: unknown, { channel, shared }: JobPlace): Promise<void> {
+  if (typeof value !== "object" || value === null) throw new TypeError("Cannot execute: nothing was sent");
+  const job = value as Job;
+  if (job.kind !== "calls" && typeof job.source !== "string") {
+    throw new TypeError("Cannot execute: no source was sent");
+  }
+  const options = (job: { name: string }): RunOptions => ({ name: String(job.name ?? ""), channel, shared });
+  // A channel that carries results is not for their makers.
+  if (!shared && (job.kind === "stream" || job.kind === "calls")) {
+    Reflect.deleteProperty(globalThis, "channel");
+  }
+  switch (job.kind) {
+    case "text":
+      await runText(job.source, options(job));
+      return;
+    case "module": {
+      const exports = await runModule(job.source, options(job), "application/javascript");
+      if (typeof exports.default === "function") await exports.default(channel, job.kwargs);
+      return;
+    }
+    case "function":
+      await compileFunction(job.source, options(job))(channel, job.kwargs);
+      return;
+    case "stream":
+      await runStream(
+        compileFunction(job.source, { ...options(job), channel: undefined })(...job.args),
+        channel,
+      );
+      return;
+    case "calls":
+      await serveCalls(channel);
+      return;
+    default: {
+      const never: never = job;
+      throw new TypeError(`Cannot execute a ${(never as Job).kind}`);
+    }
+  }
+}
+
+/** Sends what an iterable gives. A reader that has gone stops it, also while it works on its next item. */
+async function runStream(result: unknown, channel: Channel): Promise<void> {
+  const items = await result as AsyncIterable<unknown> & Iterable<unknown>;
+  const make = items?.[Symbol.asyncIterator] ?? items?.[Symbol.iterator];
+  if (typeof make !== "function") {
+    throw new TypeError("Cannot stream: the function returned nothing that can be iterated");
+  }
+  const iterator = make.call(items) as AsyncIterator<unknown> | Iterator<unknown>;
+  let left = false;
+  void channel.waitClose().catch(() => {}).then(async () => {
+    left = true;
+    await iterator.return?.();
+  }).catch(() => {
+    // The generator fails at its end, and there is nobody any more to hear of it.
+  });
+  while (!left) {
+    const { done, value } = await iterator.next();
+    if (done || left) return;
+    await channel.send(value as never);
+  }
+}
+
+/** Functions that were sent on one channel, by their numbers. */
+type Functions = Map<number, (...args: unknown[]) => unknown>;
+
+/** Serves calls until the caller ends them. Calls run concurrently in this isolate. */
+async function serveCalls(channel: Channel): Promise<void> {
+  const functions: Functions = new Map();
+  const answer = async (id: number, fn: CalledFunction, args: readonly unknown[]): Promise<void> => {
+    let reply: CallReply;
+    try {
+      reply = [id, false, await findFunction(functions, fn)(...args)];
+      // What cannot be sent is an error of the call.
+      await channel.send(reply as never);
+      return;
+    } catch (error) {
+      reply = [id, true, errorData(error, mapStack)];
+    }
+    await channel.send(reply as never);
+  };
+  for await (const request of channel as unknown as AsyncIterable<CallRequest>) {
+    answer(...request).catch(() => {
+      // The caller has gone: nobody waits for the answer.
+    });
+  }
+}
+
+function findFunction(functions: Functions, fn: CalledFunction): (...args: unknown[]) => unknown {
+  if (typeof fn === "object") {
+    if (fn.forget !== undefined) functions.delete(fn.forget);
+    functions.set(fn.id, compileFunction(fn.source, { name: fn.name, channel: undefined }));
+    return functions.get(fn.id)!;
+  }
+  const known = functions.get(fn);
+  if (known === undefined) throw new TypeError("Cannot call: the function was never sent");
+  return known;
+}

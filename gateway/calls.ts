@@ -1,0 +1,157 @@
+/** Calls of functions: many at once over one channel, to an execution that serves them. */
+
+import { Channel } from "../channel/channel.ts";
+import type { ChannelEnd } from "../channel/channel_end.ts";
+import { readErrorData, RemoteError } from "../channel/remote_error.ts";
+import type { CalledFunction, CallReply, CallRequest, SentFunction } from "./process/job.ts";
+import type { Shipment } from "./shipping/shipping.ts";
+
+/** The far side keeps as many functions at the most. */
+const MAX_FUNCTIONS = 512;
+
+/** A call that has no answer yet. */
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly shipment: Shipment;
+}
+
+/** An execution that serves calls, as its caller sees it. */
+export class CallServer {
+  readonly #channel: Channel;
+  readonly #end: ChannelEnd;
+  readonly #waiting = new Map<number, Waiting>();
+  /** The numbers of functions by their names and texts; the oldest go first. */
+  readonly #functions = new Map<string, number>();
+  #nextCall = 1;
+  #nextFunction = 1;
+  #reading = false;
+  #oldestSince = 0;
+
+  /** Takes the channel of a service. */
+  constructor(channel: Channel) {
+    this.#channel = channel;
+    this.#end = Channel.endOf(channel);
+  }
+
+  /** Calls that have no answer yet. */
+  get outstanding(): number {
+    return this.#waiting.size;
+  }
+
+  /** Whether it can serve no more. */
+  get ended(): boolean {
+    return this.#channel.isClosed();
+  }
+
+  /** For how many milliseconds there has been no answer, though one is waited for. */
+  get silentFor(): number {
+    return this.#waiting.size === 0 ? 0 : performance.now() - this.#oldestSince;
+  }
+
+  /** Calls a function. Rejects with RemoteError, with DumpError, or with the end of the execution. */
+  call(shipment: Shipment, args: readonly unknown[]): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const id = this.#nextCall++;
+    if (this.#waiting.size === 0) this.#oldestSince = performance.now();
+    this.#waiting.set(id, { resolve, reject, shipment });
+    const fn = this.#function(shipment);
+    try {
+      // What fails later is the end of the channel, which is noticed where answers are read.
+      this.#end.post([id, fn, args] satisfies CallRequest).catch(() => {});
+    } catch (error) {
+      this.#waiting.delete(id);
+      return Promise.reject(error);
+    }
+    if (typeof fn === "object") this.#sent(keyOf(shipment), fn);
+    if (!this.#reading) void this.#read();
+    return promise;
+  }
+
+  /** Ends it, whatever it does. */
+  kill(): void {
+    if (this.#waiting.size > 0) this.#channel.kill();
+    else void this.#channel.close();
+  }
+
+  #function(shipment: Shipment): CalledFunction {
+    const { text, name } = shipment;
+    const known = this.#functions.get(keyOf(shipment));
+    if (known !== undefined) return known;
+    const fn: SentFunction = { id: this.#nextFunction++, source: text, name };
+    if (this.#functions.size >= MAX_FUNCTIONS) fn.forget = this.#functions.values().next().value!;
+    return fn;
+  }
+
+  #sent(key: string, { id, forget }: SentFunction): void {
+    if (forget !== undefined) this.#functions.delete(this.#functions.keys().next().value!);
+    this.#functions.set(key, id);
+  }
+
+  /** Reads only while somebody waits, so that an idle service does not keep the program alive. */
+  async #read(): Promise<void> {
+    this.#reading = true;
+    try {
+      while (this.#waiting.size > 0) {
+        const [id, failed, value] = await this.#channel.receive() as unknown as CallReply;
+        this.#oldestSince = performance.now();
+        const call = this.#waiting.get(id);
+        this.#waiting.delete(id);
+        if (call === undefined) continue;
+        if (failed) {
+          const data = readErrorData(value, (stack) => call.shipment.readStack(stack));
+          call.reject(new RemoteError(data, this.#channel.gateway.id));
+        } else call.resolve(value);
+      }
+    } catch (error) {
+      const calls = [...this.#waiting.values()];
+      this.#waiting.clear();
+      void this.#channel.close();
+      for (const { reject } of calls) reject(error);
+    }
+    this.#reading = false;
+  }
+}
+
+function keyOf({ name, text }: Shipment): string {
+  return `${name}\n${text}`;
+}
+
+/** A service that has not answered for so long may be busy with one call: further ones go elsewhere. */
+const BUSY_AFTER_MS = 30;
+
+/** The calls of one gateway: to one service, and to more of them when that is busy. */
+export class Calls {
+  readonly #start: () => CallServer;
+  readonly #limit: number;
+  #servers: CallServer[] = [];
+
+  /** `start` starts a service, of which there will be `limit` at the most. */
+  constructor(start: () => CallServer, limit: number) {
+    this.#start = start;
+    this.#limit = limit;
+  }
+
+  /** Calls that have no answer yet. */
+  get outstanding(): number {
+    return this.#servers.reduce((sum, server) => sum + server.outstanding, 0);
+  }
+
+  /** Calls a function on the service that has the least to do. */
+  call(shipment: Shipment, args: readonly unknown[]): Promise<unknown> {
+    return this.#pick().call(shipment, args);
+  }
+
+  #pick(): CallServer {
+    this.#servers = this.#servers.filter((server) => !server.ended);
+    let best: CallServer | undefined;
+    for (const server of this.#servers) {
+      if (best === undefined || server.outstanding < best.outstanding) best = server;
+    }
+    const busy = best === undefined || best.outstanding > 0 && best.silentFor > BUSY_AFTER_MS;
+    if (!busy || this.#servers.length >= this.#limit) return best!;
+    const server = this.#start();
+    this.#servers.push(server);
+    return server;
+  }
+}

@@ -1,0 +1,169 @@
+/** Starts executions: from what a caller gives to what is sent, and how an execution is bounded. */
+
+import type { ChannelEnd } from "../channel/channel_end.ts";
+import type { FirstItem, Session } from "../channel/session.ts";
+import { checkTimeout } from "../channel/wait.ts";
+import { narrow, withEnv } from "../xspec/mod.ts";
+import type { PermissionsInit, XSpec } from "../xspec/mod.ts";
+import type { ExecFrameOptions, Job, StreamJob } from "./process/job.ts";
+import type { AnyFunction, Shipment, Shipping } from "./shipping/shipping.ts";
+import { dedent } from "./source.ts";
+
+/** How an execution runs. */
+export interface ExecOptions {
+  /** Ends the execution: its channel ends at once with a RemoteError named after the signal's reason. */
+  signal?: AbortSignal;
+  /** Milliseconds after which the execution is ended: its channel ends with a RemoteError named `TimeoutError`. */
+  timeout?: number;
+  /** What the execution may do, no more than its gateway; by default the same. Not for `execmodel=main`. */
+  permissions?: PermissionsInit;
+  /** A name for the code, which stacks then show beside `<remote exec>`. */
+  name?: string;
+}
+
+/** How the execution of a module runs. */
+export interface ModuleOptions extends ExecOptions {
+  /** Given to the function that the module exports as default, after its channel. */
+  kwargs?: unknown;
+}
+
+/** What can be executed. */
+export type Executable = string | URL | AnyFunction;
+
+const OPTION_NAMES: ReadonlySet<string> = new Set(["signal", "timeout", "permissions", "name"]);
+
+/** What the executions of a gateway need of it. */
+export interface ExecutionsOptions {
+  session: Session;
+  spec: XSpec;
+  /** Looks at functions and modules. */
+  shipping: Shipping;
+  /** The working directory of the far side, which relative paths in permissions start at. */
+  cwd(): string;
+}
+
+/** Starts the executions of one gateway. */
+export class Executions {
+  readonly #options: ExecutionsOptions;
+
+  /** Starts none yet. */
+  constructor(options: ExecutionsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Starts what `remoteExec` was given.
+   *
+   * @throws {TypeError} when it cannot be executed
+   */
+  start(source: Executable, kwargs: unknown, options: ExecOptions): ChannelEnd {
+    this.#check(source, kwargs, options);
+    const { name } = options;
+    if (typeof source === "string") {
+      return this.#open({ item: { kind: "text", source: dedent(source), name: name ?? "" } }, options);
+    }
+    if (source instanceof URL) return this.#module(source, kwargs, options);
+    const { text, readStack, ...shipment } = this.#options.shipping.shipFunction(source);
+    if (shipment.kind === "generator") {
+      throw new TypeError(`${this.#refusal()}: a generator function gives items to gateway.stream()`);
+    }
+    return this.#open(
+      { item: { kind: "function", source: text, name: name ?? shipment.name, kwargs }, readStack },
+      options,
+    );
+  }
+
+  /** Starts a function whose items are sent. */
+  stream(shipment: Shipment, args: readonly unknown[]): ChannelEnd {
+    const { text, name, readStack } = shipment;
+    return this.#open({ item: { kind: "stream", source: text, name, args } satisfies StreamJob, readStack }, {});
+  }
+
+  /** Starts an execution that serves calls. */
+  service(): ChannelEnd {
+    return this.#open({ item: { kind: "calls" } }, {}, { service: true });
+  }
+
+  #refusal(): string {
+    return `Cannot execute on gateway "${this.#options.session.name}"`;
+  }
+
+  #check(source: unknown, kwargs: unknown, options: ExecOptions): void {
+    const { spec, cwd } = this.#options;
+    if (typeof source !== "string" && typeof source !== "function" && !(source instanceof URL)) {
+      throw new TypeError(`${this.#refusal()}: the source must be a string, a URL or a function, got ${typeof source}`);
+    }
+    if (typeof source === "string" && kwargs !== undefined) {
+      throw new TypeError(`${this.#refusal()}: text takes no kwargs; send them over the channel`);
+    }
+    const unknown = Object.keys(options).find((key) => !OPTION_NAMES.has(key));
+    if (unknown !== undefined) {
+      throw new TypeError(`${this.#refusal()}: there is no option "${unknown}"`);
+    }
+    checkTimeout(options.timeout);
+    const { permissions } = options;
+    if (permissions === undefined) return;
+    if (spec.execmodel === "main") {
+      throw new TypeError(
+        `${this.#refusal()} with permissions of its own: execmodel=main runs all in one isolate`,
+      );
+    }
+    narrow(withEnv(spec.permissions, Object.keys(spec.env)), permissions, cwd());
+  }
+
+  #open(
+    first: FirstItem & { item: Job },
+    { permissions, signal, timeout }: ExecOptions,
+    frame: ExecFrameOptions = {},
+  ): ChannelEnd {
+    const end = this.#options.session.exec({ permissions, ...frame }, first);
+    this.#bound(end, signal, timeout);
+    return end;
+  }
+
+  /** The text of a module takes a while to make, so it follows over a channel of its own. */
+  #module(url: URL, kwargs: unknown, options: ExecOptions): ChannelEnd {
+    const { session, shipping } = this.#options;
+    const shipped = shipping.shipModule(url);
+    const source = session.newChannel();
+    let readStack: ((stack: string) => string) | undefined;
+    const end = this.#open({
+      item: { kind: "module", source, name: options.name ?? "", kwargs },
+      readStack: (stack) => readStack?.(stack) ?? stack,
+    }, options);
+    const sending = shipped.then(async (shipment) => {
+      readStack = shipment.readStack;
+      await source.send(shipment.text);
+      await source.close();
+    });
+    // The execution has not begun: it is taken back, and the reason is the caller's own, not a remote one.
+    sending.catch((error) => session.abandon(end, error));
+    return end;
+  }
+
+  /** Ends an execution at its deadline or by its signal. */
+  #bound(end: ChannelEnd, signal: AbortSignal | undefined, timeout: number | undefined): void {
+    if (signal === undefined && timeout === undefined) return;
+    const { session } = this.#options;
+    const limit = new AbortController();
+    const onAbort = (): void => limit.abort(asError(signal!.reason));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    if (timeout !== undefined && timeout < 2 ** 31) {
+      timer = setTimeout(() => {
+        limit.abort(new DOMException(`The execution took longer than ${timeout} ms`, "TimeoutError"));
+      }, timeout);
+      Deno.unrefTimer(timer);
+    }
+    limit.signal.addEventListener("abort", () => session.kill(end, limit.signal.reason));
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener("abort", onAbort, { once: true });
+    end.onEnd(() => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    });
+  }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new DOMException(String(reason), "AbortError");
+}

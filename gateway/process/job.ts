@@ -1,0 +1,66 @@
+/** What a caller sends first over the channel of an execution: what is to be executed. */
+
+/** The text is a TypeScript module. */
+export interface TextJob {
+  kind: "text";
+  source: string;
+  /** What stacks call it. */
+  name: string;
+}
+
+/** The text is a self-contained ES module; a function that it exports as default is called with what follows. */
+export interface ModuleJob {
+  kind: "module";
+  source: string;
+  name: string;
+  kwargs: unknown;
+}
+
+/** The text is a function, which is called with its channel and with what follows. */
+export interface FunctionJob {
+  kind: "function";
+  source: string;
+  name: string;
+  kwargs: unknown;
+}
+
+/** The text is a function that gives an iterable: its items are sent. */
+export interface StreamJob {
+  kind: "stream";
+  source: string;
+  name: string;
+  args: readonly unknown[];
+}
+
+/** The channel carries calls: {@linkcode CallRequest} there, {@linkcode CallReply} back, in any order. */
+export interface CallsJob {
+  kind: "calls";
+}
+
+/** All that can be executed. */
+export type Job = TextJob | ModuleJob | FunctionJob | StreamJob | CallsJob;
+
+/** A function that comes with its text; it has that number from now on, and another one may be forgotten. */
+export interface SentFunction {
+  id: number;
+  source: string;
+  name: string;
+  forget?: number;
+}
+
+/** A function that has been sent before on the same channel, by its number, or one that comes. */
+export type CalledFunction = number | SentFunction;
+
+/** A call: its number, the function, its arguments. */
+export type CallRequest = readonly [id: number, fn: CalledFunction, args: readonly unknown[]];
+
+/** What came of a call: its result, or its error as data. */
+export type CallReply = readonly [id: number, failed: boolean, value: unknown];
+
+/** Options of an EXEC frame, which the far side's router reads. */
+export interface ExecFrameOptions {
+  /** Narrower permissions. */
+  permissions?: unknown;
+  /** The execution serves calls: it counts as nothing, and each of its calls as an execution. */
+  service?: boolean;
+}

@@ -13,6 +13,7 @@ import type { ConnectErrorKind } from "./errors.ts";
 import { Output } from "./output.ts";
 import type { StderrMode } from "./output.ts";
 import type { ProcessEnd, SpawnedProcess } from "./process/process.ts";
+import { traceConnection, traceEnd, traceFromEnv } from "./trace.ts";
 import { spawnPopen } from "./transport/popen.ts";
 
 /** How a gateway is made. */
@@ -77,12 +78,15 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
   }
   const timeout = options.connectTimeout ?? CONNECT_TIMEOUT_MS;
   const started = performance.now();
+  const trace = traceFromEnv();
+  trace?.print([`${id} starting ${spec.type} execmodel=${spec.execmodel}`]);
   let child: SpawnedProcess;
   try {
-    child = await spawnPopen(spec, id, encodeHello);
+    child = await spawnPopen(spec, id, encodeHello, trace?.target);
   } catch (error) {
     throw spawnError(spec, id, error as Error);
   }
+  if (trace !== undefined) traceEnd(child, id, trace.print);
   const output = new Output(options.stderr ?? "inherit", id, child.output!);
   let failure: ConnectError | undefined;
   const letGo = (): void => {
@@ -126,7 +130,8 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
     if (result.version !== PROTOCOL_VERSION) {
       throw await fail("version", `it speaks protocol ${result.version}, not ${PROTOCOL_VERSION}`);
     }
-    return { process: child, output, ...result };
+    const connection = { process: child, output, ...result };
+    return trace === undefined ? connection : traceConnection(connection, id, trace.print);
   } catch (error) {
     if (error === failure) throw error;
     letGo();

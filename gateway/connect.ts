@@ -13,6 +13,8 @@ import type { ConnectErrorKind } from "./errors.ts";
 import { Output } from "./output.ts";
 import type { StderrMode } from "./output.ts";
 import type { ProcessEnd, SpawnedProcess } from "./process/process.ts";
+import type { TraceTarget } from "./process/trace.ts";
+import { traceConnection, traceEnd, traceFromEnv } from "./trace.ts";
 import { spawnPopen } from "./transport/popen.ts";
 import { startWorker } from "./transport/worker.ts";
 
@@ -71,13 +73,16 @@ export function checkOptions(options: GatewayOptions): void {
 export async function connect(spec: XSpec, id: string, options: GatewayOptions): Promise<Connection> {
   const timeout = options.connectTimeout ?? CONNECT_TIMEOUT_MS;
   const started = performance.now();
+  const trace = traceFromEnv();
+  trace?.print([`${id} starting ${spec.type} execmodel=${spec.execmodel}`]);
   let child: SpawnedProcess;
   try {
-    child = await start(spec, id);
+    child = await start(spec, id, trace?.target);
   } catch (error) {
     if (error instanceof XSpecError) throw error;
     throw spawnError(spec, id, error as Error);
   }
+  if (trace !== undefined) traceEnd(child, id, trace.print);
   const output = new Output(options.stderr ?? "inherit", id, child.output!);
   let failure: ConnectError | undefined;
   const letGo = (): void => {
@@ -121,7 +126,8 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
     if (result.version !== PROTOCOL_VERSION) {
       throw await fail("version", `it speaks protocol ${result.version}, not ${PROTOCOL_VERSION}`);
     }
-    return { process: child, output, ...result };
+    const connection = { process: child, output, ...result };
+    return trace === undefined ? connection : traceConnection(connection, id, trace.print);
   } catch (error) {
     if (error === failure) throw error;
     letGo();
@@ -144,8 +150,8 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
 }
 
 /** Starts what the spec says. */
-async function start(spec: XSpec, id: string): Promise<SpawnedProcess> {
-  if (spec.type === "popen" && spec.via === undefined) return await spawnPopen(spec, id, encodeHello);
+async function start(spec: XSpec, id: string, trace: TraceTarget | undefined): Promise<SpawnedProcess> {
+  if (spec.type === "popen" && spec.via === undefined) return await spawnPopen(spec, id, encodeHello, trace);
   if (spec.type === "worker" && spec.via === undefined) return startWorker(spec, id);
   throw new XSpecError(
     `Cannot make a gateway "${id}": this version starts popen and worker gateways only`,

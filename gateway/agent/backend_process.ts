@@ -71,8 +71,14 @@ export class ProcessBackend implements Backend {
   }
 
   #create(permissions: Permissions): Child {
-    const hello = encodeHello({ role: "execution", name: this.#options.name, firstId: this.#nextId() });
-    const process = spawnDeno({ ...this.#options.spawn, permissions, hello });
+    const { name, spawn } = this.#options;
+    const hello = encodeHello({
+      role: "execution",
+      name,
+      firstId: this.#nextId(),
+      ...(spawn.trace === undefined ? {} : { trace: spawn.trace }),
+    });
+    const process = spawnDeno({ ...spawn, permissions, hello });
     const child: Child = { process, transport: process.then((one) => one.connected), killed: false };
     child.transport.catch(() => {});
     this.#children.add(child);

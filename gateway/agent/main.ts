@@ -3,10 +3,13 @@
 import { encodeHello, HelloReader } from "../../channel/handshake.ts";
 import type { Facts } from "../../channel/handshake.ts";
 import { PROTOCOL_VERSION } from "../../channel/frame.ts";
+import { traceTransport } from "../../channel/trace.ts";
+import type { TracePrint } from "../../channel/trace.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { linkTransport } from "../process/link.ts";
 import type { AgentConfig, AgentStart } from "../process/config.ts";
 import type { RawLink } from "../process/link.ts";
+import { startedPrint } from "../process/trace.ts";
 import { after } from "./after.ts";
 import { ProcessBackend } from "./backend_process.ts";
 import { agentWorkers, WorkerBackend } from "./backend_worker.ts";
@@ -29,21 +32,41 @@ export async function serve(link: RawLink, start: AgentStart): Promise<void> {
     const hello = greeting.push(buffer.subarray(0, count));
     if (hello === undefined) continue;
     const { facts, version, rest } = hello;
-    if (facts.role === "execution") return serveExecution(transport, facts, rest);
-    await transport.write(encodeHello(describe(facts as unknown as AgentConfig)), true);
+    const config = facts as unknown as AgentConfig;
+    const print = startedPrint(config.trace, start.trace);
+    if (facts.role === "execution") return serveExecution(transport, facts, rest, print);
+    await transport.write(encodeHello(describe(config)), true);
     if (version !== PROTOCOL_VERSION) return Deno.exit(0);
-    return serveGateway(transport, facts as unknown as AgentConfig, rest, start);
+    print?.([`${config.name} started agent execmodel=${config.execmodel}`]);
+    return serveGateway(traced(transport, config.name, rest, print), config, rest, start);
   }
 }
 
+/** The transport itself where nothing is traced. */
+function traced(
+  transport: Transport,
+  name: string,
+  first: Uint8Array,
+  print: TracePrint | undefined,
+): Transport {
+  return print === undefined ? transport : traceTransport(transport, name, print, first);
+}
+
 /** Serves one execution, in a process of its own. */
-async function serveExecution(transport: Transport, facts: Facts, first: Uint8Array): Promise<void> {
+async function serveExecution(
+  transport: Transport,
+  facts: Facts,
+  first: Uint8Array,
+  print: TracePrint | undefined,
+): Promise<void> {
+  const name = String(facts.name);
+  print?.([`${name} started execution`]);
   // Whatever happens from the first turn on is the execution's.
   const fail = (error: unknown): boolean => host.failExecution(error);
   catchUncaught(fail);
   catchInMicrotasks(fail);
-  const host: Host = new Host(transport, {
-    name: String(facts.name),
+  const host: Host = new Host(traced(transport, name, first, print), {
+    name,
     firstId: Number(facts.firstId),
     shared: false,
     first,
@@ -78,6 +101,7 @@ function serveGateway(
         spareWorker: false,
         folder: folder === "" ? undefined : folder,
         print: "inherit",
+        trace: config.trace,
         agent: script,
       },
     });

@@ -1,6 +1,7 @@
 /** What the greeting of a caller tells an agent. */
 
 import type { Permissions } from "../../xspec/mod.ts";
+import type { TraceTarget } from "./trace.ts";
 
 /** What an agent is told by whoever started it. */
 export interface AgentConfig {
@@ -18,6 +19,8 @@ export interface AgentConfig {
   deno: string[];
   flags: string[];
   env: Record<string, string>;
+  /** Where the agent and the processes of executions trace to; they do not without it. */
+  trace?: TraceTarget;
 }
 
 /** What the first lines of a process hand to the agent. */
@@ -28,4 +31,6 @@ export interface AgentStart {
   spare?: Worker | undefined;
   /** A folder that goes with the process, or nothing. */
   folder: string;
+  /** The process's trace file, where there is one. */
+  trace?: Deno.FsFile | undefined;
 }

@@ -10,7 +10,14 @@ import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "./process.ts";
 export async function spawnWithDescriptor(options: SpawnOptions): Promise<SpawnedProcess> {
   const { spawn } = await import("node:child_process");
   const nonce = makeNonce();
-  const url = stageZeroUrl({ kind: "descriptor", path: "", revoke: [], nonce, worker: options.spareWorker });
+  const url = stageZeroUrl({
+    kind: "descriptor",
+    path: "",
+    revoke: [],
+    nonce,
+    worker: options.spareWorker,
+    trace: options.stageTrace,
+  });
   const script = guardScript(denoCommand(options, options.permissions, url), { nice: options.nice });
   const child = spawn("/bin/sh", ["-c", script], {
     cwd: options.cwd,

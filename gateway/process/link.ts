@@ -2,6 +2,7 @@
 
 import type { Transport } from "../../channel/transport.ts";
 import type { PermissionName, Permissions } from "../../xspec/mod.ts";
+import { PID_MARK } from "./guard.ts";
 
 /** How a process is reached. */
 export type LinkKind = "socket" | "descriptor";
@@ -34,7 +35,7 @@ export function connectGrant(permissions: Permissions, path: string, cwd: string
   const revoke: Revocation[] = [];
   for (const name of ["read", "write"] as const) {
     const list = allow[name];
-    if (list === true || list?.some((entry) => isBelow(path, resolve(cwd, entry)))) continue;
+    if (list === true || mayAlready(list, path, cwd)) continue;
     allow[name] = [...(list ?? []), path];
     revoke.push({ name, path });
   }
@@ -43,6 +44,11 @@ export function connectGrant(permissions: Permissions, path: string, cwd: string
     revoke.push({ name: "net", host: `unix:${path}` });
   }
   return { permissions: { ...permissions, allow }, revoke };
+}
+
+/** Whether a permission for files, as a spec gives it, covers `path`. */
+export function mayAlready(list: true | readonly string[] | undefined, path: string, cwd: string): boolean {
+  return list === true || (list?.some((entry) => isBelow(path, resolve(cwd, entry))) ?? false);
 }
 
 /** `entry` as an absolute path without `.` and `..`. */
@@ -62,6 +68,14 @@ function isBelow(path: string, folder: string): boolean {
 /** Bytes of the proof that whoever connects is the process that was started. */
 export const NONCE_BYTES = 16;
 
+/** The trace file of a process. */
+export interface StageTrace {
+  /** Its path but for the process's id, which is its end. */
+  base: string;
+  /** Whether the permission to write it is to be given back. */
+  revoke: boolean;
+}
+
 /** What the first lines of a process get from whoever started it, in its arguments. */
 export interface StageZero {
   kind: LinkKind;
@@ -72,6 +86,8 @@ export interface StageZero {
   nonce: string;
   /** Whether to make a spare Worker for the agent while that is on its way. */
   worker: boolean;
+  /** The trace file to make, if any. */
+  trace?: StageTrace | undefined;
 }
 
 /**
@@ -90,11 +106,22 @@ export const WORKER_URL: string = "data:text/javascript," +
  */
 export function stageZeroUrl(zero: StageZero): string {
   const open = zero.kind === "socket" ? SOCKET_LINK : DESCRIPTOR_LINK;
-  return "data:text/javascript," +
+  // The process's id is put in by the shell, so that it is the one in the flag that allows the file.
+  const trace = zero.trace === undefined ? "" : `const I=${PID_MARK};`;
+  return "data:text/javascript," + trace +
     encodeURIComponent(
-      `const Z=${JSON.stringify(zero)},U=${JSON.stringify(WORKER_URL)};${open}${STAGE_ZERO}`,
+      `const Z=${JSON.stringify(zero)},U=${JSON.stringify(WORKER_URL)};let T;` +
+        `${trace === "" ? "" : TRACE_FILE}${open}${STAGE_ZERO}`,
     );
 }
+
+/**
+ * What lies there under that name is left from an earlier process, or a trap: a link that leads elsewhere. It is removed,
+ * never followed. 384 is 0600.
+ */
+const TRACE_FILE = `const F=Z.trace.base+I;try{Deno.removeSync(F)}catch{}
+try{T=Deno.openSync(F,{append:true,createNew:true,mode:384})}catch{}
+if(Z.trace.revoke)Deno.permissions.revokeSync({name:"write",path:F});`;
 
 const SOCKET_LINK =
   `const l=await Deno.connect({transport:"unix",path:Z.path}).catch(e=>{if(e instanceof Deno.errors.NotCapable)throw e;Deno.exit(0)});
@@ -114,7 +141,7 @@ const r=async n=>{const b=new Uint8Array(n);for(let o=0;o<n;){const c=await l.re
 await w(Uint8Array.fromHex(Z.nonce)).catch(()=>Deno.exit(0));
 const W=Z.worker?new Worker(U,{type:"module"}):undefined;
 const n=new DataView((await r(4)).buffer).getUint32(0);
-const t=await r(n),c=new TextDecoder().decode(t);W?.postMessage(c);new Function(c)().startAgent(l,{script:t,spare:W,folder:Z.path.slice(0,-2)})`;
+const t=await r(n),c=new TextDecoder().decode(t);W?.postMessage(c);new Function(c)().startAgent(l,{script:t,spare:W,folder:Z.path.slice(0,-2),trace:T})`;
 
 /** What both `Deno.Conn` and the script above offer. */
 export interface RawLink {

@@ -4,7 +4,8 @@ import type { Transport } from "../../channel/transport.ts";
 import { permissionFlags } from "../../xspec/mod.ts";
 import type { Permissions } from "../../xspec/mod.ts";
 import { linkTransport, NONCE_BYTES } from "./link.ts";
-import type { RawLink } from "./link.ts";
+import type { RawLink, StageTrace } from "./link.ts";
+import type { TraceTarget } from "./trace.ts";
 
 /** What to start. */
 export interface SpawnOptions {
@@ -28,6 +29,10 @@ export interface SpawnOptions {
   folder?: string | undefined;
   /** Keeps that folder until the process has ended, as a place for the meetings of what the process starts itself. */
   keepFolder?: boolean;
+  /** Where it traces to; the agent is told by the greeting. */
+  trace?: TraceTarget | undefined;
+  /** The trace file that its first lines of code make. Set by `spawnDeno`, which allows that. */
+  stageTrace?: StageTrace;
   /** The agent's script. */
   agent: Uint8Array;
   /** Sent right behind it. */

@@ -62,6 +62,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
       revoke: grant.revoke,
       nonce,
       worker: options.spareWorker,
+      trace: options.stageTrace,
     });
     const script = guardScript(denoCommand(options, grant.permissions, url), {
       nice: options.nice,

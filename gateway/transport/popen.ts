@@ -7,6 +7,7 @@ import { agentScript } from "../_agent_bundle.ts";
 import type { AgentConfig } from "../process/config.ts";
 import { spawnDeno } from "../process/spawn.ts";
 import type { SpawnedProcess } from "../process/process.ts";
+import type { TraceTarget } from "../process/trace.ts";
 
 /** An agent that starts processes runs no code of its users; this is what starting takes, and telling the host name. */
 function starterPermissions({ all, allow }: Permissions): Permissions {
@@ -23,6 +24,7 @@ export function spawnPopen(
   spec: XSpec,
   id: string,
   greet: (facts: Facts) => Uint8Array,
+  trace?: TraceTarget,
 ): Promise<SpawnedProcess> {
   const deno = spec.deno === undefined ? [ownDeno()] : splitWords(spec.deno, "deno", String(spec));
   const permissions = withEnv(spec.permissions, Object.keys(spec.env));
@@ -39,6 +41,7 @@ export function spawnPopen(
     deno,
     flags,
     env: spec.env,
+    ...(trace === undefined ? {} : { trace }),
   };
   return spawnDeno({
     deno,
@@ -50,6 +53,7 @@ export function spawnPopen(
     spareWorker: spec.execmodel === "worker",
     keepFolder: spec.execmodel === "process",
     print: "piped",
+    trace,
     agent: agentScript(),
     hello: greet(config as unknown as Facts),
   });

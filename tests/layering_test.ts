@@ -41,7 +41,7 @@ function pathOf(specifier: string): string {
   return specifier.startsWith(ROOT.href) ? specifier.slice(ROOT.href.length) : specifier;
 }
 
-/** The layer of a file: the folder, or the file itself at the top. `gateway/process` and `gateway/agent` are their own. */
+/** The layer of a file: the folder, or the file itself at the top. Folders of `gateway` are their own. */
 function layerOf(path: string): string {
   const layers = [
     "channel",
@@ -50,6 +50,7 @@ function layerOf(path: string): string {
     "gateway/process",
     "gateway/agent",
     "gateway/inside",
+    "gateway/shipping",
     "gateway",
   ];
   return layers.find((layer) => path.startsWith(`${layer}/`)) ?? path;
@@ -63,7 +64,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "gateway/process": ["channel", "xspec"],
   "gateway/agent": ["channel", "xspec", "gateway/process"],
   "gateway/inside": ["channel", "xspec", "gateway/process", "gateway/agent"],
-  "gateway": ["channel", "xspec", "gateway/process", "gateway/inside"],
+  "gateway/shipping": [],
+  "gateway": ["channel", "xspec", "gateway/process", "gateway/inside", "gateway/shipping"],
   "agent.ts": ["gateway/agent", "gateway/process"],
 };
 
@@ -71,6 +73,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const OUTSIDE: Readonly<Record<string, readonly RegExp[]>> = {
   "gateway/process": [/^node:/],
   "gateway/agent": [/^node:/],
+  "gateway/shipping": [/^npm:\/?acorn@/, /^npm:\/?periscopic@/, /^npm:\/?@jridgewell\/trace-mapping@/],
   "gateway": [/^node:/],
 };
 
@@ -155,5 +158,27 @@ test("Every folder of the public surface has a mod.ts that holds no code", async
     const text = await Deno.readTextFile(new URL(`${folder}/mod.ts`, ROOT));
     const rest = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(export|import)[^;]*;/g, "").trim();
     assertEquals(rest, "", folder);
+  }
+});
+
+test("Third-party code of gateway/shipping is loaded only where functions are shipped", async () => {
+  const imports = await importsOf("gateway/shipping/function_source.ts", "code");
+  const outside = [...imports.values()].flatMap((targets) => [...targets]).filter((to) =>
+    to.startsWith("npm:")
+  );
+  assert(outside.length > 0);
+  for (const targets of imports.values()) {
+    for (const to of targets) {
+      assert((await isOwn(to)) || OUTSIDE["gateway/shipping"]!.some((pattern) => pattern.test(to)), to);
+      if (await isOwn(to)) assertEquals(layerOf(to), "gateway/shipping");
+    }
+  }
+  for (const folder of ["", "gateway/"]) {
+    for await (const { name, isFile } of Deno.readDir(new URL(folder, ROOT))) {
+      if (!isFile || !name.endsWith(".ts")) continue;
+      const text = await Deno.readTextFile(new URL(folder + name, ROOT));
+      const loading = /^(?:import|export)\s+(?!type\b)[^;]*?from\s+"[^"]*\/shipping\//m.exec(text);
+      assertEquals(loading?.[0], undefined, `${folder}${name}: types only, and import() for the rest`);
+    }
   }
 });

@@ -1,0 +1,149 @@
+/** What a function uses that it does not have itself. */
+
+import { analyze } from "npm:periscopic@^4.0.3";
+import { partsOf } from "./syntax.ts";
+import type { Node, Problem } from "./syntax.ts";
+
+/** A name that nothing in the function declares, and the offset of its first use. */
+export interface FreeVariable {
+  name: string;
+  offset: number;
+}
+
+/**
+ * The names that nothing in the function declares, in the order of their first use. Names whose existence the code
+ * asks for with `typeof` are left out: it knows that they may be missing.
+ *
+ * The tree is changed and of no further use. The scope analysis knows neither the name of a class expression nor the
+ * scope of a static block; both are rewritten to what it knows and has the same scope.
+ */
+export function freeVariables(root: Node): FreeVariable[] {
+  const asked = new Set<string>();
+  const prepare = (node: Node): void => {
+    for (const part of partsOf(node)) prepare(part);
+    if (node.type === "UnaryExpression" && node.operator === "typeof") {
+      const { type, name } = node.argument as Node;
+      if (type === "Identifier") asked.add(name as string);
+    } else if (node.type === "ClassExpression") {
+      const declaration = { ...node, type: "ClassDeclaration" };
+      for (const key of Object.keys(node)) if (key !== "start" && key !== "end") delete node[key];
+      Object.assign(node, { type: "BlockStatement", body: [declaration] });
+    } else if (node.type === "StaticBlock") {
+      Object.assign(node, { type: "FunctionExpression", params: [] });
+    }
+  };
+  prepare(root);
+  const free: FreeVariable[] = [];
+  for (const [name, { start }] of analyze(root as never).globals as Map<string, Node>) {
+    // `new` and `import` are the halves of `new.target` and `import.meta`.
+    if (name === "arguments" || name === "new" || name === "import" || asked.has(name)) continue;
+    free.push({ name, offset: start });
+  }
+  return free.sort((a, b) => a.offset - b.offset);
+}
+
+/** What holds at the place where a walk is. */
+interface Context {
+  /** Whether `this` and its like are those of the code around the function. */
+  outer: boolean;
+  /** The private names that classes in the function declare. */
+  privates: ReadonlySet<string>;
+}
+
+/** The first thing, but for variables, that a function takes from the code around it or from its module. */
+export function outsideReference(root: Node): Problem | undefined {
+  let first: Problem & { offset: number } | undefined;
+  const report = (offset: number, what: string, why: string): void => {
+    if (first === undefined || offset < first.offset) first = { what, why, offset };
+  };
+  const visit = (node: Node, parent: Node | undefined, context: Context): void => {
+    const problem = problemOf(node, parent, context);
+    if (problem !== undefined) report(node.start, ...problem);
+    for (const part of partsOf(node)) visit(part, node, inside(node, part, context));
+  };
+  visit(root, undefined, { outer: true, privates: new Set() });
+  return first;
+}
+
+/** The context of a part of a node. Keys and heritage of a class are evaluated where the class stands. */
+function inside(node: Node, part: Node, context: Context): Context {
+  switch (node.type) {
+    case "FunctionExpression":
+    case "FunctionDeclaration":
+    case "StaticBlock":
+      return context.outer ? { ...context, outer: false } : context;
+    case "PropertyDefinition":
+      return context.outer && part === node.value ? { ...context, outer: false } : context;
+    case "ClassBody": {
+      const privates = new Set(context.privates);
+      for (const { key } of node.body as { key?: Node }[]) {
+        if (key?.type === "PrivateIdentifier") privates.add(key.name as string);
+      }
+      return { ...context, privates };
+    }
+    default:
+      return context;
+  }
+}
+
+/** What is wrong with a node, and why. */
+function problemOf(
+  node: Node,
+  parent: Node | undefined,
+  { outer, privates }: Context,
+): [what: string, why: string] | undefined {
+  const around = ", which belongs to the code around it; pass what it needs as an argument";
+  switch (node.type) {
+    case "ThisExpression":
+      return outer ? [`it uses "this"`, around] : undefined;
+    case "Super":
+      return outer ? [`it uses "super"`, around] : undefined;
+    case "Identifier":
+      // Strict code can give nothing this name but members and keys.
+      return outer && node.name === "arguments" && !isMemberName(node, parent)
+        ? [`it uses "arguments"`, around]
+        : undefined;
+    case "PrivateIdentifier":
+      return privates.has(node.name as string)
+        ? undefined
+        : [`it uses "#${node.name}"`, ", which only the class around it can"];
+    case "MetaProperty":
+      if ((node.meta as Node).name === "import") {
+        return [`it uses "import.meta"`, ", which belongs to its module; pass what it needs as an argument"];
+      }
+      return outer ? [`it uses "new.target"`, around] : undefined;
+    case "ImportExpression": {
+      const specifier = literalOf(node.source as Node);
+      if (specifier === undefined || URL.canParse(specifier) || isBuiltin(specifier)) return undefined;
+      return [
+        `it imports "${specifier}"`,
+        /^\.{0,2}\//.test(specifier)
+          ? ", which is relative to its file; ship a module by URL, which takes its imports along"
+          : ", which needs configuration that is only here; write npm:, jsr: or node:, or ship a module by URL",
+      ];
+    }
+  }
+}
+
+/** Whether an identifier is the name of a member or a key, and so refers to nothing. */
+function isMemberName(node: Node, parent: Node | undefined): boolean {
+  return parent !== undefined && parent.computed !== true &&
+    (parent.property === node || parent.key === node);
+}
+
+/** Whether a bare specifier is a module of Node, which Deno knows by its bare name too. */
+function isBuiltin(specifier: string): boolean {
+  try {
+    return import.meta.resolve(specifier) === `node:${specifier}`;
+  } catch {
+    return false;
+  }
+}
+
+/** The value of a string that is written out. */
+function literalOf(node: Node): string | undefined {
+  if (node.type === "Literal" && typeof node.value === "string") return node.value;
+  if (node.type === "TemplateLiteral" && (node.expressions as Node[]).length === 0) {
+    return ((node.quasis as Node[])[0]!.value as { cooked: string }).cooked;
+  }
+}

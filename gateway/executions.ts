@@ -1,5 +1,6 @@
 /** Starts executions: from what a caller gives to what is sent, and how an execution is bounded. */
 
+import type { Channel } from "../channel/channel.ts";
 import type { ChannelEnd } from "../channel/channel_end.ts";
 import type { FirstItem, Session } from "../channel/session.ts";
 import { checkTimeout } from "../channel/wait.ts";
@@ -76,7 +77,10 @@ export class Executions {
   /** Starts a function whose items are sent. */
   stream(shipment: Shipment, args: readonly unknown[]): ChannelEnd {
     const { text, name, readStack } = shipment;
-    return this.#open({ item: { kind: "stream", source: text, name, args } satisfies StreamJob, readStack }, {});
+    return this.#open(
+      { item: { kind: "stream", source: text, name, args } satisfies StreamJob, readStack },
+      {},
+    );
   }
 
   /** Starts an execution that serves calls. */
@@ -91,7 +95,9 @@ export class Executions {
   #check(source: unknown, kwargs: unknown, options: ExecOptions): void {
     const { spec, cwd } = this.#options;
     if (typeof source !== "string" && typeof source !== "function" && !(source instanceof URL)) {
-      throw new TypeError(`${this.#refusal()}: the source must be a string, a URL or a function, got ${typeof source}`);
+      throw new TypeError(
+        `${this.#refusal()}: the source must be a string, a URL or a function, got ${typeof source}`,
+      );
     }
     if (typeof source === "string" && kwargs !== undefined) {
       throw new TypeError(`${this.#refusal()}: text takes no kwargs; send them over the channel`);
@@ -125,7 +131,7 @@ export class Executions {
   #module(url: URL, kwargs: unknown, options: ExecOptions): ChannelEnd {
     const { session, shipping } = this.#options;
     const shipped = shipping.shipModule(url);
-    const source = session.newChannel();
+    const source = session.newChannel() as unknown as Channel<string, string>;
     let readStack: ((stack: string) => string) | undefined;
     const end = this.#open({
       item: { kind: "module", source, name: options.name ?? "", kwargs },

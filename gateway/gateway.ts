@@ -100,7 +100,13 @@ export class Gateway implements AsyncDisposable {
   #stopping: Promise<GatewayExit> | undefined;
 
   /** Made by a group, never by its users. */
-  constructor(id: string, spec: XSpec, group: Group, connection: Connection, { leave, shipping }: GatewayParts) {
+  constructor(
+    id: string,
+    spec: XSpec,
+    group: Group,
+    connection: Connection,
+    { leave, shipping }: GatewayParts,
+  ) {
     this.id = id;
     this.spec = spec;
     this.group = group;
@@ -173,7 +179,11 @@ export class Gateway implements AsyncDisposable {
   ): Channel<Out, In, Gateway>;
   remoteExec(source: Executable, ...rest: unknown[]): Channel<Item, Item, Gateway> {
     const [kwargs, options] = splitArguments(source, rest);
-    return this.#session.facade(this.#executions.start(source, kwargs, options)) as Channel<Item, Item, Gateway>;
+    return this.#session.facade(this.#executions.start(source, kwargs, options)) as Channel<
+      Item,
+      Item,
+      Gateway
+    >;
   }
 
   /**
@@ -192,7 +202,9 @@ export class Gateway implements AsyncDisposable {
   #callable(fn: AnyFunction): Shipment {
     const shipment = this.#shipping.shipFunction(fn);
     if (shipment.kind === "generator") {
-      throw new TypeError(`Cannot call on gateway "${this.id}": a generator function gives items to stream()`);
+      throw new TypeError(
+        `Cannot call on gateway "${this.id}": a generator function gives items to stream()`,
+      );
     }
     return shipment;
   }

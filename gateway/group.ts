@@ -181,8 +181,12 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     const [first] = gateways;
     if (first === undefined) throw new TypeError("Cannot map: the group has no gateways");
     const shipment = Gateway.ship(first, fn);
-    return poolMap(gateways.map((gateway) => Gateway.poolMember(gateway)), shipment, inputs, options) as
-      AsyncIterable<O>;
+    return poolMap(
+      gateways.map((gateway) => Gateway.poolMember(gateway)),
+      shipment,
+      inputs,
+      options,
+    ) as AsyncIterable<O>;
   }
 
   /** Ends every gateway, in bounded time, and says how each one ended. */

@@ -266,6 +266,8 @@ class Pool {
 }
 
 function totalOf(inputs: unknown): number | undefined {
-  if (Array.isArray(inputs) || ArrayBuffer.isView(inputs)) return (inputs as unknown as ArrayLike<unknown>).length;
+  if (Array.isArray(inputs) || ArrayBuffer.isView(inputs)) {
+    return (inputs as unknown as ArrayLike<unknown>).length;
+  }
   return inputs instanceof Set || inputs instanceof Map ? inputs.size : undefined;
 }

@@ -2,8 +2,26 @@
 
 import type { Channel } from "../channel/channel.ts";
 
-/** A generator that has been told to stop, and does not, is killed after this time. */
+/** A generator that was told to stop, and does not, is killed after this time. */
 const STOP_TIMEOUT_MS = 2_000;
+
+/** Tells a generator to stop, and waits until it has. Throws what it throws at its end. */
+async function stop(channel: Channel<unknown>): Promise<void> {
+  let killed = false;
+  const timer = setTimeout(() => {
+    killed = true;
+    channel.kill();
+  }, STOP_TIMEOUT_MS);
+  try {
+    await channel.closeWrite();
+    // What had been sent makes room for what the generator is about to send.
+    for await (const _ of channel);
+  } catch (error) {
+    if (!killed) throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /**
  * Iterates over what an execution sends. Each iteration starts an execution of its own, at its first step; leaving it
@@ -15,12 +33,6 @@ export function iterateRemotely<T>(start: () => Channel<T>): AsyncIterable<T> {
       let channel: Channel<T> | undefined;
       let items: AsyncIterableIterator<T> | undefined;
       let left = false;
-      const stop = (): void => {
-        left = true;
-        if (channel === undefined || channel.isClosed()) return;
-        void channel.close();
-        Deno.unrefTimer(setTimeout(() => channel!.kill(), STOP_TIMEOUT_MS));
-      };
       return {
         async next(): Promise<IteratorResult<T>> {
           if (left) return { value: undefined, done: true };
@@ -28,13 +40,10 @@ export function iterateRemotely<T>(start: () => Channel<T>): AsyncIterable<T> {
           items ??= channel[Symbol.asyncIterator]();
           return await items.next();
         },
-        return(): Promise<IteratorResult<T>> {
-          stop();
-          return Promise.resolve({ value: undefined, done: true });
-        },
-        throw(error): Promise<IteratorResult<T>> {
-          stop();
-          return Promise.reject(error);
+        async return(): Promise<IteratorResult<T>> {
+          if (!left && channel !== undefined) await stop(channel);
+          left = true;
+          return { value: undefined, done: true };
         },
         [Symbol.asyncIterator](): AsyncIterableIterator<T> {
           return this;

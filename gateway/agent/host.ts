@@ -39,7 +39,7 @@ export class Host {
   readonly #shared: boolean;
   readonly #running = new Map<number, (reason: unknown) => void>();
   #executing = 0;
-  #services = 0;
+  readonly #services = new Set<ChannelEnd>();
   #execution: { id: number; failed: (error: unknown) => void } | undefined;
 
   /** Starts a host on a transport. */
@@ -62,14 +62,16 @@ export class Host {
     this.session.start(options.first ?? EMPTY);
   }
 
-  /** How many executions run, those that serve calls among them. */
+  /** How many executions run, without those that serve calls: whoever calls counts the calls. */
   get executing(): number {
-    return this.#executing;
+    return this.#executing - this.#services.size;
   }
 
-  /** How many of them serve calls. */
-  get services(): number {
-    return this.#services;
+  /** How many channels are open, without those of calls. */
+  get channels(): number {
+    let count = this.session.channelCount;
+    for (const end of this.#services) if (end.state !== "closed") count--;
+    return count;
   }
 
   /** Whether anything has been executed. */
@@ -109,7 +111,7 @@ export class Host {
       Object.assign(globalThis, { channel, __name__: EXEC_NAME });
     }
     this.#executing++;
-    if (service) this.#services++;
+    if (service) this.#services.add(end);
     try {
       await Promise.race([this.#run(channel), failure]);
       end.close();
@@ -122,7 +124,7 @@ export class Host {
     ended = true;
     this.#running.delete(end.id);
     this.#executing--;
-    if (service) this.#services--;
+    this.#services.delete(end);
     this.#checkDone();
     if (this.#execution !== undefined && this.session.channelCount > 0) {
       this.session.control(makeFrame(FrameType.DONE, end.id, EMPTY, LINGERS));

@@ -18,29 +18,34 @@ export interface JobPlace {
 export async function runJob(value: unknown, { channel, shared }: JobPlace): Promise<void> {
   if (typeof value !== "object" || value === null) throw new TypeError("Cannot execute: nothing was sent");
   const job = value as Job;
-  if (job.kind !== "calls" && typeof job.source !== "string") {
-    throw new TypeError("Cannot execute: no source was sent");
-  }
   const options = (job: { name: string }): RunOptions => ({ name: String(job.name ?? ""), channel, shared });
+  const text = (source: unknown): string => {
+    if (typeof source !== "string") throw new TypeError("Cannot execute: no source was sent");
+    return source;
+  };
   // A channel that carries results is not for their makers.
   if (!shared && (job.kind === "stream" || job.kind === "calls")) {
     Reflect.deleteProperty(globalThis, "channel");
   }
   switch (job.kind) {
     case "text":
-      await runText(job.source, options(job));
+      await runText(text(job.source), options(job));
       return;
     case "module": {
-      const exports = await runModule(job.source, options(job), "application/javascript");
+      const exports = await runModule(
+        text(await job.source?.receive()),
+        options(job),
+        "application/javascript",
+      );
       if (typeof exports.default === "function") await exports.default(channel, job.kwargs);
       return;
     }
     case "function":
-      await compileFunction(job.source, options(job))(channel, job.kwargs);
+      await compileFunction(text(job.source), options(job))(channel, job.kwargs);
       return;
     case "stream":
       await runStream(
-        compileFunction(job.source, { ...options(job), channel: undefined })(...job.args),
+        compileFunction(text(job.source), { ...options(job), channel: undefined })(...job.args),
         channel,
       );
       return;
@@ -54,7 +59,7 @@ export async function runJob(value: unknown, { channel, shared }: JobPlace): Pro
   }
 }
 
-/** Sends what an iterable gives. A reader that has gone stops it, also while it works on its next item. */
+/** Sends what an iterable gives. A reader that ends its direction stops it, also while it works on its next item. */
 async function runStream(result: unknown, channel: Channel): Promise<void> {
   const items = await result as AsyncIterable<unknown> & Iterable<unknown>;
   const make = items?.[Symbol.asyncIterator] ?? items?.[Symbol.iterator];
@@ -62,18 +67,19 @@ async function runStream(result: unknown, channel: Channel): Promise<void> {
     throw new TypeError("Cannot stream: the function returned nothing that can be iterated");
   }
   const iterator = make.call(items) as AsyncIterator<unknown> | Iterator<unknown>;
-  let left = false;
-  void channel.waitClose().catch(() => {}).then(async () => {
-    left = true;
-    await iterator.return?.();
-  }).catch(() => {
-    // The generator fails at its end, and there is nobody any more to hear of it.
+  let stopped: Promise<unknown> | undefined;
+  void channel.waitClose().catch(() => {}).then(() => {
+    stopped = Promise.resolve(iterator.return?.());
+    stopped.catch(() => {
+      // Told to the caller by the loop below.
+    });
   });
-  while (!left) {
+  while (stopped === undefined) {
     const { done, value } = await iterator.next();
-    if (done || left) return;
-    await channel.send(value as never);
+    if (done) return;
+    if (stopped === undefined) await channel.send(value as never);
   }
+  await stopped;
 }
 
 /** Functions that were sent on one channel, by their numbers. */

@@ -395,15 +395,16 @@ export class Router implements FrameSink {
     const [id, kind] = Array.isArray(request) ? request : [];
     if (typeof id !== "number" || typeof kind !== "string") throw new ProtocolError("A malformed request");
     let numExecuting = 0;
-    let services = 0;
+    let numChannels = this.#routes.size;
     for (const owner of this.#owners.values()) {
-      if (owner.service) services++;
+      // Calls are counted by whoever calls.
+      if (owner.service) numChannels -= owner.channels.has(owner.id) ? 1 : 0;
       else if (owner.executing) numExecuting++;
     }
     const counts: RouterCounts = {
       numExecuting,
       numQueued: 0,
-      numChannels: this.#routes.size - services,
+      numChannels,
       numRunaway: this.#options.backend.runaway,
     };
     const answer = this.#options.answer(kind, counts);

@@ -27,9 +27,9 @@ export function serveShared(
       kill: (channel, reason) => host.abandon(channel, reason),
       request: (kind) =>
         answer(kind, {
-          numExecuting: host.executing - host.services,
+          numExecuting: host.executing,
           numQueued: 0,
-          numChannels: host.session.channelCount - host.services,
+          numChannels: host.channels,
           numRunaway: 0,
         }),
     },

@@ -1,5 +1,7 @@
 /** What a caller sends first over the channel of an execution: what is to be executed. */
 
+import type { Channel } from "../../channel/channel.ts";
+
 /** The text is a TypeScript module. */
 export interface TextJob {
   kind: "text";
@@ -8,10 +10,11 @@ export interface TextJob {
   name: string;
 }
 
-/** The text is a self-contained ES module; a function that it exports as default is called with what follows. */
+/** A self-contained ES module; a function that it exports as default is called with its channel and with `kwargs`. */
 export interface ModuleJob {
   kind: "module";
-  source: string;
+  /** Carries the text, which takes its caller a while to put together. */
+  source: Channel<string, string>;
   name: string;
   kwargs: unknown;
 }

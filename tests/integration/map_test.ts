@@ -1,0 +1,192 @@
+/** Group.map(): a pool of gateways. */
+
+import { assert, assertEquals, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
+import type { MapProgress } from "../../mod.ts";
+import { GatewayClosedError, Group, RemoteError } from "../../mod.ts";
+import { limited, until } from "../helpers/wait.ts";
+import { forEachKind } from "./kinds.ts";
+
+const NUMBERS = Array.from({ length: 60 }, (_, i) => i);
+
+forEachKind("map() gives a result for each input, in any order", async ({ open, group }) => {
+  await Promise.all([open(), open()]);
+  const results = await Array.fromAsync(group.map((n: number) => n * n, NUMBERS));
+  assertEquals(results.sort((a, b) => a - b), NUMBERS.map((n) => n * n));
+});
+
+forEachKind("map() gives results in order when asked to", async ({ open, group }) => {
+  await Promise.all([open(), open()]);
+  const wait = async (n: number): Promise<number> => {
+    await new Promise((resolve) => setTimeout(resolve, n % 5));
+    return n;
+  };
+  const results = await Array.fromAsync(group.map(wait, NUMBERS, { ordered: true, concurrency: 4 }));
+  assertEquals(results, NUMBERS);
+});
+
+forEachKind("map() uses every gateway, and takes undefined for a result", async ({ open, group }) => {
+  await Promise.all([open("id=a"), open("id=b")]);
+  const results = group.map(async (n: number) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return n === 0 ? undefined : performance.timeOrigin;
+  }, NUMBERS.slice(0, 10));
+  const places = new Set(await Array.fromAsync(results));
+  assertEquals([places.size, places.has(undefined)], [3, true]);
+});
+
+forEachKind("map() reports its progress", async ({ open, group }) => {
+  await open();
+  const seen: MapProgress[] = [];
+  await Array.fromAsync(group.map((n: number) => n, NUMBERS, { onProgress: (p) => seen.push(p) }));
+  assertEquals(seen.length, NUMBERS.length);
+  assertEquals(seen.at(-1), { done: 60, failed: 0, total: 60 });
+  const unknown: MapProgress[] = [];
+  const inputs = NUMBERS.slice(0, 3).values();
+  await Array.fromAsync(group.map((n: number) => n, inputs, { onProgress: (p) => unknown.push(p) }));
+  assertEquals(unknown.at(-1), { done: 3, failed: 0 });
+});
+
+forEachKind(
+  "map() pulls inputs only as they are worked on and results are taken",
+  async ({ open, group }) => {
+    await Promise.all([open(), open()]);
+    let pulled = 0;
+    let returned = false;
+    async function* inputs(): AsyncGenerator<number> {
+      try {
+        while (true) yield await Promise.resolve(pulled++);
+      } finally {
+        returned = true;
+      }
+    }
+    const iterator = group.map((n: number) => n, inputs())[Symbol.asyncIterator]();
+    assertEquals(pulled, 0);
+    for (let taken = 1; taken <= 20; taken++) {
+      await iterator.next();
+      assert(pulled <= taken + 2, `${pulled} pulled, ${taken} taken`);
+    }
+    await iterator.return!();
+    assert(returned);
+    await until("nothing is left", async () => {
+      const states = await Promise.all([...group].map((gateway) => gateway.remoteStatus()));
+      return states.every(({ numExecuting, numChannels }) => numExecuting + numChannels === 0);
+    });
+  },
+);
+
+forEachKind("map() throws what the function throws, and ends the rest", async ({ open, group }) => {
+  await Promise.all([open(), open()]);
+  const iterate = async (): Promise<void> => {
+    const results = group.map((n: number) => {
+      if (n === 10) throw new RangeError("ten");
+      return n;
+    }, NUMBERS);
+    for await (const result of results) assert(result !== 10);
+  };
+  const error = await assertRejects(iterate, RemoteError) as RemoteError;
+  assertEquals([error.remoteName, error.remoteMessage], ["RangeError", "ten"]);
+  await until("nothing is left", async () => {
+    const states = await Promise.all([...group].map((gateway) => gateway.remoteStatus()));
+    return states.every(({ numExecuting }) => numExecuting === 0);
+  });
+});
+
+forEachKind("map() gives what a dying gateway worked on to another one", async ({ open, group }) => {
+  const gateways = await Promise.all([open("allow-run"), open("allow-run"), open("allow-run")]);
+  const pids = await Promise.all(gateways.map(async (gateway) => (await gateway.remoteInfo()).pid));
+  const seen: MapProgress[] = [];
+  let killed = false;
+  const results: number[] = [];
+  const work = async (n: number): Promise<number> => {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    return n;
+  };
+  for await (const result of group.map(work, NUMBERS, { onProgress: (p) => seen.push(p), concurrency: 2 })) {
+    results.push(result);
+    if (results.length === 10 && !killed) {
+      killed = true;
+      Deno.kill(pids[1]!, "SIGKILL");
+    }
+  }
+  assertEquals(results.sort((a, b) => a - b), NUMBERS);
+  assert(seen.at(-1)!.failed >= 1);
+}, { local: true });
+
+forEachKind(
+  "map() ends with the error when the last gateway dies, or retries are used up",
+  async ({ open, group }) => {
+    const gateways = await Promise.all([open(), open()]);
+    const pids = await Promise.all(gateways.map(async (gateway) => (await gateway.remoteInfo()).pid));
+    const never = async (): Promise<void> => {
+      const results = group.map(() => new Promise<number>(() => {}), NUMBERS);
+      const all = Array.fromAsync(results);
+      await until("both work", async () => {
+        const states = await Promise.all(gateways.map((gateway) => gateway.remoteStatus({ timeout: 5_000 })));
+        return states.every(({ rss }) => rss > 0);
+      });
+      for (const pid of pids) Deno.kill(pid, "SIGKILL");
+      await all;
+    };
+    await assertRejects(() => limited("the map", never(), 10_000), GatewayClosedError);
+  },
+  { local: true },
+);
+
+forEachKind("map() without retries ends with the first gateway that dies", async ({ open, group }) => {
+  const [gateway] = await Promise.all([open(), open()]);
+  const { pid } = await gateway!.remoteInfo();
+  const all = Array.fromAsync(group.map(() => new Promise<number>(() => {}), NUMBERS, { retries: 0 }));
+  await gateway!.call(() => 1);
+  Deno.kill(pid, "SIGKILL");
+  await assertRejects(() => limited("the map", all, 10_000), GatewayClosedError);
+}, { local: true });
+
+forEachKind("map() does without gateways that were dead before", async ({ open, group }) => {
+  const [dead] = await Promise.all([open(), open()]);
+  const results = group.map((n: number) => n, NUMBERS, { retries: 0 });
+  dead!.exit();
+  await dead!.join();
+  assertEquals((await Array.fromAsync(results)).sort((a, b) => a - b), NUMBERS);
+});
+
+forEachKind("map() ends by its signal", async ({ open, group }) => {
+  await open();
+  const abort = new AbortController();
+  const reason = new Error("enough");
+  const all = Array.fromAsync(
+    group.map((n: number) => n === 3 ? new Promise<number>(() => {}) : n, NUMBERS, {
+      signal: abort.signal,
+      onProgress: ({ done }) => done === 3 && abort.abort(reason),
+    }),
+  );
+  assert(await limited("the map", assertRejects(() => all)) === reason);
+  await until("nothing runs", async () => (await group.get(0)!.remoteStatus()).numExecuting === 0);
+  const aborted = group.map((n: number) => n, NUMBERS, { signal: AbortSignal.abort(reason) });
+  assert(await assertRejects(() => Array.fromAsync(aborted)) === reason);
+});
+
+forEachKind("map() passes on errors of its inputs and of onProgress", async ({ open, group }) => {
+  await open();
+  function* inputs(): Generator<number> {
+    yield 1;
+    throw new RangeError("no more");
+  }
+  await assertRejects(() => Array.fromAsync(group.map((n: number) => n, inputs())), RangeError, "no more");
+  const onProgress = (): void => {
+    throw new RangeError("shy");
+  };
+  await assertRejects(
+    () => Array.fromAsync(group.map((n: number) => n, [1], { onProgress })),
+    RangeError,
+    "shy",
+  );
+});
+
+forEachKind("map() of nothing is nothing, and of no gateways a TypeError", async ({ open, group }) => {
+  assertThrows(() => group.map((n: number) => n, [1]), TypeError, "no gateways");
+  await open();
+  assertEquals(await Array.fromAsync(group.map((n: number) => n, [])), []);
+  assertThrows(() => group.map((n: number) => n, [1], { concurrency: 0 }), RangeError);
+  assertThrows(() => group.map((n: number) => n, [1], { retries: -1 }), RangeError);
+  assertEquals((await Array.fromAsync(new Group().map.call(group, (n: unknown) => n, [1, 2]))).length, 2);
+});

@@ -1,7 +1,7 @@
 /** What a function uses that it does not have itself. */
 
 import { analyze } from "npm:periscopic@^4.0.3";
-import { partsOf } from "./syntax.ts";
+import { partsOf, walk } from "./syntax.ts";
 import type { Node, Problem } from "./syntax.ts";
 
 /** A name that nothing in the function declares, and the offset of its first use. */
@@ -14,17 +14,56 @@ export interface FreeVariable {
  * The names that nothing in the function declares, in the order of their first use. Names whose existence the code
  * asks for with `typeof` are left out: it knows that they may be missing.
  *
- * The tree is changed and of no further use. The scope analysis knows neither the name of a class expression nor the
- * scope of a static block; both are rewritten to what it knows and has the same scope.
+ * The tree is changed, and of no further use.
  */
 export function freeVariables(root: Node): FreeVariable[] {
   const asked = new Set<string>();
+  walk(root, (node) => {
+    if (node.type !== "UnaryExpression" || node.operator !== "typeof") return;
+    const { type, name } = node.argument as Node;
+    if (type === "Identifier") asked.add(name as string);
+  });
+  const free: FreeVariable[] = [];
+  for (const [name, { start }] of scopesOf(root).globals) {
+    // `new` and `import` are the halves of `new.target` and `import.meta`.
+    if (name === "arguments" || name === "new" || name === "import" || asked.has(name)) continue;
+    free.push({ name, offset: start });
+  }
+  return free.sort((a, b) => a.offset - b.offset);
+}
+
+/** Tells of a name whether something around a function in a module declares it. The tree is changed. */
+export function scopeAround(program: Node, fn: Node): (name: string) => boolean {
+  const namespaces = new Set<string>();
+  for (const { specifiers } of program.body as { specifiers?: Node[] }[]) {
+    for (const { type, local } of specifiers ?? []) {
+      // The scope analysis does not know these.
+      if (type === "ImportNamespaceSpecifier") namespaces.add((local as Node).name as string);
+    }
+  }
+  const around = scopesOf(program).map.get(fn)?.parent;
+  return (name) => namespaces.has(name) || around?.has(name) === true;
+}
+
+/** What a scope analysis says, as far as it is asked. */
+interface Scopes {
+  globals: ReadonlyMap<string, Node>;
+  map: WeakMap<Node, Scope>;
+}
+
+interface Scope {
+  parent: Scope | null;
+  has(name: string): boolean;
+}
+
+/**
+ * Analyses the scopes of a tree. The analysis knows neither the name of a class expression nor the scope of a static
+ * block; both are rewritten to what it knows and has the same scope.
+ */
+function scopesOf(root: Node): Scopes {
   const prepare = (node: Node): void => {
     for (const part of partsOf(node)) prepare(part);
-    if (node.type === "UnaryExpression" && node.operator === "typeof") {
-      const { type, name } = node.argument as Node;
-      if (type === "Identifier") asked.add(name as string);
-    } else if (node.type === "ClassExpression") {
+    if (node.type === "ClassExpression") {
       const declaration = { ...node, type: "ClassDeclaration" };
       for (const key of Object.keys(node)) if (key !== "start" && key !== "end") delete node[key];
       Object.assign(node, { type: "BlockStatement", body: [declaration] });
@@ -33,13 +72,7 @@ export function freeVariables(root: Node): FreeVariable[] {
     }
   };
   prepare(root);
-  const free: FreeVariable[] = [];
-  for (const [name, { start }] of analyze(root as never).globals as Map<string, Node>) {
-    // `new` and `import` are the halves of `new.target` and `import.meta`.
-    if (name === "arguments" || name === "new" || name === "import" || asked.has(name)) continue;
-    free.push({ name, offset: start });
-  }
-  return free.sort((a, b) => a.offset - b.offset);
+  return analyze(root as never) as unknown as Scopes;
 }
 
 /** What holds at the place where a walk is. */

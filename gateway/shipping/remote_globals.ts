@@ -60,3 +60,17 @@ function isNewer(name: string): boolean {
   const own = Object.getOwnPropertyDescriptor(globalThis, name);
   return own !== undefined && !own.enumerable;
 }
+
+/**
+ * Remote globals that a program is more likely to have as a variable or a class of its own than to mean the global.
+ * Where the function's file can be read, a look at what is declared around the function decides.
+ */
+const LIKELY_OWN: ReadonlySet<string> = new Set(
+  "Cache Location Lock Navigator Storage Window alert caches close closed confirm global location name prompt self"
+    .split(" "),
+);
+
+/** Whether a remote global is likely to be a name of the program's own. */
+export function isLikelyOwn(name: string): boolean {
+  return LIKELY_OWN.has(name);
+}

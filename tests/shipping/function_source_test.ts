@@ -185,7 +185,9 @@ test("functionSource() refuses what is no function of its own, with the reason",
     get accessor(): number {
       return 1;
     },
-    set accessor(_value) {},
+    set accessor(value) {
+      void value;
+    },
     class(): void {},
     async(): void {},
     get(): void {},

@@ -1,10 +1,12 @@
-/** The public face of a channel: send and receive, iteration, callbacks, web streams. */
+/** The public face of a channel: send and receive, iteration, callbacks, files, web streams. */
 
 import type { ChannelEnd } from "./channel_end.ts";
-import { EOFError, GatewayClosedError } from "./errors.ts";
+import { ChannelReadFile, ChannelWriteFile } from "./channel_file.ts";
+import type { ChannelFile, FileChannel, FileOptions } from "./channel_file.ts";
+import { isPlainEnd } from "./errors.ts";
 import type { Item } from "./item.ts";
-import type { WaitOptions } from "./wait.ts";
-import { waitFor } from "./wait.ts";
+import type { SendOptions, WaitOptions } from "./wait.ts";
+import { steps, waitFor } from "./wait.ts";
 
 /** What a channel knows of its gateway, on both sides. */
 export interface ChannelGateway {
@@ -20,12 +22,6 @@ interface ChannelSession {
   kill(end: ChannelEnd, reason: unknown): void;
   errorPayload(error: unknown): Uint8Array;
   waiting(change: number): void;
-}
-
-/** How {@linkcode Channel.send} may be ended. */
-export interface SendOptions {
-  /** Ends the wait: `send` rejects with the signal's reason. An item of which parts have left arrives all the same. */
-  signal?: AbortSignal;
 }
 
 /** How {@linkcode Channel.setCallback} ends. */
@@ -145,6 +141,30 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
     }
   }
 
+  /**
+   * A file that writes to the channel: each piece of text or bytes is an item.
+   *
+   * @throws {RangeError} when the mode is neither `"w"` nor `"r"`
+   */
+  makeFile(mode: "w", options?: FileOptions): ChannelWriteFile;
+  /** A file that reads from the channel: its items are text or bytes, whose borders do not matter. */
+  makeFile(mode: "r", options?: FileOptions): ChannelReadFile;
+  /** A file that writes to the channel or reads from it. */
+  makeFile(mode: "w" | "r", options?: FileOptions): ChannelFile;
+  makeFile(mode: "w" | "r", options: FileOptions = {}): ChannelFile {
+    const name = this.#end.describe();
+    const { proxyClose = false } = options;
+    if (typeof proxyClose !== "boolean") {
+      throw new TypeError(
+        `Cannot make a file of ${name}: proxyClose must be a boolean, got ${typeof proxyClose}`,
+      );
+    }
+    const channel = this as unknown as FileChannel;
+    if (mode === "w") return new ChannelWriteFile(channel, name, proxyClose);
+    if (mode === "r") return new ChannelReadFile(channel, name, proxyClose);
+    throw new RangeError(`Cannot make a file of ${name}: the mode must be "w" or "r", got "${String(mode)}"`);
+  }
+
   /** The items as a stream; cancelling it closes the channel. Always the same stream. */
   get readable(): ReadableStream<Recv> {
     return this.#readable ??= new ReadableStream<Recv>({
@@ -216,16 +236,10 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
    * @throws {TimeoutError} when it is still open after `timeout`; it stays usable
    */
   async waitClose(options?: WaitOptions): Promise<void> {
-    const started = performance.now();
-    await this.#end.waitEnd(options);
+    const left = steps(options);
+    await this.#end.waitEnd(left());
     if (this.#callback !== undefined) {
-      const timeout = options?.timeout;
-      const left = timeout === undefined ? undefined : Math.max(0, timeout - (performance.now() - started));
-      await waitFor(
-        this.#callback,
-        { timeout: left, signal: options?.signal },
-        () => `No end of the callback of ${this.#end.describe()}`,
-      );
+      await waitFor(this.#callback, left(), () => `No end of the callback of ${this.#end.describe()}`);
     }
     const error = this.#end.takeEndError();
     if (error !== undefined) throw error;
@@ -271,11 +285,6 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
   static guardClose(channel: Channel, guard: () => void): void {
     channel.#beforeClose = guard;
   }
-}
-
-/** An end that was to be expected: the channel's own, or that of a gateway which was asked to end. */
-function isPlainEnd(error: unknown): boolean {
-  return error instanceof GatewayClosedError ? error.requested : error instanceof EOFError;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

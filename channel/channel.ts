@@ -3,6 +3,8 @@
 import type { ChannelEnd } from "./channel_end.ts";
 import { ChannelReadFile, ChannelWriteFile } from "./channel_file.ts";
 import type { ChannelFile, FileChannel, FileOptions } from "./channel_file.ts";
+import { checkCoercion } from "./coerce.ts";
+import type { CoercionOptions } from "./coerce.ts";
 import { isPlainEnd } from "./errors.ts";
 import type { Item } from "./item.ts";
 import type { SendOptions, WaitOptions } from "./wait.ts";
@@ -163,6 +165,18 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
     if (mode === "w") return new ChannelWriteFile(channel, name, proxyClose);
     if (mode === "r") return new ChannelReadFile(channel, name, proxyClose);
     throw new RangeError(`Cannot make a file of ${name}: the mode must be "w" or "r", got "${String(mode)}"`);
+  }
+
+  /**
+   * Turns kinds of values into others in every item that is received here from now on, items that wait unread included;
+   * see {@linkcode CoercionOptions}. What is sent stays as it is, and so does the other side.
+   *
+   * A later call replaces all options of an earlier one; `{}` turns nothing.
+   *
+   * @throws {TypeError} when an option is unknown or no boolean
+   */
+  reconfigure(options: CoercionOptions): void {
+    this.#end.coercion = checkCoercion(options, this.#end.describe());
   }
 
   /** The items as a stream; cancelling it closes the channel. Always the same stream. */

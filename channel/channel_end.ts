@@ -1,5 +1,7 @@
 /** One end of a channel: its states, what has arrived and what waits to be sent. Pure: it knows its session as a host. */
 
+import { coerce } from "./coerce.ts";
+import type { CoercionOptions } from "./coerce.ts";
 import { ChannelClosedError, EOFError, ProtocolError } from "./errors.ts";
 import { EMPTY, frameBytes, FrameType, HEADER_BYTES, makeFrame, writeUint32 } from "./frame.ts";
 import { Inbox } from "./inbox.ts";
@@ -60,6 +62,8 @@ export class ChannelEnd {
   readonly heldOpens: Uint8Array[] = [];
   /** Whether the far side has closed it, so that nothing is behind it any more. */
   peerClosed = false;
+  /** What is done to each item that is taken, if anything. */
+  coercion: CoercionOptions | undefined;
   /** Called with each change that a callback loop waits for. */
   onActivity: (() => void) | undefined;
 
@@ -337,7 +341,8 @@ export class ChannelEnd {
   /** Takes the next item; there must be one. Throws LoadError, which also closes the channel, when it is none. */
   take(): unknown {
     try {
-      return this.#inbox.take();
+      const item = this.#inbox.take();
+      return this.coercion === undefined ? item : coerce(item, this.coercion);
     } catch (error) {
       this.close(this.#host.errorPayload(error));
       throw error;

@@ -8,6 +8,7 @@
 export { type CallbackOptions, Channel, type ChannelGateway } from "./channel.ts";
 export type { ChannelFile, ChannelReadFile, ChannelWriteFile, FileOptions } from "./channel_file.ts";
 export { dumps, loads } from "./codec.ts";
+export type { CoercionOptions } from "./coerce.ts";
 export {
   ChannelClosedError,
   DataFormatError,

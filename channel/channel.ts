@@ -250,15 +250,9 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
    * @throws {TimeoutError} when it is still open after `timeout`; it stays usable
    */
   async waitClose(options?: WaitOptions): Promise<void> {
-    const left = steps(options);
-    await this.#end.waitEnd(left());
-    if (this.#callback !== undefined) {
-      await waitFor(this.#callback, left(), () => `No end of the callback of ${this.#end.describe()}`);
-    }
-    const error = this.#end.takeEndError();
+    await Channel.waitEnd(this, options);
+    const error = Channel.takeEndError(this);
     if (error !== undefined) throw error;
-    const { eof } = this.#end;
-    if (eof !== undefined && !isPlainEnd(eof)) throw eof;
   }
 
   /** Iterates over the items. Ends where `receive` has an EOFError; leaving the loop early leaves the channel open. */
@@ -293,6 +287,30 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
   /** For sessions: the session of a channel. */
   static sessionOf(channel: Channel): unknown {
     return channel.#session;
+  }
+
+  /** For groups: waits like `waitClose`, and leaves the error. Without `callback` it waits for the end only. */
+  static async waitEnd<R, S, O extends ChannelGateway>(
+    channel: Channel<R, S, O>,
+    options?: WaitOptions,
+    callback = true,
+  ): Promise<void> {
+    const left = steps(options);
+    const end = channel.#end;
+    await end.waitEnd(left());
+    if (!callback || channel.#callback === undefined) return;
+    await waitFor(channel.#callback, left(), () => `No end of the callback of ${end.describe()}`);
+  }
+
+  /** For groups: what `waitClose` throws after the end, if anything. */
+  static takeEndError<R, S, O extends ChannelGateway>(channel: Channel<R, S, O>): unknown {
+    const { eof } = channel.#end;
+    return channel.#end.takeEndError() ?? (eof === undefined || isPlainEnd(eof) ? undefined : eof);
+  }
+
+  /** For groups: whether the items go to a callback. */
+  static hasCallback(channel: Channel): boolean {
+    return channel.#callback !== undefined;
   }
 
   /** For executions: refuses to close the channel of an execution from inside. */

@@ -75,6 +75,8 @@ export class ChannelEnd {
   #pending: Pending[] = [];
   #receivers: Waiter<unknown>[] = [];
   #ended: Waiter<void>[] = [];
+  /** Those who want to know when there is an item, and do not take it. */
+  #watchers: Waiter<boolean>[] = [];
   #endListeners: (() => void)[] = [];
   /** Why nothing more comes: given to one caller. */
   #endError: unknown;
@@ -279,7 +281,7 @@ export class ChannelEnd {
 
   /** Whether someone waits for an item. */
   get eager(): boolean {
-    return this.#receivers.length > 0 || this.onActivity !== undefined;
+    return this.#receivers.length > 0 || this.onActivity !== undefined || this.#watchers.length > 0;
   }
 
   /** Gives the sender credit. */
@@ -335,6 +337,7 @@ export class ChannelEnd {
         receiver.reject(error);
       }
     }
+    if (this.#watchers.length > 0 && this.#inbox.hasItem) this.#tellWatchers();
     this.onActivity?.();
   }
 
@@ -366,6 +369,27 @@ export class ChannelEnd {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** Resolves when there is an item, without taking it, or with false when nothing more comes. */
+  waitItem(options?: WaitOptions): Promise<boolean> {
+    try {
+      checkTimeout(options?.timeout);
+      if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+      if (this.#inbox.hasItem || this.receiveEnded) return Promise.resolve(this.#inbox.hasItem);
+      const watcher = new Waiter<boolean>(options, () => `No item on ${this.describe()}`, (gaveUp) => {
+        this.#giveUp(this.#watchers, gaveUp);
+      });
+      if (!watcher.settled) this.#join(this.#watchers, watcher);
+      return watcher.promise;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #tellWatchers(): void {
+    this.#host.waiting(-this.#watchers.length);
+    for (const watcher of this.#watchers.splice(0)) watcher.resolve(this.#inbox.hasItem);
   }
 
   /** Why nothing more comes: the far side's error once, then EOFError. Only after the end. */
@@ -431,6 +455,7 @@ export class ChannelEnd {
     this.#host.waiting(-this.#receivers.length - this.#ended.length);
     for (const receiver of this.#receivers.splice(0)) receiver.reject(this.takeEnd());
     for (const waiter of this.#ended.splice(0)) waiter.resolve();
+    this.#tellWatchers();
     this.onActivity?.();
     for (const listener of this.#endListeners.splice(0)) listener();
   }

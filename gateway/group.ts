@@ -1,10 +1,14 @@
 /** A group of gateways: made together, found by id, ended together. */
 
+import type { Channel } from "../channel/channel.ts";
+import type { Item } from "../channel/item.ts";
 import { XSpec, XSpecError } from "../xspec/mod.ts";
 import type { XSpecInit } from "../xspec/mod.ts";
 import { checkOptions, connect } from "./connect.ts";
 import type { GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
+import type { ExecOptions } from "./gateway.ts";
+import { MultiChannel } from "./multi_channel.ts";
 import type { GatewayExit } from "./stop.ts";
 
 /** How {@linkcode Group.terminate} ends its gateways. */
@@ -149,6 +153,29 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   /** The gateways in the order they were made; a copy, so that they may leave meanwhile. */
   [Symbol.iterator](): Iterator<Gateway> {
     return [...this.#gateways.values()][Symbol.iterator]();
+  }
+
+  /**
+   * Executes TypeScript on every gateway, as {@linkcode Gateway.remoteExec} does; the channels are in the group's order.
+   * When one gateway refuses, what has begun on the others is ended.
+   *
+   * @throws {GatewayClosedError} when a gateway has ended
+   * @throws {TypeError} when there is nothing to execute
+   * @throws {RangeError} when the execution is to be allowed more than a gateway, or a timeout is negative
+   */
+  remoteExec(source: string | URL, options?: ExecOptions): MultiChannel<Channel<Item, Item, Gateway>> {
+    return this.#onEach((gateway) => gateway.remoteExec(source as string, options));
+  }
+
+  #onEach<C extends Channel>(start: (gateway: Gateway) => C): MultiChannel<C> {
+    const channels: C[] = [];
+    try {
+      for (const gateway of this) channels.push(start(gateway));
+    } catch (error) {
+      for (const channel of channels) channel.kill(error);
+      throw error;
+    }
+    return new MultiChannel(channels);
   }
 
   /** Ends every gateway, in bounded time, and says how each one ended. */

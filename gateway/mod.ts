@@ -13,5 +13,11 @@ export {
 } from "./errors.ts";
 export { type ExecOptions, Gateway, type RemoteInfo, type RemoteStatus } from "./gateway.ts";
 export { defaultGroup, Group, makeGateway, type TerminateOptions } from "./group.ts";
+export {
+  MultiChannel,
+  type ReceiveEachOptions,
+  type ReceiveQueue,
+  type ReceiveQueueOptions,
+} from "./multi_channel.ts";
 export type { StderrMode } from "./output.ts";
 export type { GatewayExit } from "./stop.ts";

@@ -1,10 +1,14 @@
-/** The public face of a channel: send and receive, iteration, callbacks, web streams. */
+/** The public face of a channel: send and receive, iteration, callbacks, files, web streams. */
 
 import type { ChannelEnd } from "./channel_end.ts";
-import { EOFError, GatewayClosedError } from "./errors.ts";
+import { ChannelReadFile, ChannelWriteFile } from "./channel_file.ts";
+import type { ChannelFile, FileChannel, FileOptions } from "./channel_file.ts";
+import { checkCoercion } from "./coerce.ts";
+import type { CoercionOptions } from "./coerce.ts";
+import { isPlainEnd } from "./errors.ts";
 import type { Item } from "./item.ts";
-import type { WaitOptions } from "./wait.ts";
-import { waitFor } from "./wait.ts";
+import type { SendOptions, WaitOptions } from "./wait.ts";
+import { steps, waitFor } from "./wait.ts";
 
 /** What a channel knows of its gateway, on both sides. */
 export interface ChannelGateway {
@@ -20,12 +24,6 @@ interface ChannelSession {
   kill(end: ChannelEnd, reason: unknown): void;
   errorPayload(error: unknown): Uint8Array;
   waiting(change: number): void;
-}
-
-/** How {@linkcode Channel.send} may be ended. */
-export interface SendOptions {
-  /** Ends the wait: `send` rejects with the signal's reason. An item of which parts have left arrives all the same. */
-  signal?: AbortSignal;
 }
 
 /** How {@linkcode Channel.setCallback} ends. */
@@ -145,6 +143,42 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
     }
   }
 
+  /**
+   * A file that writes to the channel: each piece of text or bytes is an item.
+   *
+   * @throws {RangeError} when the mode is neither `"w"` nor `"r"`
+   */
+  makeFile(mode: "w", options?: FileOptions): ChannelWriteFile;
+  /** A file that reads from the channel: its items are text or bytes, whose borders do not matter. */
+  makeFile(mode: "r", options?: FileOptions): ChannelReadFile;
+  /** A file that writes to the channel or reads from it. */
+  makeFile(mode: "w" | "r", options?: FileOptions): ChannelFile;
+  makeFile(mode: "w" | "r", options: FileOptions = {}): ChannelFile {
+    const name = this.#end.describe();
+    const { proxyClose = false } = options;
+    if (typeof proxyClose !== "boolean") {
+      throw new TypeError(
+        `Cannot make a file of ${name}: proxyClose must be a boolean, got ${typeof proxyClose}`,
+      );
+    }
+    const channel = this as unknown as FileChannel;
+    if (mode === "w") return new ChannelWriteFile(channel, name, proxyClose);
+    if (mode === "r") return new ChannelReadFile(channel, name, proxyClose);
+    throw new RangeError(`Cannot make a file of ${name}: the mode must be "w" or "r", got "${String(mode)}"`);
+  }
+
+  /**
+   * Turns kinds of values into others in every item that is received here from now on, items that wait unread included;
+   * see {@linkcode CoercionOptions}. What is sent stays as it is, and so does the other side.
+   *
+   * A later call replaces all options of an earlier one; `{}` turns nothing.
+   *
+   * @throws {TypeError} when an option is unknown or no boolean
+   */
+  reconfigure(options: CoercionOptions): void {
+    this.#end.coercion = checkCoercion(options, this.#end.describe());
+  }
+
   /** The items as a stream; cancelling it closes the channel. Always the same stream. */
   get readable(): ReadableStream<Recv> {
     return this.#readable ??= new ReadableStream<Recv>({
@@ -216,21 +250,9 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
    * @throws {TimeoutError} when it is still open after `timeout`; it stays usable
    */
   async waitClose(options?: WaitOptions): Promise<void> {
-    const started = performance.now();
-    await this.#end.waitEnd(options);
-    if (this.#callback !== undefined) {
-      const timeout = options?.timeout;
-      const left = timeout === undefined ? undefined : Math.max(0, timeout - (performance.now() - started));
-      await waitFor(
-        this.#callback,
-        { timeout: left, signal: options?.signal },
-        () => `No end of the callback of ${this.#end.describe()}`,
-      );
-    }
-    const error = this.#end.takeEndError();
+    await Channel.waitEnd(this, options);
+    const error = Channel.takeEndError(this);
     if (error !== undefined) throw error;
-    const { eof } = this.#end;
-    if (eof !== undefined && !isPlainEnd(eof)) throw eof;
   }
 
   /** Iterates over the items. Ends where `receive` has an EOFError; leaving the loop early leaves the channel open. */
@@ -267,15 +289,34 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
     return channel.#session;
   }
 
+  /** For groups: waits like `waitClose`, and leaves the error. Without `callback` it waits for the end only. */
+  static async waitEnd<R, S, O extends ChannelGateway>(
+    channel: Channel<R, S, O>,
+    options?: WaitOptions,
+    callback = true,
+  ): Promise<void> {
+    const left = steps(options);
+    const end = channel.#end;
+    await end.waitEnd(left());
+    if (!callback || channel.#callback === undefined) return;
+    await waitFor(channel.#callback, left(), () => `No end of the callback of ${end.describe()}`);
+  }
+
+  /** For groups: what `waitClose` throws after the end, if anything. */
+  static takeEndError<R, S, O extends ChannelGateway>(channel: Channel<R, S, O>): unknown {
+    const { eof } = channel.#end;
+    return channel.#end.takeEndError() ?? (eof === undefined || isPlainEnd(eof) ? undefined : eof);
+  }
+
+  /** For groups: whether the items go to a callback. */
+  static hasCallback(channel: Channel): boolean {
+    return channel.#callback !== undefined;
+  }
+
   /** For executions: refuses to close the channel of an execution from inside. */
   static guardClose(channel: Channel, guard: () => void): void {
     channel.#beforeClose = guard;
   }
-}
-
-/** An end that was to be expected: the channel's own, or that of a gateway which was asked to end. */
-function isPlainEnd(error: unknown): boolean {
-  return error instanceof GatewayClosedError ? error.requested : error instanceof EOFError;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -1,5 +1,7 @@
 /** One end of a channel: its states, what has arrived and what waits to be sent. Pure: it knows its session as a host. */
 
+import { coerce } from "./coerce.ts";
+import type { CoercionOptions } from "./coerce.ts";
 import { ChannelClosedError, EOFError, ProtocolError } from "./errors.ts";
 import { EMPTY, frameBytes, FrameType, HEADER_BYTES, makeFrame, writeUint32 } from "./frame.ts";
 import { Inbox } from "./inbox.ts";
@@ -64,6 +66,8 @@ export class ChannelEnd {
   readStack: ((stack: string) => string) | undefined;
   /** Whether the far side has closed it, so that nothing is behind it any more. */
   peerClosed = false;
+  /** What is done to each item that is taken, if anything. */
+  coercion: CoercionOptions | undefined;
   /** Called with each change that a callback loop waits for. */
   onActivity: (() => void) | undefined;
 
@@ -75,6 +79,8 @@ export class ChannelEnd {
   #pending: Pending[] = [];
   #receivers: Waiter<unknown>[] = [];
   #ended: Waiter<void>[] = [];
+  /** Those who want to know when there is an item, and do not take it. */
+  #watchers: Waiter<boolean>[] = [];
   #endListeners: (() => void)[] = [];
   /** Why nothing more comes: given to one caller. */
   #endError: unknown;
@@ -283,7 +289,7 @@ export class ChannelEnd {
 
   /** Whether someone waits for an item. */
   get eager(): boolean {
-    return this.#receivers.length > 0 || this.onActivity !== undefined;
+    return this.#receivers.length > 0 || this.onActivity !== undefined || this.#watchers.length > 0;
   }
 
   /** Gives the sender credit. */
@@ -339,13 +345,15 @@ export class ChannelEnd {
         receiver.reject(error);
       }
     }
+    if (this.#watchers.length > 0 && this.#inbox.hasItem) this.#tellWatchers();
     this.onActivity?.();
   }
 
   /** Takes the next item; there must be one. Throws LoadError, which also closes the channel, when it is none. */
   take(): unknown {
     try {
-      return this.#inbox.take();
+      const item = this.#inbox.take();
+      return this.coercion === undefined ? item : coerce(item, this.coercion);
     } catch (error) {
       this.close(this.#host.errorPayload(error));
       throw error;
@@ -369,6 +377,27 @@ export class ChannelEnd {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** Resolves when there is an item, without taking it, or with false when nothing more comes. */
+  waitItem(options?: WaitOptions): Promise<boolean> {
+    try {
+      checkTimeout(options?.timeout);
+      if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+      if (this.#inbox.hasItem || this.receiveEnded) return Promise.resolve(this.#inbox.hasItem);
+      const watcher = new Waiter<boolean>(options, () => `No item on ${this.describe()}`, (gaveUp) => {
+        this.#giveUp(this.#watchers, gaveUp);
+      });
+      if (!watcher.settled) this.#join(this.#watchers, watcher);
+      return watcher.promise;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #tellWatchers(): void {
+    this.#host.waiting(-this.#watchers.length);
+    for (const watcher of this.#watchers.splice(0)) watcher.resolve(this.#inbox.hasItem);
   }
 
   /** Why nothing more comes: the far side's error once, then EOFError. Only after the end. */
@@ -434,6 +463,7 @@ export class ChannelEnd {
     this.#host.waiting(-this.#receivers.length - this.#ended.length);
     for (const receiver of this.#receivers.splice(0)) receiver.reject(this.takeEnd());
     for (const waiter of this.#ended.splice(0)) waiter.resolve();
+    this.#tellWatchers();
     this.onActivity?.();
     for (const listener of this.#endListeners.splice(0)) listener();
   }

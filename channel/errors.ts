@@ -90,3 +90,8 @@ export class GatewayClosedError extends EOFError {
     this.requested = details.requested ?? false;
   }
 }
+
+/** Whether an end was to be expected: the channel's own, or that of a gateway which was asked to end. */
+export function isPlainEnd(error: unknown): boolean {
+  return error instanceof GatewayClosedError ? error.requested : error instanceof EOFError;
+}

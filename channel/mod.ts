@@ -5,8 +5,10 @@
  * @module
  */
 
-export { type CallbackOptions, Channel, type ChannelGateway, type SendOptions } from "./channel.ts";
+export { type CallbackOptions, Channel, type ChannelGateway } from "./channel.ts";
+export type { ChannelFile, ChannelReadFile, ChannelWriteFile, FileOptions } from "./channel_file.ts";
 export { dumps, loads } from "./codec.ts";
+export type { CoercionOptions } from "./coerce.ts";
 export {
   ChannelClosedError,
   DataFormatError,
@@ -20,4 +22,4 @@ export {
 } from "./errors.ts";
 export type { ChannelItem, Item } from "./item.ts";
 export { type ErrorData, RemoteError } from "./remote_error.ts";
-export type { WaitOptions } from "./wait.ts";
+export type { SendOptions, WaitOptions } from "./wait.ts";

@@ -3,6 +3,7 @@
 import { Channel } from "./channel.ts";
 import type { ChannelGateway } from "./channel.ts";
 import type { ChannelEnd, ChannelHost } from "./channel_end.ts";
+import type { CoercionOptions } from "./coerce.ts";
 import { ChannelTable } from "./channel_table.ts";
 import { Decoder } from "./decode.ts";
 import { Encoder } from "./encode.ts";
@@ -92,6 +93,8 @@ export class Session implements ChannelHost, FrameSink {
   readonly ended: Promise<unknown>;
   /** What `channel.gateway` is. */
   readonly gateway: ChannelGateway;
+  /** What is done to the items of every channel whose public object is made from now on, if anything. */
+  coercion: CoercionOptions | undefined;
   readonly #transport: Transport;
   readonly #writer: Writer;
   readonly #reader: FrameReader;
@@ -506,7 +509,11 @@ export class Session implements ChannelHost, FrameSink {
 
   /** The public object of an end, always the same. */
   facade(end: ChannelEnd): Channel {
-    return (end.facade ??= new Channel(end, this)) as Channel;
+    if (end.facade === undefined) {
+      end.coercion = this.coercion;
+      end.facade = new Channel(end, this);
+    }
+    return end.facade as Channel;
   }
 
   #channelId(value: unknown): number | undefined {

@@ -10,6 +10,12 @@ export interface WaitOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** How {@linkcode Channel.send} may be ended. */
+export interface SendOptions {
+  /** Ends the wait: `send` rejects with the signal's reason. An item of which parts have left arrives all the same. */
+  signal?: AbortSignal;
+}
+
 /** The longest delay a timer can have; a longer one would fire at once. */
 const MAX_TIMER_MS = 0x7fff_ffff;
 
@@ -29,6 +35,30 @@ export function checkTimeout(timeout: number | undefined): void {
   }
 }
 
+/** The options of one step of a wait. */
+export interface StepOptions extends WaitOptions {
+  /** The timeout of the whole wait, for messages. */
+  readonly whole?: number;
+}
+
+/**
+ * One deadline for a wait of several steps: each call gives the options of the next step.
+ *
+ * @throws {TypeError} when the timeout is no number
+ * @throws {RangeError} when the timeout is negative
+ */
+export function steps(options: WaitOptions | undefined): () => StepOptions | undefined {
+  const timeout = options?.timeout;
+  if (timeout === undefined) return () => options;
+  checkTimeout(timeout);
+  const started = performance.now();
+  return () => ({
+    signal: options?.signal,
+    timeout: Math.max(0, timeout - (performance.now() - started)),
+    whole: timeout,
+  });
+}
+
 /** Someone who waits for a value, at most until a deadline or a signal. Settled once; later calls do nothing. */
 export class Waiter<T> {
   /** Settles with what was waited for. */
@@ -46,13 +76,13 @@ export class Waiter<T> {
    * @throws {TypeError} when the timeout is no number
    * @throws {RangeError} when the timeout is negative
    */
-  constructor(options: WaitOptions | undefined, what: () => string, onGiveUp?: (waiter: Waiter<T>) => void) {
+  constructor(options: StepOptions | undefined, what: () => string, onGiveUp?: (waiter: Waiter<T>) => void) {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.promise = promise;
     this.#resolve = resolve;
     this.#reject = reject;
     if (options === undefined) return;
-    const { timeout, signal } = options;
+    const { timeout, signal, whole = timeout } = options;
     checkTimeout(timeout);
     const giveUp = (reason: unknown) => {
       if (this.#settled) return;
@@ -66,7 +96,7 @@ export class Waiter<T> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let onAbort: (() => void) | undefined;
     if (timeout !== undefined && timeout <= MAX_TIMER_MS) {
-      const expire = () => giveUp(new TimeoutError(`${what()} after ${timeout} ms`));
+      const expire = () => giveUp(new TimeoutError(`${what()} after ${whole} ms`));
       if (timeout === 0) {
         expire();
         return;
@@ -108,7 +138,7 @@ export class Waiter<T> {
 /** Waits for a promise with a deadline and a signal; the promise itself goes on. */
 export function waitFor<T>(
   promise: Promise<T>,
-  options: WaitOptions | undefined,
+  options: StepOptions | undefined,
   what: () => string,
 ): Promise<T> {
   if (options?.timeout === undefined && options?.signal === undefined) return promise;
@@ -122,7 +152,8 @@ export function waitFor<T>(
   }
   promise.then((value) => waiter.resolve(value), (reason) => waiter.reject(reason));
   if (options.timeout === 0) {
-    queueMicrotask(() => queueMicrotask(() => waiter.reject(new TimeoutError(`${what()} after 0 ms`))));
+    const late = (): TimeoutError => new TimeoutError(`${what()} after ${options.whole ?? 0} ms`);
+    queueMicrotask(() => queueMicrotask(() => waiter.reject(late())));
   }
   return waiter.promise;
 }

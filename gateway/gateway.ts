@@ -1,6 +1,8 @@
 /** A gateway: the local handle of a Deno process that executes what it is sent. */
 
 import type { Channel } from "../channel/channel.ts";
+import { checkCoercion } from "../channel/coerce.ts";
+import type { CoercionOptions } from "../channel/coerce.ts";
 import { GatewayClosedError } from "../channel/errors.ts";
 import { FrameType, makeFrame } from "../channel/frame.ts";
 import type { Item } from "../channel/item.ts";
@@ -234,6 +236,18 @@ export class Gateway implements AsyncDisposable {
     return this.#session.newChannel() as unknown as Channel<R, S, Gateway>;
   }
 
+  /**
+   * Turns kinds of values into others in every item that is received here on channels that are made from now on: those of
+   * `remoteExec` and `newChannel`, and those that are received in an item. See {@linkcode CoercionOptions}.
+   *
+   * A later call replaces all options of an earlier one; a channel can have its own by `channel.reconfigure`.
+   *
+   * @throws {TypeError} when an option is unknown or no boolean
+   */
+  reconfigure(options: CoercionOptions): void {
+    this.#session.coercion = checkCoercion(options, `gateway "${this.id}"`);
+  }
+
   /** What the process does; answered though every execution is busy. */
   async remoteStatus(options?: WaitOptions): Promise<RemoteStatus> {
     const status = await this.#session.request("status", options) as RemoteStatus;
@@ -247,7 +261,10 @@ export class Gateway implements AsyncDisposable {
   }
 
   #service(): CallServer {
-    return new CallServer(this.#session.facade(this.#executions.service()));
+    const channel = this.#session.facade(this.#executions.service());
+    // It carries more than the items of its users.
+    channel.reconfigure({});
+    return new CallServer(channel);
   }
 
   /** For groups: looks at a function that is to be called. */

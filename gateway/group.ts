@@ -1,10 +1,15 @@
 /** A group of gateways: made together, found by id, ended together. */
 
+import type { Channel } from "../channel/channel.ts";
+import type { Item } from "../channel/item.ts";
 import { XSpec, XSpecError } from "../xspec/mod.ts";
 import type { XSpecInit } from "../xspec/mod.ts";
 import { checkOptions, connect } from "./connect.ts";
 import type { GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
+import type { ExecOptions, Executable, ModuleOptions } from "./executions.ts";
+import { MultiChannel } from "./multi_channel.ts";
+import type { AnyChannel } from "./multi_channel.ts";
 import { checkMapOptions, poolMap } from "./pool_map.ts";
 import type { MapOptions } from "./pool_map.ts";
 import type { GatewayExit } from "./stop.ts";
@@ -158,6 +163,56 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   /** The gateways in the order they were made; a copy, so that they may leave meanwhile. */
   [Symbol.iterator](): Iterator<Gateway> {
     return [...this.#gateways.values()][Symbol.iterator]();
+  }
+
+  /**
+   * Executes something on every gateway, as {@linkcode Gateway.remoteExec} does; the channels are in the group's order.
+   * When one gateway refuses, what has begun on the others is ended.
+   *
+   * @param kwargs given to a function, or to the default export of a module; text takes options in its place
+   * @throws {GatewayClosedError} when a gateway has ended
+   * @throws {TypeError} when it cannot be executed
+   * @throws {RangeError} when the execution is to be allowed more than a gateway, or a timeout is negative
+   */
+  remoteExec<In = Item, Out = Item, K = undefined>(
+    fn: (channel: Channel<In, Out>, kwargs: K) => unknown,
+    kwargs?: K,
+    options?: ExecOptions,
+  ): MultiChannel<Channel<Out, In, Gateway>>;
+  /** Executes a local module on every gateway. */
+  remoteExec<In = Item, Out = Item>(
+    module: URL,
+    kwargs?: unknown,
+    options?: ExecOptions,
+  ): MultiChannel<Channel<Out, In, Gateway>>;
+  /** Executes TypeScript text on every gateway. */
+  remoteExec<In = Item, Out = Item>(
+    source: string,
+    kwargs?: undefined,
+    options?: ExecOptions,
+  ): MultiChannel<Channel<Out, In, Gateway>>;
+  /** Executes TypeScript text on every gateway. */
+  remoteExec<In = Item, Out = Item>(
+    source: string,
+    options: ExecOptions,
+  ): MultiChannel<Channel<Out, In, Gateway>>;
+  remoteExec(source: Executable, kwargs?: unknown, options?: ExecOptions): MultiChannel {
+    if (typeof source === "string") {
+      const all = { ...kwargs as ModuleOptions, ...options };
+      return this.#onEach((gateway) => gateway.remoteExec(source, all));
+    }
+    return this.#onEach((gateway) => gateway.remoteExec(source as URL, kwargs, options ?? {}));
+  }
+
+  #onEach<C extends AnyChannel>(start: (gateway: Gateway) => C): MultiChannel<C> {
+    const channels: C[] = [];
+    try {
+      for (const gateway of this) channels.push(start(gateway));
+    } catch (error) {
+      for (const channel of channels) channel.kill(error);
+      throw error;
+    }
+    return new MultiChannel(channels);
   }
 
   /**

@@ -14,6 +14,13 @@ export {
 export type { ExecOptions, ModuleOptions } from "./executions.ts";
 export { Gateway, type RemoteInfo, type RemoteStatus } from "./gateway.ts";
 export { defaultGroup, Group, makeGateway, type TerminateOptions } from "./group.ts";
+export {
+  type AnyChannel,
+  MultiChannel,
+  type ReceiveEachOptions,
+  type ReceiveQueue,
+  type ReceiveQueueOptions,
+} from "./multi_channel.ts";
 export type { MapOptions, MapProgress } from "./pool_map.ts";
 export type { StderrMode } from "./output.ts";
 export type { GatewayExit } from "./stop.ts";

@@ -6,7 +6,7 @@ import {
   assertThrows,
 } from "jsr:@std/assert@^1.0.19";
 import { TimeoutError } from "../../channel/errors.ts";
-import { checkTimeout, Waiter, waitFor } from "../../channel/wait.ts";
+import { checkTimeout, steps, Waiter, waitFor } from "../../channel/wait.ts";
 import type { WaitOptions } from "../../channel/wait.ts";
 import { settle, test, watch } from "../helpers/bounded.ts";
 
@@ -210,4 +210,19 @@ test("waitFor() handles a promise that rejects after the deadline", async () => 
   // The runner fails the test on an unhandled rejection.
   reject(new Error("late"));
   await settle();
+});
+
+test("steps() gives what is left of one deadline to each step", () => {
+  assertEquals(steps(undefined)(), undefined);
+  const { signal } = new AbortController();
+  assertEquals(steps({ signal })(), { signal });
+  assertEquals(steps({ timeout: 0, signal })(), { timeout: 0, signal, whole: 0 });
+  assertEquals(steps({ timeout: Infinity })()?.timeout, Infinity);
+  const left = steps({ timeout: 60_000 });
+  const first = left()!.timeout!;
+  const second = left()!.timeout!;
+  assert(first <= 60_000 && second <= first && second > 0);
+  assertEquals(left()!.whole, 60_000);
+  assertThrows(() => steps({ timeout: -1 }), RangeError);
+  assertThrows(() => steps({ timeout: "1" as never }), TypeError);
 });

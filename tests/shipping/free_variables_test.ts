@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
 import { analyze } from "npm:eslint-scope@^9.1.2";
 import acorn from "npm:acorn@8.19.0" with { type: "text" };
-import maps from "npm:@jridgewell/trace-mapping@0.3.31" with { type: "text" };
+import maps from "npm:@jridgewell/trace-mapping@^0.3.31" with { type: "text" };
 import walker from "npm:zimmerframe@1.1.5" with { type: "text" };
 import scopes from "npm:eslint-scope@9.1.2" with { type: "text" };
 import { freeVariables } from "../../gateway/shipping/free_variables.ts";

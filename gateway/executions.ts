@@ -104,7 +104,8 @@ export class Executions {
     }
     const unknown = Object.keys(options).find((key) => !OPTION_NAMES.has(key));
     if (unknown !== undefined) {
-      throw new TypeError(`${this.#refusal()}: there is no option "${unknown}"`);
+      const hint = source instanceof URL ? "; what a module is to get goes into the option kwargs" : "";
+      throw new TypeError(`${this.#refusal()}: there is no option "${unknown}"${hint}`);
     }
     checkTimeout(options.timeout);
     const { permissions } = options;
@@ -143,7 +144,10 @@ export class Executions {
       await source.close();
     });
     // The execution has not begun: it is taken back, and the reason is the caller's own, not a remote one.
-    sending.catch((error) => session.abandon(end, error));
+    sending.catch((error) => {
+      session.abandon(end, error);
+      void source.close();
+    });
     return end;
   }
 

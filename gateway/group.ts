@@ -10,6 +10,7 @@ import { Gateway } from "./gateway.ts";
 import type { ExecOptions, Executable, ModuleOptions } from "./executions.ts";
 import { MultiChannel } from "./multi_channel.ts";
 import type { AnyChannel } from "./multi_channel.ts";
+import { loadShipping } from "./load_shipping.ts";
 import { checkMapOptions, poolMap } from "./pool_map.ts";
 import type { MapOptions } from "./pool_map.ts";
 import type { GatewayExit } from "./stop.ts";
@@ -93,11 +94,7 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     checkOptions(options);
     const id = this.#take(parsed);
     try {
-      const [connection, { shipping }] = await Promise.all([
-        connect(parsed, id, options),
-        // While the far side starts: parsers are heavy, and functions are refused at once or not at all.
-        import("./shipping/shipping.ts"),
-      ]);
+      const [connection, shipping] = await Promise.all([connect(parsed, id, options), loadShipping()]);
       const gateway: Gateway = new Gateway(id, parsed, this, connection, {
         leave: () => this.#remove(gateway),
         shipping,

@@ -73,7 +73,12 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const OUTSIDE: Readonly<Record<string, readonly RegExp[]>> = {
   "gateway/process": [/^node:/],
   "gateway/agent": [/^node:/],
-  "gateway/shipping": [/^npm:\/?acorn@/, /^npm:\/?periscopic@/, /^npm:\/?@jridgewell\/trace-mapping@/],
+  "gateway/shipping": [
+    /^node:crypto$/,
+    /^npm:\/?acorn@/,
+    /^npm:\/?periscopic@/,
+    /^npm:\/?@jridgewell\/trace-mapping@/,
+  ],
   "gateway": [/^node:/],
 };
 

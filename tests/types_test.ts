@@ -1,3 +1,4 @@
+// deno-lint-ignore-file explicit-function-return-type -- functions that are shipped are written as users write them
 /**
  * What the types say: channels are mirrored, arguments and results are inferred, and a wrong item does not compile.
  * `deno check` is the test; each `@ts-expect-error` fails it when its line compiles.

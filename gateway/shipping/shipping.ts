@@ -43,12 +43,12 @@ function stackReader(
 
 /** The real one. */
 export const shipping: Shipping = {
-  shipFunction(fn) {
+  shipFunction(fn): Shipment {
     const source = functionSource(fn);
     const { text, name, kind } = source;
     return { text, name, kind, readStack: stackReader((line, column) => source.locate(line, column)) };
   },
-  async shipModule(url) {
+  async shipModule(url): Promise<Shipment> {
     const source = await moduleSource(url);
     return {
       text: source.code,

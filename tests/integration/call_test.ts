@@ -1,3 +1,4 @@
+// deno-lint-ignore-file explicit-function-return-type -- functions that are shipped are written as users write them
 /** call() and stream(): remote functions with arguments and results. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";

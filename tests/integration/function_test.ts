@@ -1,3 +1,4 @@
+// deno-lint-ignore-file explicit-function-return-type -- functions that are shipped are written as users write them
 /** Shipping functions: what they get, what they may refer to, and what their errors show. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";

@@ -326,7 +326,7 @@ test("locate() knows no place outside of the text", () => {
 /** Serves the files of a program, and this project below `_library/`, on loopback. */
 function serve(files: URL): { url: string } & AsyncDisposable {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
-    const path = new URL(request.url).pathname.slice(1);
+    const path = new URL(request.url).pathname.replace(/^\/[^/]*\//, "");
     const url = path.startsWith("_library/")
       ? new URL(path.slice("_library/".length), ROOT)
       : new URL(path, files);
@@ -334,7 +334,8 @@ function serve(files: URL): { url: string } & AsyncDisposable {
     return new Response(await Deno.readTextFile(url), { headers: { "content-type": type } });
   });
   return {
-    url: `http://127.0.0.1:${server.addr.port}/`,
+    // Deno's cache knows no end, and ports come again.
+    url: `http://127.0.0.1:${server.addr.port}/${crypto.randomUUID()}/`,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
 }

@@ -12,14 +12,12 @@ import { EMPTY, FrameType, makeFrame, readUint32, readUint48, writeUint48 } from
 import { FrameReader } from "./frame_reader.ts";
 import type { FrameHead, FrameSink } from "./frame_reader.ts";
 import { Keepalive } from "./keepalive.ts";
+import { Requests } from "./requests.ts";
+import type { RequestHost, RequestKind } from "./requests.ts";
 import { errorData, readErrorData, RemoteError } from "./remote_error.ts";
 import type { Transport } from "./transport.ts";
-import { Waiter } from "./wait.ts";
 import type { WaitOptions } from "./wait.ts";
 import { Writer } from "./writer.ts";
-
-/** What the two sides may ask each other for. */
-export type RequestKind = "status" | "info";
 
 /** What a session does with what is not about one channel. What is left out is refused. */
 export interface SessionHandlers {
@@ -84,7 +82,7 @@ const MAX_ERROR_BYTES = 128 * 1024;
  * - The first error is the reason for all: it ends every channel and rejects every wait.
  * - {@linkcode Session.ended} resolves with that reason, `undefined` for an orderly end.
  */
-export class Session implements ChannelHost, FrameSink {
+export class Session implements ChannelHost, FrameSink, RequestHost {
   /** The gateway's id. */
   readonly name: string;
   /** Payload bytes of each part of a long item. */
@@ -106,9 +104,8 @@ export class Session implements ChannelHost, FrameSink {
   readonly #encoder: Encoder;
   readonly #decoder: Decoder;
   readonly #channels: ChannelTable;
-  readonly #requests = new Map<number, Waiter<unknown>>();
+  readonly #requests: Requests = new Requests(this);
   readonly #resolveEnded: (reason: unknown) => void;
-  #nextRequest = 1;
   #waiting = 0;
   #closed = false;
   #reason: unknown;
@@ -229,24 +226,12 @@ export class Session implements ChannelHost, FrameSink {
 
   /** Asks the far side for something. */
   request(kind: RequestKind, options?: WaitOptions): Promise<unknown> {
-    if (this.#closed) return Promise.reject(this.#explain(this.#reason));
-    const id = this.#nextRequest++;
-    try {
-      const waiter = new Waiter<unknown>(
-        options,
-        () => `No answer of gateway "${this.name}" to a request for its ${kind}`,
-        () => this.#requests.delete(id),
-      );
-      if (!waiter.settled) {
-        this.#requests.set(id, waiter);
-        this.waiting(1);
-        waiter.promise.then(() => this.waiting(-1), () => this.waiting(-1));
-        this.control(makeFrame(FrameType.REQUEST, 0, this.#encoder.encode([id, kind])));
-      }
-      return waiter.promise;
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#closed ? Promise.reject(this.#explain(this.#reason)) : this.#requests.ask(kind, options);
+  }
+
+  /** Sends a question. */
+  ask(id: number, kind: RequestKind): void {
+    this.control(makeFrame(FrameType.REQUEST, 0, this.#encoder.encode([id, kind])));
   }
 
   #checkOpen(): void {
@@ -285,8 +270,7 @@ export class Session implements ChannelHost, FrameSink {
     this.#writer.stop();
     const error = this.#explain(reason);
     this.#channels.endAll(error);
-    for (const waiter of this.#requests.values()) waiter.reject(error);
-    this.#requests.clear();
+    this.#requests.fail(error);
     this.#resolveEnded(reason);
   }
 
@@ -369,7 +353,7 @@ export class Session implements ChannelHost, FrameSink {
         this.#requested(this.#value(bytes.subarray(start, end)));
         break;
       case FrameType.REPLY:
-        this.#replied(this.#value(bytes.subarray(start, end)));
+        this.#requests.answered(this.#value(bytes.subarray(start, end)));
         break;
       case FrameType.TERMINATE: {
         const { terminate } = this.#handlers;
@@ -420,13 +404,6 @@ export class Session implements ChannelHost, FrameSink {
       throw new ProtocolError("Cannot answer a request on this side");
     }
     this.control(makeFrame(FrameType.REPLY, 0, this.#encoder.encode([id, request(kind)])));
-  }
-
-  #replied(value: unknown): void {
-    const [id, answer] = Array.isArray(value) ? value : [];
-    const waiter = this.#requests.get(id as number);
-    this.#requests.delete(id as number);
-    waiter?.resolve(answer);
   }
 
   #value(bytes: Uint8Array): unknown {

@@ -21,5 +21,6 @@ export {
   TimeoutError,
 } from "./errors.ts";
 export type { ChannelItem, Item } from "./item.ts";
+export type { Indivisible, Mirrored, MirroredArgs, ReceivedBy, SentBy } from "./mirrored.ts";
 export { type ErrorData, RemoteError } from "./remote_error.ts";
 export type { SendOptions, WaitOptions } from "./wait.ts";

@@ -1,7 +1,8 @@
 /** Starts executions: from what a caller gives to what is sent, and how an execution is bounded. */
 
-import type { Channel } from "../channel/channel.ts";
+import type { Channel, ChannelGateway } from "../channel/channel.ts";
 import type { ChannelEnd } from "../channel/channel_end.ts";
+import type { Item } from "../channel/item.ts";
 import type { FirstItem, Session } from "../channel/session.ts";
 import { checkTimeout } from "../channel/wait.ts";
 import { narrow, withEnv } from "../xspec/mod.ts";
@@ -22,11 +23,44 @@ export interface ExecOptions {
   name?: string;
 }
 
-/** How the execution of a module runs. */
-export interface ModuleOptions extends ExecOptions {
+/**
+ * How the execution of a module runs.
+ *
+ * @typeParam K what its default export takes
+ */
+export interface ModuleOptions<K = unknown> extends ExecOptions {
   /** Given to the function that the module exports as default, after its channel. */
-  kwargs?: unknown;
+  kwargs?: K;
 }
+
+/** What a module may export as default. */
+// deno-lint-ignore no-explicit-any -- of any channel and any kwargs
+export type ModuleFunction = (channel: Channel<any, any>, kwargs: any) => unknown;
+
+/**
+ * What the default export of a module takes after its channel.
+ *
+ * @typeParam Job the type of that function
+ */
+export type KwargsOf<Job extends ModuleFunction> = Parameters<Job>[1];
+
+/**
+ * The channel to the default export of a module, as it is seen from here.
+ *
+ * @typeParam Job the type of that function
+ * @typeParam Owner what the channel's `gateway` is
+ */
+export type JobChannel<Job extends ModuleFunction, Owner extends ChannelGateway> = ModuleFunction extends Job
+  ? Channel<Item, Item, Owner>
+  : Parameters<Job>[0] extends Channel<infer In, infer Out> ? Channel<Out, In, Owner>
+  : Channel<Item, Item, Owner>;
+
+/**
+ * What gives items one after the other.
+ *
+ * @typeParam T the items
+ */
+export type Streamable<T> = AsyncIterable<T> | Iterable<T> | Promise<AsyncIterable<T> | Iterable<T>>;
 
 /** What can be executed. */
 export type Executable = string | URL | AnyFunction;

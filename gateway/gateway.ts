@@ -6,6 +6,7 @@ import type { CoercionOptions } from "../channel/coerce.ts";
 import { GatewayClosedError } from "../channel/errors.ts";
 import { FrameType, makeFrame } from "../channel/frame.ts";
 import type { Item } from "../channel/item.ts";
+import type { Mirrored, MirroredArgs } from "../channel/mirrored.ts";
 import { Session } from "../channel/session.ts";
 import { waitFor } from "../channel/wait.ts";
 import type { WaitOptions } from "../channel/wait.ts";
@@ -17,7 +18,15 @@ import type { ProcessEnd } from "./process/process.ts";
 import type { Group } from "./group.ts";
 import { Calls, CallServer } from "./calls.ts";
 import { Executions } from "./executions.ts";
-import type { ExecOptions, Executable, ModuleOptions } from "./executions.ts";
+import type {
+  ExecOptions,
+  Executable,
+  JobChannel,
+  KwargsOf,
+  ModuleFunction,
+  ModuleOptions,
+  Streamable,
+} from "./executions.ts";
 import type { PoolMember } from "./pool_map.ts";
 import type { AnyFunction, Shipment, Shipping } from "./shipping/shipping.ts";
 import { iterateRemotely } from "./stream.ts";
@@ -148,37 +157,51 @@ export class Gateway implements AsyncDisposable {
   }
 
   /**
-   * Executes TypeScript text, or a local module with everything it imports. Returns at once; the channel leads to the
-   * code, which finds its end as the global `channel`.
+   * Executes a function with its channel and `kwargs`. Returns at once; the channel leads to the code. The function must
+   * be pure: it is sent as text.
    *
-   * - Text: common indentation is removed; top-level `await`, imports and types work.
-   * - A module is bundled with its current content; a function that it exports as default is called with
-   *   `(channel, kwargs)` after the module has run.
-   *
+   * @typeParam In what the function receives, and is sent here
+   * @typeParam Out what the function sends, and is received here
    * @throws {GatewayClosedError} when the gateway has ended
-   * @throws {TypeError} when there is nothing to execute
-   * @throws {RangeError} when the execution is to be allowed more than its gateway, or a timeout is negative
-   */
-  remoteExec<In = Item, Out = Item>(source: string, options?: ExecOptions): Channel<Out, In, Gateway>;
-  /** Executes a local module; see above. */
-  remoteExec<In = Item, Out = Item>(module: URL, options?: ModuleOptions): Channel<Out, In, Gateway>;
-  /** Executes a local module whose default export gets `kwargs`. */
-  remoteExec<In = Item, Out = Item>(
-    module: URL,
-    kwargs: unknown,
-    options: ExecOptions,
-  ): Channel<Out, In, Gateway>;
-  /**
-   * Executes a function with its channel and `kwargs`. It must be pure: it is sent as text.
-   *
    * @throws {TypeError} when the function refers to anything that does not exist over there, with its name and place
    * @throws {DumpError} when the kwargs cannot be sent; nothing has been sent then
+   * @throws {RangeError} when the execution is to be allowed more than its gateway, or a timeout is negative
    */
   remoteExec<In = Item, Out = Item, K = undefined>(
     fn: (channel: Channel<In, Out>, kwargs: K) => unknown,
     kwargs?: K,
     options?: ExecOptions,
   ): Channel<Out, In, Gateway>;
+  /** Executes a function whose kwargs hold channels; each side sees them from its own end. */
+  remoteExec<In = Item, Out = Item, K = undefined>(
+    fn: (channel: Channel<In, Out>, kwargs: K) => unknown,
+    kwargs: Mirrored<K>,
+    options?: ExecOptions,
+  ): Channel<Out, In, Gateway>;
+  /**
+   * Executes TypeScript text, which finds its channel as the global `channel`. Common indentation is removed; top-level
+   * `await`, imports and types work.
+   */
+  remoteExec<In = Item, Out = Item>(source: string, options?: ExecOptions): Channel<Out, In, Gateway>;
+  /**
+   * Executes a local module with everything it imports, bundled with its current content. A function that it exports as
+   * default is called with `(channel, kwargs)` after the module has run; `remoteExec<typeof job>(url, { kwargs })` takes
+   * all types from it.
+   */
+  remoteExec<Job extends ModuleFunction = ModuleFunction>(
+    module: URL,
+    options?: ModuleOptions<Mirrored<KwargsOf<Job>>>,
+  ): JobChannel<Job, Gateway>;
+  /** Executes a local module whose default export gets `kwargs`. */
+  remoteExec<Job extends ModuleFunction = ModuleFunction>(
+    module: URL,
+    kwargs: Mirrored<KwargsOf<Job>>,
+    options: ExecOptions,
+  ): JobChannel<Job, Gateway>;
+  /** Executes a local module; the types of its channel are given. */
+  remoteExec<In, Out>(module: URL, options?: ModuleOptions): Channel<Out, In, Gateway>;
+  /** Executes a local module whose default export gets `kwargs`; the types of its channel are given. */
+  remoteExec<In, Out>(module: URL, kwargs: unknown, options: ExecOptions): Channel<Out, In, Gateway>;
   remoteExec(source: Executable, ...rest: unknown[]): Channel<Item, Item, Gateway> {
     const [kwargs, options] = splitArguments(source, rest);
     return this.#session.facade(this.#executions.start(source, kwargs, options)) as Channel<
@@ -197,8 +220,11 @@ export class Gateway implements AsyncDisposable {
    * @throws {RemoteError} what the function throws
    * @throws {GatewayClosedError} when the gateway has ended, or ends meanwhile
    */
-  async call<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Promise<Awaited<R>> {
-    return await this.#calls.call(this.#callable(fn), args) as Awaited<R>;
+  call<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Promise<Awaited<R>>;
+  /** Calls a function with channels among its arguments; each side sees them from its own end. */
+  call<A extends unknown[], R>(fn: (...args: A) => R, ...args: MirroredArgs<A>): Promise<Awaited<R>>;
+  async call(fn: AnyFunction, ...args: unknown[]): Promise<unknown> {
+    return await this.#calls.call(this.#callable(fn), args);
   }
 
   #callable(fn: AnyFunction): Shipment {
@@ -217,14 +243,15 @@ export class Gateway implements AsyncDisposable {
    *
    * @throws {TypeError} when the function refers to anything that does not exist over there
    */
+  stream<A extends unknown[], T>(fn: (...args: A) => Streamable<T>, ...args: A): AsyncIterable<T>;
+  /** Streams from a function with channels among its arguments; each side sees them from its own end. */
   stream<A extends unknown[], T>(
-    fn: (...args: A) => AsyncIterable<T> | Iterable<T> | Promise<AsyncIterable<T> | Iterable<T>>,
-    ...args: A
-  ): AsyncIterable<T> {
+    fn: (...args: A) => Streamable<T>,
+    ...args: MirroredArgs<A>
+  ): AsyncIterable<T>;
+  stream(fn: AnyFunction, ...args: unknown[]): AsyncIterable<unknown> {
     const shipment = this.#shipping.shipFunction(fn);
-    return iterateRemotely(() =>
-      this.#session.facade(this.#executions.stream(shipment, args)) as unknown as Channel<T>
-    );
+    return iterateRemotely(() => this.#session.facade(this.#executions.stream(shipment, args)));
   }
 
   /**
@@ -318,7 +345,7 @@ export class Gateway implements AsyncDisposable {
   terminate(timeout: number = DISPOSE_TIMEOUT_MS): Promise<GatewayExit> {
     this.exit();
     this.#connection.process.keepAlive(true);
-    this.#stopping ??= stop(this.#connection.process, this.closed, timeout);
+    this.#stopping ??= stop(this.id, this.#connection.process, this.closed, timeout);
     return this.#stopping.finally(() => this.#connection.process.keepAlive(false));
   }
 
@@ -339,6 +366,7 @@ export class Gateway implements AsyncDisposable {
     this.#leave();
     const { code, signal } = end;
     return {
+      id: this.id,
       code,
       signal: signal ?? undefined,
       forced: process.killed,

@@ -7,7 +7,14 @@ import type { XSpecInit } from "../xspec/mod.ts";
 import { checkOptions, connect } from "./connect.ts";
 import type { GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
-import type { ExecOptions, Executable, ModuleOptions } from "./executions.ts";
+import type {
+  ExecOptions,
+  Executable,
+  JobChannel,
+  KwargsOf,
+  ModuleFunction,
+  ModuleOptions,
+} from "./executions.ts";
 import { MultiChannel } from "./multi_channel.ts";
 import type { AnyChannel } from "./multi_channel.ts";
 import { loadShipping } from "./load_shipping.ts";
@@ -176,12 +183,6 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     kwargs?: K,
     options?: ExecOptions,
   ): MultiChannel<Channel<Out, In, Gateway>>;
-  /** Executes a local module on every gateway. */
-  remoteExec<In = Item, Out = Item>(
-    module: URL,
-    kwargs?: unknown,
-    options?: ExecOptions,
-  ): MultiChannel<Channel<Out, In, Gateway>>;
   /** Executes TypeScript text on every gateway. */
   remoteExec<In = Item, Out = Item>(
     source: string,
@@ -192,6 +193,18 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   remoteExec<In = Item, Out = Item>(
     source: string,
     options: ExecOptions,
+  ): MultiChannel<Channel<Out, In, Gateway>>;
+  /** Executes a local module on every gateway. */
+  remoteExec<Job extends ModuleFunction = ModuleFunction>(
+    module: URL,
+    kwargs?: KwargsOf<Job>,
+    options?: ExecOptions,
+  ): MultiChannel<JobChannel<Job, Gateway>>;
+  /** Executes a local module on every gateway; the types of its channels are given. */
+  remoteExec<In, Out>(
+    module: URL,
+    kwargs?: unknown,
+    options?: ExecOptions,
   ): MultiChannel<Channel<Out, In, Gateway>>;
   remoteExec(source: Executable, kwargs?: unknown, options?: ExecOptions): MultiChannel {
     if (typeof source === "string") {

@@ -11,7 +11,14 @@ export {
   type ConnectErrorKind,
   HostNotFoundError,
 } from "./errors.ts";
-export type { ExecOptions, ModuleOptions } from "./executions.ts";
+export type {
+  ExecOptions,
+  JobChannel,
+  KwargsOf,
+  ModuleFunction,
+  ModuleOptions,
+  Streamable,
+} from "./executions.ts";
 export { Gateway, type RemoteInfo, type RemoteStatus } from "./gateway.ts";
 export { defaultGroup, Group, makeGateway, type TerminateOptions } from "./group.ts";
 export {

@@ -3,7 +3,7 @@
 import { Channel } from "../channel/channel.ts";
 import type { ChannelEnd } from "../channel/channel_end.ts";
 import { EOFError, TimeoutError } from "../channel/errors.ts";
-import type { Item } from "../channel/item.ts";
+import type { ReceivedBy, SentBy } from "../channel/mirrored.ts";
 import { checkTimeout, steps, Waiter } from "../channel/wait.ts";
 import type { SendOptions, WaitOptions } from "../channel/wait.ts";
 
@@ -17,10 +17,14 @@ export interface ReceiveEachOptions extends WaitOptions {
   withChannel?: boolean;
 }
 
-/** How {@linkcode MultiChannel.makeReceiveQueue} makes the queue. */
-export interface ReceiveQueueOptions {
+/**
+ * How {@linkcode MultiChannel.makeReceiveQueue} makes the queue.
+ *
+ * @typeParam E what the marker is
+ */
+export interface ReceiveQueueOptions<E = unknown> {
   /** Comes as a channel's last item, exactly once, whatever ended the channel. */
-  endMarker?: unknown;
+  endMarker?: E;
 }
 
 /**
@@ -31,7 +35,7 @@ export interface ReceiveQueueOptions {
  */
 export class MultiChannel<C extends AnyChannel = Channel> implements Iterable<C> {
   readonly #channels: readonly C[];
-  #queue: ReceiveQueue<C> | undefined;
+  #queue: ReceiveQueue<C, unknown> | undefined;
 
   /**
    * Makes one of some channels.
@@ -74,7 +78,7 @@ export class MultiChannel<C extends AnyChannel = Channel> implements Iterable<C>
    * @throws {DumpError} when the item cannot be sent
    * @throws {ChannelClosedError} when a channel is closed
    */
-  sendEach(item: Item, options?: SendOptions): Promise<void> {
+  sendEach(item: SentBy<C>, options?: SendOptions): Promise<void> {
     return handled(Promise.all(this.#channels.map((channel) => channel.send(item, options))).then(() => {}));
   }
 
@@ -87,14 +91,14 @@ export class MultiChannel<C extends AnyChannel = Channel> implements Iterable<C>
    * @throws {TimeoutError} when a channel had nothing in time
    * @throws {TypeError} when there is a receive queue, or a channel has a callback
    */
-  receiveEach(options: ReceiveEachOptions & { withChannel: true }): Promise<[C, Item][]>;
+  receiveEach(options: ReceiveEachOptions & { withChannel: true }): Promise<[C, ReceivedBy<C>][]>;
   /** Receives an item from every channel. */
-  receiveEach(options?: ReceiveEachOptions & { withChannel?: false }): Promise<Item[]>;
-  receiveEach(options: ReceiveEachOptions = {}): Promise<Item[] | [C, Item][]> {
+  receiveEach(options?: ReceiveEachOptions & { withChannel?: false }): Promise<ReceivedBy<C>[]>;
+  receiveEach(options: ReceiveEachOptions = {}): Promise<ReceivedBy<C>[] | [C, ReceivedBy<C>][]> {
     return handled(this.#receiveEach(options));
   }
 
-  async #receiveEach(options: ReceiveEachOptions): Promise<Item[] | [C, Item][]> {
+  async #receiveEach(options: ReceiveEachOptions): Promise<ReceivedBy<C>[] | [C, ReceivedBy<C>][]> {
     const ends = this.#channels.map((channel) => Channel.endOf(channel));
     const stop = new AbortController();
     const signal = options.signal === undefined
@@ -113,7 +117,7 @@ export class MultiChannel<C extends AnyChannel = Channel> implements Iterable<C>
     } finally {
       stop.abort();
     }
-    const items = ends.map((end) => end.take() as Item);
+    const items = ends.map((end) => end.take() as ReceivedBy<C>);
     return options.withChannel ? items.map((item, i) => [this.#channels[i]!, item]) : items;
   }
 
@@ -134,8 +138,8 @@ export class MultiChannel<C extends AnyChannel = Channel> implements Iterable<C>
    *
    * @throws {TypeError} when a channel has a callback
    */
-  makeReceiveQueue(options: ReceiveQueueOptions = {}): ReceiveQueue<C> {
-    if (this.#queue !== undefined) return this.#queue;
+  makeReceiveQueue<E = never>(options: ReceiveQueueOptions<E> = {}): ReceiveQueue<C, E> {
+    if (this.#queue !== undefined) return this.#queue as ReceiveQueue<C, E>;
     const channels = new Set(this.#channels);
     for (const channel of channels) {
       if (Channel.hasCallback(channel)) {
@@ -143,7 +147,9 @@ export class MultiChannel<C extends AnyChannel = Channel> implements Iterable<C>
         throw new TypeError(`Cannot make a receive queue: ${name} has a callback`);
       }
     }
-    return this.#queue = new ReceiveQueue(channels, options);
+    const queue = new ReceiveQueue<C, E>(channels, options);
+    this.#queue = queue;
+    return queue;
   }
 
   /**
@@ -202,8 +208,10 @@ const END: unique symbol = Symbol("end");
  * - Iteration ends when every channel has ended and everything was taken. Leaving it early leaves the queue usable.
  *
  * @typeParam C what the channels are
+ * @typeParam E what marks the end of a channel
  */
-export class ReceiveQueue<C extends AnyChannel = Channel> implements AsyncIterable<[C, unknown]> {
+export class ReceiveQueue<C extends AnyChannel = Channel, E = unknown>
+  implements AsyncIterable<[C, ReceivedBy<C> | E]> {
   readonly #entries: Entry[] = [];
   readonly #takers: Waiter<Taken | undefined>[] = [];
   readonly #size: number;
@@ -231,29 +239,31 @@ export class ReceiveQueue<C extends AnyChannel = Channel> implements AsyncIterab
    * @throws {EOFError} when every channel has ended and everything was taken
    * @throws {TimeoutError} when nothing came in time
    */
-  get(options?: WaitOptions): Promise<[C, unknown]> {
+  get(options?: WaitOptions): Promise<[C, ReceivedBy<C> | E]> {
     return handled(this.#get(options));
   }
 
-  async #get(options: WaitOptions | undefined): Promise<[C, unknown]> {
+  async #get(options: WaitOptions | undefined): Promise<[C, ReceivedBy<C> | E]> {
     const value = await this.#take(options);
-    if (value !== undefined) return value as [C, unknown];
+    if (value !== undefined) return value as [C, ReceivedBy<C> | E];
     throw new EOFError(
       `Cannot get from the receive queue: all of its ${this.#size} channels have ended, and everything was taken`,
     );
   }
 
   /** Iterates over the items, each with its channel. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<[C, unknown]> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<[C, ReceivedBy<C> | E]> {
     return {
       next: () =>
         handled(
           this.#take(undefined).then((value) =>
-            value === undefined ? { value, done: true } : { value: value as [C, unknown], done: false }
+            value === undefined
+              ? { value, done: true }
+              : { value: value as [C, ReceivedBy<C> | E], done: false }
           ),
         ),
       return: () => Promise.resolve({ value: undefined, done: true }),
-      [Symbol.asyncIterator](): AsyncIterableIterator<[C, unknown]> {
+      [Symbol.asyncIterator](): AsyncIterableIterator<[C, ReceivedBy<C> | E]> {
         return this;
       },
     };

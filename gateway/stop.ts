@@ -5,6 +5,8 @@ import type { SpawnedProcess } from "./process/process.ts";
 
 /** How a gateway ended. */
 export interface GatewayExit {
+  /** The gateway's id. */
+  id: string;
   /** The exit code of its process; where a signal ended it, 128 and the signal's number. */
   code: number;
   /** The signal that ended it. */
@@ -25,6 +27,7 @@ const ASKING_PART = 0.8;
 
 /** Ends a process that has been asked already. Resolves with how it ended, in `timeout` and two seconds at the most. */
 export async function stop(
+  id: string,
   process: SpawnedProcess,
   closed: Promise<GatewayExit>,
   timeout: number,
@@ -36,6 +39,7 @@ export async function stop(
   if (told !== undefined) return told;
   process.kill();
   return await within(closed, KILL_TIMEOUT_MS) ?? {
+    id,
     code: -1,
     signal: undefined,
     forced: true,

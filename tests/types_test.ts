@@ -5,7 +5,8 @@
  */
 
 import { assertEquals } from "jsr:@std/assert@^1.0.19";
-import type { Channel, Gateway, Group, Item } from "../mod.ts";
+import { MultiChannel } from "../mod.ts";
+import type { Channel, Gateway, Group, Item, ReceiveQueue } from "../mod.ts";
 
 /** Whether two types are the same. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
@@ -100,7 +101,60 @@ function checked(gateway: Gateway, group: Group): unknown[] {
     group.map((n: number) => n, ["a"]);
   }
 
-  return [remoteExec, untyped, call, stream, map];
+  async function channelsInArguments(): Promise<void> {
+    const side = gateway.newChannel<string, number>();
+    gateway.remoteExec(async (channel, { side }: { side: Channel<number, string> }) => {
+      await side.send(String(await side.receive()));
+      await channel.send(1);
+    }, { side });
+    const same = await gateway.call(
+      async (side: Channel<number, string>, times: number) => {
+        await side.send("x".repeat(times));
+        return times;
+      },
+      side,
+      3,
+    );
+    holds<Same<typeof same, number>>();
+    gateway.stream(function* (sides: Channel<number, string>[]) {
+      yield sides.length;
+    }, [side]);
+  }
+
+  function modules(): void {
+    const job = new URL("file:///job.ts");
+    type Job = (channel: Channel<number, string>, kwargs: { times: number }) => Promise<void>;
+    const typed = gateway.remoteExec<Job>(job, { kwargs: { times: 1 } });
+    holds<Same<typeof typed, Channel<string, number, Gateway>>>();
+    const also = gateway.remoteExec<Job>(job, { times: 1 }, { timeout: 5 });
+    holds<Same<typeof also, Channel<string, number, Gateway>>>();
+    const plain = gateway.remoteExec(job, { kwargs: { anything: 1 } });
+    holds<Same<typeof plain, Channel<Item, Item, Gateway>>>();
+    // @ts-expect-error: kwargs of another type
+    gateway.remoteExec<Job>(job, { kwargs: { times: "1" } });
+  }
+
+  async function many(): Promise<void> {
+    const channels = group.remoteExec((channel: Channel<number, string>) => channel.send("x"));
+    holds<Same<typeof channels, MultiChannel<Channel<string, number, Gateway>>>>();
+    await channels.sendEach(1);
+    // @ts-expect-error: they take numbers
+    await channels.sendEach("1");
+    const texts = await channels.receiveEach();
+    holds<Same<typeof texts, string[]>>();
+    for await (const [channel, item] of channels.makeReceiveQueue({ endMarker: null })) {
+      holds<Same<typeof item, string | null>>();
+      holds<Same<typeof channel.gateway, Gateway>>();
+    }
+    const plain = new MultiChannel([gateway.newChannel()]).makeReceiveQueue();
+    const queue: ReceiveQueue = plain;
+    const [, anything] = await queue.get();
+    holds<Same<typeof anything, unknown>>();
+    const items = await group.remoteExec("1").receiveEach();
+    holds<Same<typeof items, Item[]>>();
+  }
+
+  return [remoteExec, untyped, call, stream, map, channelsInArguments, modules, many];
 }
 
 Deno.test("the types are checked by deno check, and what they describe exists", () => {

@@ -15,7 +15,7 @@ export interface Options {
   digits: number;
 }
 
-export default async function (
+export default async function describe(
   channel: Channel<Float64Array, Summary>,
   { digits }: Options,
 ): Promise<void> {

@@ -101,7 +101,7 @@ forEachKind("kwargs may be anything that can be sent, channels too", async ({ op
       await side.send([...values.keys()]);
       await channel.send(values.get("b")!);
     },
-    { side: side as unknown as Channel, values: new Map<string, Item>([["a", 1n], ["b", new Date(0)]]) },
+    { side, values: new Map<string, Item>([["a", 1n], ["b", new Date(0)]]) },
   );
   assertEquals(await side.receive(), ["a", "b"]);
   assertEquals(await channel.receive(), new Date(0));

@@ -73,20 +73,41 @@ export function compileFunction(source: string, options: FunctionOptions): (...a
   return made as (...args: unknown[]) => unknown;
 }
 
+/** What kind of text a module is. */
+export type ModuleType = "application/typescript" | "application/javascript";
+
 /** Loads text as a module, and gives what it exports. */
 export async function runModule(
   source: string,
-  { name, channel, shared }: RunOptions,
-  type: "application/typescript" | "application/javascript",
+  options: RunOptions,
+  type: ModuleType,
 ): Promise<Record<string, unknown>> {
-  const id = channel.id;
-  let prefix = "";
-  if (shared) {
-    Object.defineProperty(globalThis, SCOPES, { value: scopes, configurable: true });
-    scopes.set(id, channel);
-    prefix = `const channel=globalThis[Symbol.for("execnet.scopes")].get(${id}),__name__="${EXEC_NAME}";\n`;
+  if (!options.shared) return await loadModule(source, "", options, type);
+  const { id } = options.channel;
+  Object.defineProperty(globalThis, SCOPES, { value: scopes, configurable: true });
+  scopes.set(id, options.channel);
+  const prefix =
+    `const channel=globalThis[Symbol.for("execnet.scopes")].get(${id}),__name__="${EXEC_NAME}";\n`;
+  try {
+    return await loadModule(source, prefix, options, type);
+  } catch (error) {
+    if (!(error instanceof SyntaxError) || !DECLARES_OWN.test(error.message)) throw error;
+    // It did not even parse, so nothing of it has run. What it declares itself it does not want from here.
+    return await loadModule(source, "", options, type);
+  } finally {
+    scopes.delete(id);
   }
-  const lines = shared ? 1 : 0;
+}
+
+const DECLARES_OWN = /Identifier '(channel|__name__)' has already been declared/;
+
+async function loadModule(
+  source: string,
+  prefix: string,
+  { name }: RunOptions,
+  type: ModuleType,
+): Promise<Record<string, unknown>> {
+  const lines = prefix === "" ? 0 : 1;
   const url = URL.createObjectURL(new Blob([prefix, source], { type }));
   moduleUrls.set(url, { label: sourceName(name), lines });
   try {
@@ -95,7 +116,6 @@ export async function runModule(
     throw readable(error, url, name, lines);
   } finally {
     URL.revokeObjectURL(url);
-    scopes.delete(id);
     if (moduleUrls.size > MAX_REMEMBERED_URLS) moduleUrls.delete(moduleUrls.keys().next().value!);
   }
 }

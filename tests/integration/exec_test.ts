@@ -1,6 +1,13 @@
 /** Executing text: what the code finds, how it runs, and how its channel ends. */
 
-import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "jsr:@std/assert@^1.0.19";
 import { Channel, ChannelClosedError, EOFError, GatewayClosedError, RemoteError } from "../../mod.ts";
 import { until } from "../helpers/wait.ts";
 import { forEachKind, SEPARATE } from "./kinds.ts";
@@ -171,6 +178,20 @@ forEachKind("remoteExec() keeps the channels of executions apart that are module
   for (const channel of channels.toReversed()) await channel.send(null);
   for (const [i, channel] of channels.entries()) assertEquals(await channel.receive(), [i, channel.id]);
 });
+
+forEachKind("remoteExec() lets a module declare a channel of its own", async ({ open }) => {
+  const gateway = await open();
+  const side = gateway.newChannel();
+  const first = gateway.remoteExec(`const { side }: any = await channel.receive(); globalThis.side = side;`);
+  await first.send({ side });
+  await first.waitClose();
+  const channel = gateway.remoteExec(`
+    const channel: { send(item: unknown): void } = globalThis.side;
+    channel.send(typeof __name__);
+  `);
+  await channel.waitClose();
+  assertMatch(String(await side.receive()), /^(string|undefined)$/);
+}, { models: ["main"] });
 
 forEachKind("remoteExec() refuses an explicit close() by remote code", async ({ open }) => {
   const gateway = await open();

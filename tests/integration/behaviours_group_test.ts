@@ -132,7 +132,7 @@ forEachKind(
     const gateways = await Promise.all(sources.map(() => open()));
     const channels = gateways.map((gateway, i) => gateway.remoteExec(sources[i]!));
     for (const channel of channels) assertEquals(await channel.receive(), "up");
-    const ends = await limited("the end", group.terminate({ timeout: 1_000 }));
+    const ends = await limited("the end", group.terminate({ timeout: 4_000 }), 8_000);
     assertEquals(ends.map(({ forced, reason }) => [forced, reason]), [[false, "requested"], [
       false,
       "requested",

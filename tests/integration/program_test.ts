@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
 import { descendants, gone, groupMembers } from "../helpers/leaks.ts";
+import { until } from "../helpers/wait.ts";
 import { forEachKind, forPopen } from "./kinds.ts";
 import { end, start } from "./program.ts";
 import type { Program } from "./program.ts";
@@ -38,16 +39,50 @@ for (const [name, leave] of LEAVINGS) {
   }
 }
 
-for (const how of ["exit", "throw", "reject"]) {
-  forEachKind(`a program that ends by "${how}" leaves no far side`, async ({ kind }) => {
-    const program = start("busy.ts", [kind.spec, "loop", how]);
-    await program.stdout.has("up\n", 15_000);
-    const pids = farSide(program);
-    program.process.kill("SIGUSR1");
-    const { code } = await end(program);
-    assertEquals(code, how === "exit" ? 5 : 1);
-    for (const pid of pids) await gone(pid, GONE_MS);
-  }, { local: true });
+/** How a program may end by itself, with its exit code and what it says about that. */
+const ENDS: readonly [how: string, code: number, says: RegExp][] = [
+  ["end", 0, /^$/],
+  ["exit", 5, /^$/],
+  ["throw", 1, /thrown/],
+  ["reject", 1, /rejected/],
+];
+
+for (const [how, code, says] of ENDS) {
+  for (const work of ["loop", "wait", "child"]) {
+    forEachKind(
+      `a program that ends by "${how}" leaves no far side that is busy with "${work}"`,
+      async ({ kind }) => {
+        const program = start("busy.ts", [kind.spec, work, how]);
+        await program.stdout.has("up\n", 15_000);
+        const pids = farSide(program);
+        assert(pids.length > (work === "child" ? 3 : 1));
+        program.process.kill("SIGUSR1");
+        assertEquals((await end(program)).code, code);
+        assertMatch(program.stderr.text, says);
+        for (const pid of pids) await gone(pid, GONE_MS);
+      },
+      { local: true },
+    );
+  }
+}
+
+for (const [name, leave] of LEAVINGS) {
+  forPopen(`${name} of the program ends what it was just starting`, async () => {
+    const folder = await Deno.makeTempDir({ prefix: "fake-" });
+    try {
+      const fake = "#!/bin/sh\ntrap '' TERM INT HUP\ntouch $0.up\nwhile true; do sleep 1000; done\n";
+      await Deno.writeTextFile(`${folder}/deno`, fake, { mode: 0o755 });
+      const program = start("idle.ts", [`popen//deno=${folder}/deno`, "idle"]);
+      await until("it starts", () => Deno.stat(`${folder}/deno.up`).then(() => true, () => false), 15_000);
+      const pids = farSide(program);
+      assert(pids.length > 1);
+      leave(program);
+      await end(program);
+      for (const pid of pids) await gone(pid, GONE_MS);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
 }
 
 forEachKind("an idle gateway does not keep the program alive", async ({ kind }) => {

@@ -108,7 +108,8 @@ forEachKind("remoteInfo() is remembered until an update is asked for", async ({ 
   assertEquals((await gateway.remoteInfo({ update: true })).cwd, "/");
   assertEquals((await gateway.remoteInfo()).cwd, "/");
   await channel.send(1);
-}, { models: ["main"] });
+  // In a worker gateway this would be the working directory of all tests.
+}, { models: ["main"], ownProcess: true });
 
 forEachKind("remoteInfo() is a copy", async ({ open }) => {
   const gateway = await open();

@@ -1,0 +1,253 @@
+/** Ends in bounded time: what terminate() promises, with a truthful report, whatever the far side is doing. */
+
+import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
+import type { ProcessEnd, SpawnedProcess } from "../../gateway/process/process.ts";
+import { stop } from "../../gateway/stop.ts";
+import type { GatewayExit } from "../../gateway/stop.ts";
+import type { Gateway } from "../../mod.ts";
+import { test } from "../helpers/bounded.ts";
+import { gone, groupGone, processState } from "../helpers/leaks.ts";
+import { limited, TextTap, until } from "../helpers/wait.ts";
+import { forEachKind, SEPARATE } from "./kinds.ts";
+
+/** Starts a child with a child of its own, both deaf to polite signals; resolves with both, and the execution's process. */
+async function startFamily(gateway: Gateway): Promise<number[]> {
+  const channel = gateway.remoteExec(`
+    const child = new Deno.Command("sh", {
+      args: ["-c", "trap '' TERM INT HUP; sleep 1000 & echo $!; while true; do wait; done"],
+      stdout: "piped",
+    }).spawn();
+    const { value } = await child.stdout.getReader().read();
+    await channel.send([child.pid, Number(new TextDecoder().decode(value)), Deno.pid]);
+    await new Promise(() => {});
+  `);
+  return await channel.receive() as number[];
+}
+
+forEachKind("terminate() ends children and grandchildren of remote code with it", async ({ open, group }) => {
+  const gateway = await open("allow-run=sh");
+  const { pid } = await gateway.remoteInfo();
+  const [child, grandchild, execution] = await startFamily(gateway);
+  assert(processState(child!) !== undefined && processState(grandchild!)?.command.startsWith("sleep"));
+  const [end] = await limited("terminate", group.terminate(), 8_000);
+  assertEquals([end!.code, end!.signal, end!.forced, end!.reason], [0, undefined, false, "requested"]);
+  await gone(child!);
+  await gone(grandchild!);
+  await groupGone(execution!);
+  await groupGone(pid);
+}, { local: true });
+
+forEachKind("terminate() kills the whole tree of a process that is stopped", async ({ open, group }) => {
+  const gateway = await open("allow-run=sh");
+  const { pid } = await gateway.remoteInfo();
+  const [child, grandchild, execution] = await startFamily(gateway);
+  for (const one of new Set([child!, execution!, pid])) Deno.kill(one, "SIGSTOP");
+  const [end] = await limited("terminate", group.terminate({ timeout: 300 }));
+  assertEquals([end!.code, end!.signal, end!.forced, end!.reason], [137, "SIGKILL", true, "requested"]);
+  for (const one of [child!, grandchild!, execution!, pid]) await gone(one);
+  await groupGone(execution!);
+  await groupGone(pid);
+}, { local: true });
+
+forEachKind(
+  "terminate() of a worker gateway ends the processes that its code has started",
+  async (setting) => {
+    const gateway = await setting.open("allow-run=sleep");
+    const channel = gateway.remoteExec(`
+    const child = new Deno.Command("sleep", { args: ["1000"] }).spawn();
+    await channel.send(child.pid);
+    await child.status;
+  `);
+    const child = await channel.receive() as number;
+    assert(processState(child) !== undefined);
+    const [end] = await limited("terminate", setting.group.terminate(), 8_000);
+    assertEquals(end!.forced, false);
+    await gone(child);
+  },
+  { inside: true },
+);
+
+forEachKind("terminate() ends a gateway while both sides write without pause", async ({ open, group }) => {
+  const gateway = await open();
+  const channel = gateway.remoteExec(`
+    const others = await channel.receive();
+    await channel.send("up");
+    const bytes = new Uint8Array(500_000);
+    await Promise.all(others.map(async (other) => { while (true) await other.send(bytes) }));
+  `);
+  const others = Array.from({ length: 10 }, () => gateway.newChannel());
+  await channel.send(others);
+  assertEquals(await channel.receive(), "up");
+  const bytes = new Uint8Array(500_000);
+  // Nobody reads on either side, but for one: so all the others hold full windows, and one keeps the link busy.
+  const writes = others.map(async (other) => {
+    while (true) await other.send(bytes);
+  });
+  const settled = Promise.allSettled(writes);
+  for (let i = 0; i < 20; i++) await others[0]!.receive();
+  const [end] = await limited("terminate", group.terminate(), 8_000);
+  assertEquals([end!.forced, end!.reason], [false, "requested"]);
+  for (const { status } of await limited("the writes", settled)) assertEquals(status, "rejected");
+});
+
+forEachKind("terminate() ends a busy loop behind a full pipe", async ({ open, group }) => {
+  const gateway = await open();
+  const { pid } = await gateway.remoteInfo();
+  const channel = gateway.remoteExec(`
+    const others = await channel.receive();
+    others.length = 0;
+    await channel.send("up");
+    await new Promise((resolve) => setTimeout(resolve));
+    while (true) {}
+  `);
+  const others = Array.from({ length: 20 }, () => gateway.newChannel());
+  await channel.send(others);
+  assertEquals(await channel.receive(), "up");
+  const settled = Promise.allSettled(others.map((other) => other.send(new Uint8Array(2_000_000))));
+  const [end] = await limited("terminate", group.terminate({ timeout: 500 }));
+  assertEquals(end!.reason, "requested");
+  await limited("the sends", settled);
+  await groupGone(pid);
+}, { local: true });
+
+forEachKind("terminate() with no time at all leaves nothing", async ({ open, group }) => {
+  const gateways = [await open(), await open()];
+  const pids = await Promise.all(gateways.map(async (gateway) => (await gateway.remoteInfo()).pid));
+  await gateways[0]!.remoteExec(`await channel.send("up"); while (true) {}`).receive();
+  const ends = await limited("terminate", group.terminate({ timeout: 0 }));
+  assertEquals(ends.map(({ reason }) => reason), ["requested", "requested"]);
+  for (const pid of pids) await groupGone(pid);
+}, { local: true });
+
+forEachKind("terminate() reports of each gateway how that one ended", async ({ open, group, kind }) => {
+  const [idle, stopped, busy, crashed] = await Promise.all([open(), open(), open(), open()]);
+  await busy!.remoteExec(`await channel.send("up"); while (true) {}`).receive();
+  Deno.kill((await stopped!.remoteInfo()).pid, "SIGSTOP");
+  Deno.kill((await crashed!.remoteInfo()).pid, "SIGKILL");
+  const { reason, ...how } = await crashed!.closed;
+  assertEquals(how, { code: 137, signal: "SIGKILL", forced: false, stderrTail: "" });
+  assertMatch(reason, /SIGKILL/);
+  const requested = { forced: false, reason: "requested", stderrTail: "" };
+  // Those that go by themselves get all the time that they may need.
+  assertEquals(await idle!.terminate(), { ...requested, code: 0, signal: undefined });
+  // Where executions have isolates of their own, the agent of a busy one hears of the end and goes by itself.
+  const own = SEPARATE.includes(kind.model);
+  if (own) assertEquals(await busy!.terminate(), { ...requested, code: 0, signal: undefined });
+  const order = [...group];
+  assertEquals(new Set(order), new Set(own ? [stopped] : [stopped, busy]));
+  // Those come first that had left the group and may not have been forgotten yet.
+  const ends = (await limited("terminate", group.terminate({ timeout: 500 }))).slice(-order.length);
+  const end = (gateway: Gateway | undefined): GatewayExit => ends[order.indexOf(gateway!)]!;
+  assertEquals(end(stopped), { ...requested, code: 137, signal: "SIGKILL", forced: true });
+  if (!own) assertEquals(end(busy), { ...requested, code: 143, signal: "SIGTERM" });
+}, { local: true });
+
+for (const code of [0, 7]) {
+  forEachKind(`closed reports that the process ended itself with code ${code}`, async ({ open, group }) => {
+    const gateway = await open();
+    const channel = gateway.remoteExec(`console.error("last words"); Deno.exit(${code})`);
+    const end = await limited("the end", gateway.closed);
+    assertEquals([end.code, end.signal, end.forced], [code, undefined, false]);
+    assertEquals(end.reason, `the process ended with code ${code}`);
+    assertMatch(end.stderrTail, /last words/);
+    assert(channel.isClosed() && !gateway.hasReceiver());
+    assertEquals(group.size, 0);
+  }, { models: ["main"] });
+}
+
+forEachKind("terminate() prints nothing of executions that are under way", async ({ open, group }) => {
+  const gateway = await open("", { stderr: "piped" });
+  const output = new TextTap(gateway.stderr!);
+  const sources = [
+    `await channel.send("up"); await channel.receive()`,
+    `await channel.send("up"); await new Promise((resolve) => setTimeout(resolve, 1e8))`,
+    `await channel.send("up"); for await (const item of channel) await channel.send(item)`,
+    `while (true) { await channel.send("up"); await new Promise((resolve) => setTimeout(resolve)) }`,
+  ];
+  const channels = sources.map((source) => gateway.remoteExec(source));
+  for (const channel of channels) assertEquals(await channel.receive(), "up");
+  const [end] = await limited("terminate", group.terminate(), 8_000);
+  await output.ended;
+  assertEquals([output.text, end!.stderrTail, end!.forced], ["", "", false]);
+});
+
+forEachKind(
+  "exit() returns at once while remote code sleeps, and its process goes",
+  async ({ open, group }) => {
+    const gateway = await open();
+    const channel = gateway.remoteExec(`
+    await channel.send("up");
+    await new Promise((resolve) => setTimeout(resolve, 1e8));
+  `);
+    assertEquals(await channel.receive(), "up");
+    assertEquals(gateway.exit(), undefined);
+    assertEquals(group.size, 0);
+    const { forced, reason } = await gateway.join({ timeout: 5_000 });
+    assertEquals([forced, reason], [false, "requested"]);
+    await channel.waitClose();
+  },
+);
+
+/** A process that does what the test says when it is told to end. */
+function fakeProcess(
+  deaf: boolean,
+): { process: SpawnedProcess; closed: Promise<GatewayExit>; told: string[] } {
+  const told: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<GatewayExit>();
+  const end = (signal: string): void => {
+    told.push(signal);
+    if (!deaf) resolve({ code: 1, signal, forced: false, reason: "requested", stderrTail: "" });
+  };
+  const process = {
+    pid: 1,
+    ended: new Promise<ProcessEnd>(() => {}),
+    output: undefined,
+    connected: Promise.reject(new Error("never")),
+    terminate: () => end("SIGTERM"),
+    kill: () => end("SIGKILL"),
+    killed: true,
+    keepAlive: () => {},
+  } satisfies SpawnedProcess;
+  process.connected.catch(() => {});
+  return { process, closed: promise, told };
+}
+
+test("stop() comes back though the system does not end the process, and ends the others", async () => {
+  const stuck = fakeProcess(true);
+  const others = Array.from({ length: 9 }, () => fakeProcess(false));
+  const ends = await limited(
+    "all",
+    Promise.all([stuck, ...others].map(({ process, closed }) => stop(process, closed, 20))),
+    8_000,
+  );
+  assertEquals(stuck.told, ["SIGTERM", "SIGKILL"]);
+  assertEquals([ends[0]!.code, ends[0]!.forced], [-1, true]);
+  assertMatch(ends[0]!.reason, /has not ended/);
+  for (const [i, { told }] of others.entries()) {
+    assertEquals([told, ends[i + 1]!.signal], [["SIGTERM"], "SIGTERM"]);
+  }
+});
+
+test("stop() does not kill what ends in time", async () => {
+  const fakes = Array.from({ length: 10 }, () => fakeProcess(true));
+  const end: GatewayExit = { code: 0, signal: undefined, forced: false, reason: "requested", stderrTail: "" };
+  const ends = await Promise.all(fakes.map(({ process }) => stop(process, Promise.resolve(end), 5_000)));
+  assertEquals(ends, fakes.map(() => end));
+  assertEquals(fakes.flatMap(({ told }) => told), []);
+});
+
+forEachKind(
+  "a gateway whose group was left before its end is ended by terminate() all the same",
+  async (setting) => {
+    const gateway = await setting.open();
+    const { pid } = await gateway.remoteInfo();
+    Deno.kill(pid, "SIGSTOP");
+    gateway.exit();
+    assertEquals(setting.group.size, 0);
+    const [end] = await limited("terminate", setting.group.terminate({ timeout: 300 }));
+    assertEquals([end!.forced, end!.signal], [true, "SIGKILL"]);
+    await until("it is known to have ended", () => !gateway.hasReceiver());
+    await groupGone(pid);
+  },
+  { local: true },
+);

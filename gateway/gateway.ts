@@ -369,7 +369,7 @@ export class Gateway implements AsyncDisposable {
       id: this.id,
       code,
       signal: signal ?? undefined,
-      forced: process.killed,
+      forced: process.forced,
       reason: this.#exiting ? "requested" : describeReason(reason, code, signal),
       stderrTail: output.tail,
     };

@@ -5,7 +5,7 @@ import type { Item } from "../channel/item.ts";
 import { XSpec, XSpecError } from "../xspec/mod.ts";
 import type { XSpecInit } from "../xspec/mod.ts";
 import { checkOptions, connect } from "./connect.ts";
-import type { GatewayOptions } from "./connect.ts";
+import type { Connection, GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
 import type {
   ExecOptions,
@@ -15,6 +15,7 @@ import type {
   ModuleFunction,
   ModuleOptions,
 } from "./executions.ts";
+import type { Shipping } from "./shipping/shipping.ts";
 import { MultiChannel } from "./multi_channel.ts";
 import type { AnyChannel } from "./multi_channel.ts";
 import { loadShipping } from "./load_shipping.ts";
@@ -37,6 +38,8 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   readonly #gateways = new Map<string, Gateway>();
   /** Ids that gateways under way have taken. */
   readonly #taken = new Set<string>();
+  /** Ends the starts of gateways that are under way. */
+  readonly #starting = new Set<AbortController>();
   /** Gateways that were asked to end and have not ended yet. */
   readonly #ending = new Set<Gateway>();
   #counter = 0;
@@ -101,7 +104,7 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     checkOptions(options);
     const id = this.#take(parsed);
     try {
-      const [connection, shipping] = await Promise.all([connect(parsed, id, options), loadShipping()]);
+      const [connection, shipping] = await this.#start(parsed, id, options);
       const gateway: Gateway = new Gateway(id, parsed, this, connection, {
         leave: () => this.#remove(gateway),
         shipping,
@@ -111,6 +114,19 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     } catch (error) {
       this.#taken.delete(id);
       throw error;
+    }
+  }
+
+  /** Connects, unless the group is ended meanwhile. */
+  async #start(spec: XSpec, id: string, options: GatewayOptions): Promise<[Connection, Shipping]> {
+    const abort = new AbortController();
+    this.#starting.add(abort);
+    const { signal } = options;
+    const signals = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]);
+    try {
+      return await Promise.all([connect(spec, id, { ...options, signal: signals }), loadShipping()]);
+    } finally {
+      this.#starting.delete(abort);
     }
   }
 
@@ -254,12 +270,17 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     ) as AsyncIterable<O>;
   }
 
-  /** Ends every gateway, in bounded time, and says how each one ended. */
+  /**
+   * Ends every gateway, in bounded time, and says how each one ended: those that had left the group and not ended yet
+   * first, then the others in their order. Gateways that are being made are not made; their `makeGateway` rejects.
+   */
   async terminate(options: TerminateOptions = {}): Promise<GatewayExit[]> {
     const timeout = options.timeout ?? TERMINATE_TIMEOUT_MS;
     if (!(timeout >= 0)) {
       throw new RangeError(`Cannot terminate: timeout must be 0 or more milliseconds, got ${timeout}`);
     }
+    const reason = new DOMException("The group was terminated", "AbortError");
+    for (const start of this.#starting) start.abort(reason);
     return await Promise.all([...this.#ending, ...this].map((gateway) => gateway.terminate(timeout)));
   }
 

@@ -11,7 +11,7 @@ export interface GatewayExit {
   code: number;
   /** The signal that ended it. */
   signal: string | undefined;
-  /** Whether it had to be killed. */
+  /** Whether a signal was needed, because it did not end when it was asked. */
   forced: boolean;
   /** Why it ended: `requested`, or what happened. */
   reason: string;

@@ -61,7 +61,7 @@ export function startInside(config: AgentConfig, agent: Uint8Array): SpawnedProc
     // There is no signal for a Worker: it was asked already.
     terminate: () => {},
     kill: finish,
-    get killed() {
+    get forced() {
       return killed;
     },
     keepAlive: keepAlive([workers], ended),

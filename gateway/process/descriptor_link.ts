@@ -3,7 +3,7 @@
 import { guardScript } from "./guard.ts";
 import { linkTransport, stageZeroUrl } from "./link.ts";
 import type { RawLink } from "./link.ts";
-import { Control, denoCommand, ifThere, keepAlive, makeNonce, sendAgent, showsProof } from "./process.ts";
+import { Control, denoCommand, keepAlive, makeNonce, markedEnv, sendAgent, showsProof } from "./process.ts";
 import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "./process.ts";
 
 /** Starts a process with such a descriptor. */
@@ -18,10 +18,13 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
     worker: options.spareWorker,
     trace: options.stageTrace,
   });
-  const script = guardScript(denoCommand(options, options.permissions, url), { nice: options.nice });
+  const script = guardScript(denoCommand(options, options.permissions, url), {
+    nice: options.nice,
+    mark: options.mark,
+  });
   const child = spawn("/bin/sh", ["-c", script], {
     cwd: options.cwd,
-    env: { ...Deno.env.toObject(), ...options.env },
+    env: { ...Deno.env.toObject(), ...markedEnv(options) },
     stdio: ["pipe", "ignore", options.print === "piped" ? "pipe" : "inherit", "pipe"],
     detached: true,
   });
@@ -29,7 +32,7 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
   const socket = child.stdio[3] as unknown as import("node:net").Socket;
   const link = socketLink(socket);
   const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
-  const control = new Control(() => child.stdin!.destroy());
+  const control = new Control(() => child.stdin!.destroy(), () => child.kill("SIGTERM"));
   child.on("exit", (code, signal) => {
     control.ended();
     resolve({ code: code ?? 137, signal });
@@ -53,10 +56,10 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
       ? undefined
       : Readable.toWeb(child.stderr) as ReadableStream<Uint8Array<ArrayBuffer>>,
     connected,
-    terminate: () => ifThere(() => child.kill("SIGTERM")),
+    terminate: () => control.terminate(),
     kill: () => control.kill(),
-    get killed() {
-      return control.killed;
+    get forced() {
+      return control.forced;
     },
     keepAlive: keepAlive([child, socket], ended),
   };

@@ -3,6 +3,7 @@
 import type { Transport } from "../../channel/transport.ts";
 import { permissionFlags } from "../../xspec/mod.ts";
 import type { Permissions } from "../../xspec/mod.ts";
+import { MARK } from "./guard.ts";
 import { linkTransport, NONCE_BYTES } from "./link.ts";
 import type { RawLink, StageTrace } from "./link.ts";
 import type { TraceTarget } from "./trace.ts";
@@ -21,6 +22,8 @@ export interface SpawnOptions {
   cwd: string;
   /** Added to the scheduling priority. */
   nice?: number | undefined;
+  /** Marks what the process starts, so that it is found and killed at the end wherever it went. */
+  mark?: string | undefined;
   /** Whether the agent will want a Worker at once. */
   spareWorker: boolean;
   /** Where what it prints goes: to a stream, or to this program's own stderr. */
@@ -54,12 +57,12 @@ export interface SpawnedProcess {
   readonly output: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   /** Resolves with the connection, the agent and the greeting being on their way; rejects when that fails. */
   readonly connected: Promise<Transport>;
-  /** Asks it to end, by SIGTERM to the process itself. */
+  /** Tells it to end, by SIGTERM to the process itself. */
   terminate(): void;
   /** Kills it and all that it started. Idempotent, never throws, does not wait. */
   kill(): void;
-  /** Whether it had to be killed. */
-  readonly killed: boolean;
+  /** Whether it had to be told or killed: it did not end by itself, nor by being asked over its connection. */
+  readonly forced: boolean;
   /** Whether the program has to stay because of this process. Counted: a `false` takes back one `true`. */
   keepAlive(keep: boolean): void;
 }
@@ -77,6 +80,11 @@ export function denoCommand(options: SpawnOptions, permissions: Permissions, url
     ...options.flags,
     url,
   ];
+}
+
+/** What is added to the environment of the process. */
+export function markedEnv({ env, mark }: SpawnOptions): Record<string, string> {
+  return mark === undefined ? { ...env } : { ...env, [MARK]: mark };
 }
 
 /** Proof for a process, to be shown when it connects. */
@@ -154,20 +162,29 @@ export function keepAlive(refs: readonly Ref[], ended: Promise<unknown>): (keep:
 
 /** Lets go of the lifeline, which kills what is left of a process and all that it started. */
 export class Control {
-  /** Whether that was done while it ran. */
-  killed = false;
+  /** Whether it had to be told or killed while it ran. */
+  forced = false;
   #over = false;
   readonly #letGo: () => void;
+  readonly #tell: () => void;
 
-  /** `letGo` closes the lifeline. */
-  constructor(letGo: () => void) {
+  /** `letGo` closes the lifeline, `tell` sends SIGTERM. */
+  constructor(letGo: () => void, tell: () => void) {
     this.#letGo = letGo;
+    this.#tell = tell;
+  }
+
+  /** Tells a process that may still run to end. */
+  terminate(): void {
+    if (this.#over) return;
+    this.forced = true;
+    ifThere(this.#tell);
   }
 
   /** Lets go of a process that may still run. */
   kill(): void {
     if (this.#over) return;
-    this.killed = true;
+    this.forced = true;
     this.ended();
   }
 

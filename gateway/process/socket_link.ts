@@ -3,7 +3,7 @@
 import { guardScript } from "./guard.ts";
 import { connectGrant, linkTransport, stageZeroUrl } from "./link.ts";
 import type { ConnectGrant } from "./link.ts";
-import { Control, denoCommand, ifThere, keepAlive, makeNonce, sendAgent, showsProof } from "./process.ts";
+import { Control, denoCommand, keepAlive, makeNonce, markedEnv, sendAgent, showsProof } from "./process.ts";
 import type { Ref, SpawnedProcess, SpawnOptions } from "./process.ts";
 
 /** The longest path a Unix socket can have is 108 bytes, less on some systems. */
@@ -67,11 +67,12 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     const script = guardScript(denoCommand(options, grant.permissions, url), {
       nice: options.nice,
       folder,
+      mark: options.mark,
     });
     child = new Deno.Command("/bin/sh", {
       args: ["-c", script],
       cwd: options.cwd,
-      env: { ...options.env },
+      env: markedEnv(options),
       stdin: "piped",
       stdout: "null",
       stderr: options.print,
@@ -94,7 +95,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     stopListening();
     if (options.keepFolder) removeFolder(folder);
     lifeline.close().catch(() => {});
-  });
+  }, () => child.kill("SIGTERM"));
   const ended = child.status.then(({ code, signal }) => {
     control.ended();
     return { code, signal };
@@ -117,10 +118,10 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     ended,
     output: options.print === "piped" ? child.stderr : undefined,
     connected,
-    terminate: () => ifThere(() => child.kill("SIGTERM")),
+    terminate: () => control.terminate(),
     kill: () => control.kill(),
-    get killed() {
-      return control.killed;
+    get forced() {
+      return control.forced;
     },
     keepAlive: keepAlive(refs, ended),
   };

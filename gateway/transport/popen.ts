@@ -6,6 +6,7 @@ import type { Permissions, XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
 import type { AgentConfig } from "../process/config.ts";
 import { spawnDeno } from "../process/spawn.ts";
+import { makeNonce } from "../process/process.ts";
 import type { SpawnedProcess } from "../process/process.ts";
 import type { TraceTarget } from "../process/trace.ts";
 
@@ -50,6 +51,7 @@ export function spawnPopen(
     env: spec.env,
     cwd,
     nice: spec.nice,
+    mark: mayStart(permissions) ? makeNonce() : undefined,
     spareWorker: spec.execmodel === "worker",
     keepFolder: spec.execmodel === "process",
     print: "piped",
@@ -57,6 +59,11 @@ export function spawnPopen(
     agent: agentScript(),
     hello: greet(config as unknown as Facts),
   });
+}
+
+/** Whether remote code can start processes, which may then leave the group of their starter. */
+function mayStart({ all, allow }: Permissions): boolean {
+  return all || allow.run !== undefined || allow.ffi !== undefined;
 }
 
 /** This program's own executable; a compiled program is no Deno that could run something else. */

@@ -15,6 +15,9 @@ export interface ProcessState {
  * Every process that descends from this program has this in its environment, so that it is found when its parent has
  * gone. The value is the same for all test files of a run, which share a process.
  */
+/** What gateways whose code may start programs put into the environment. */
+const GATEWAY = "EXECNET_GATEWAY";
+
 const MARK = "EXECNET_TEST_RUN";
 Deno.env.set(MARK, String(Deno.pid));
 
@@ -56,6 +59,23 @@ export function groupMembers(group: number): ProcessState[] {
 /** All that descends from the process `pid`, itself left out. */
 export function descendants(pid: number): ProcessState[] {
   return below(processes(), [pid]);
+}
+
+/** The processes that carry the same gateway's mark in their environment as `pid`, wherever they went. */
+export function sameMark(pid: number): ProcessState[] {
+  const mark = markOf(pid);
+  if (mark === undefined) return [];
+  return [...processes().values()].filter((one) => markOf(one.pid) === mark);
+}
+
+function markOf(pid: number): string | undefined {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0").find((one) =>
+      one.startsWith(`${GATEWAY}=`)
+    );
+  } catch {
+    return undefined;
+  }
 }
 
 /** Resolves when the process is gone; fails after `ms`. */

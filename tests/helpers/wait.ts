@@ -3,11 +3,15 @@
 const POLL_MS = 10;
 
 /** Resolves when `condition` gives a true value, with that value. Fails with `what` when that takes longer than `ms`. */
-export async function until<T>(what: string, condition: () => T | Promise<T>, ms = 5_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  condition: () => T | false | Promise<T | false>,
+  ms = 5_000,
+): Promise<T> {
   const started = performance.now();
   while (true) {
     const value = await condition();
-    if (value) return value;
+    if (value) return value as T;
     if (performance.now() - started > ms) throw new Error(`Not within ${ms} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

@@ -19,7 +19,14 @@ forEachKind("exit() leaves the group at once and ends the process", async ({ ope
   assertEquals([group.size, group.has("alpha"), group.get("alpha")], [0, false, undefined]);
   gateway.exit();
   const end = await gateway.join();
-  assertEquals(end, { code: 0, signal: undefined, forced: false, reason: "requested", stderrTail: "" });
+  assertEquals(end, {
+    id: "alpha",
+    code: 0,
+    signal: undefined,
+    forced: false,
+    reason: "requested",
+    stderrTail: "",
+  });
   assert(!gateway.hasReceiver());
   gateway.exit();
   assertEquals(await gateway.closed, end);

@@ -1,12 +1,12 @@
 /** Ends in bounded time: what terminate() promises, with a truthful report, whatever the far side is doing. */
 
-import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
+import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
 import type { ProcessEnd, SpawnedProcess } from "../../gateway/process/process.ts";
 import { stop } from "../../gateway/stop.ts";
 import type { GatewayExit } from "../../gateway/stop.ts";
 import type { Gateway } from "../../mod.ts";
 import { test } from "../helpers/bounded.ts";
-import { gone, groupGone, processState } from "../helpers/leaks.ts";
+import { gone, groupGone, processState, sameMark } from "../helpers/leaks.ts";
 import { limited, TextTap, until } from "../helpers/wait.ts";
 import { forEachKind, SEPARATE } from "./kinds.ts";
 
@@ -36,6 +36,49 @@ forEachKind("terminate() ends children and grandchildren of remote code with it"
   await groupGone(execution!);
   await groupGone(pid);
 }, { local: true });
+
+/** Ways for a child to leave the process group of its starter, or all relation to it. */
+const LEAVINGS = [
+  ["by detached", "sleep 1001"],
+  ["by setsid", "setsid sleep 1002 & wait"],
+  ["as a daemon", "(setsid sh -c 'sleep 1003; true' &) ; sleep 1004"],
+] as const;
+
+for (const [how, script] of LEAVINGS) {
+  forEachKind(`terminate() kills what has left the process group ${how}`, async ({ open, group }) => {
+    const gateway = await open("allow-run");
+    const { pid } = await gateway.remoteInfo();
+    const channel = gateway.remoteExec(
+      async (channel, { script }: { script: string }) => {
+        const child = new Deno.Command("sh", { args: ["-c", script], detached: true }).spawn();
+        await channel.send(child.pid);
+        await new Promise(() => {});
+      },
+      { script },
+    );
+    const child = await channel.receive() as number;
+    const sleepers = script.match(/sleep/g)!.length;
+    const strays = await until("the sleepers sleep", () => {
+      const found = sameMark(child).filter((one) => one.command.startsWith("sleep"));
+      return found.length === sleepers && found;
+    });
+    const [end] = await limited("terminate", group.terminate(), 8_000);
+    assertEquals(end!.reason, "requested");
+    for (const stray of [child, ...strays.map((one) => one.pid)]) await gone(stray);
+    await groupGone(pid);
+  }, { local: true });
+}
+
+forEachKind("terminate() ends starts that are under way", async ({ kind, group }) => {
+  const starting = group.makeGateway(kind.spec, { stderr: "null" });
+  const ended = assertRejects(() => starting, DOMException, "terminated");
+  await limited("terminate", group.terminate());
+  await limited("the start", ended);
+  assertEquals(group.size, 0);
+  // The group can be used again.
+  const gateway = await group.makeGateway(kind.spec, { stderr: "null" });
+  assertEquals(await gateway.call(() => 1), 1);
+});
 
 forEachKind("terminate() kills the whole tree of a process that is stopped", async ({ open, group }) => {
   const gateway = await open("allow-run=sh");
@@ -125,21 +168,26 @@ forEachKind("terminate() reports of each gateway how that one ended", async ({ o
   Deno.kill((await stopped!.remoteInfo()).pid, "SIGSTOP");
   Deno.kill((await crashed!.remoteInfo()).pid, "SIGKILL");
   const { reason, ...how } = await crashed!.closed;
-  assertEquals(how, { code: 137, signal: "SIGKILL", forced: false, stderrTail: "" });
+  assertEquals(how, { id: crashed!.id, code: 137, signal: "SIGKILL", forced: false, stderrTail: "" });
   assertMatch(reason, /SIGKILL/);
   const requested = { forced: false, reason: "requested", stderrTail: "" };
   // Those that go by themselves get all the time that they may need.
-  assertEquals(await idle!.terminate(), { ...requested, code: 0, signal: undefined });
+  assertEquals(await idle!.terminate(), { ...requested, id: idle!.id, code: 0, signal: undefined });
   // Where executions have isolates of their own, the agent of a busy one hears of the end and goes by itself.
   const own = SEPARATE.includes(kind.model);
-  if (own) assertEquals(await busy!.terminate(), { ...requested, code: 0, signal: undefined });
-  const order = [...group];
-  assertEquals(new Set(order), new Set(own ? [stopped] : [stopped, busy]));
-  // Those come first that had left the group and may not have been forgotten yet.
-  const ends = (await limited("terminate", group.terminate({ timeout: 500 }))).slice(-order.length);
-  const end = (gateway: Gateway | undefined): GatewayExit => ends[order.indexOf(gateway!)]!;
-  assertEquals(end(stopped), { ...requested, code: 137, signal: "SIGKILL", forced: true });
-  if (!own) assertEquals(end(busy), { ...requested, code: 143, signal: "SIGTERM" });
+  if (own) assertEquals(await busy!.terminate(), { ...requested, id: busy!.id, code: 0, signal: undefined });
+  assertEquals(new Set(group), new Set(own ? [stopped] : [stopped, busy]));
+  const ends = await limited("terminate", group.terminate({ timeout: 500 }));
+  const end = (gateway: Gateway | undefined): GatewayExit => ends.find(({ id }) => id === gateway!.id)!;
+  assertEquals(end(stopped), {
+    ...requested,
+    id: stopped!.id,
+    code: 137,
+    signal: "SIGKILL",
+    forced: true,
+  });
+  const told = { id: busy!.id, code: 143, signal: "SIGTERM", forced: true };
+  if (!own) assertEquals(end(busy), { ...requested, ...told });
 }, { local: true });
 
 for (const code of [0, 7]) {
@@ -196,7 +244,7 @@ function fakeProcess(
   const { promise, resolve } = Promise.withResolvers<GatewayExit>();
   const end = (signal: string): void => {
     told.push(signal);
-    if (!deaf) resolve({ code: 1, signal, forced: false, reason: "requested", stderrTail: "" });
+    if (!deaf) resolve({ id: "x", code: 1, signal, forced: false, reason: "requested", stderrTail: "" });
   };
   const process = {
     pid: 1,
@@ -205,7 +253,7 @@ function fakeProcess(
     connected: Promise.reject(new Error("never")),
     terminate: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),
-    killed: true,
+    forced: true,
     keepAlive: () => {},
   } satisfies SpawnedProcess;
   process.connected.catch(() => {});
@@ -217,7 +265,7 @@ test("stop() comes back though the system does not end the process, and ends the
   const others = Array.from({ length: 9 }, () => fakeProcess(false));
   const ends = await limited(
     "all",
-    Promise.all([stuck, ...others].map(({ process, closed }) => stop(process, closed, 20))),
+    Promise.all([stuck, ...others].map(({ process, closed }) => stop("x", process, closed, 20))),
     8_000,
   );
   assertEquals(stuck.told, ["SIGTERM", "SIGKILL"]);
@@ -230,8 +278,15 @@ test("stop() comes back though the system does not end the process, and ends the
 
 test("stop() does not kill what ends in time", async () => {
   const fakes = Array.from({ length: 10 }, () => fakeProcess(true));
-  const end: GatewayExit = { code: 0, signal: undefined, forced: false, reason: "requested", stderrTail: "" };
-  const ends = await Promise.all(fakes.map(({ process }) => stop(process, Promise.resolve(end), 5_000)));
+  const end: GatewayExit = {
+    id: "x",
+    code: 0,
+    signal: undefined,
+    forced: false,
+    reason: "requested",
+    stderrTail: "",
+  };
+  const ends = await Promise.all(fakes.map(({ process }) => stop("x", process, Promise.resolve(end), 5_000)));
   assertEquals(ends, fakes.map(() => end));
   assertEquals(fakes.flatMap(({ told }) => told), []);
 });

@@ -145,7 +145,8 @@ export function keepAlive(refs: readonly Ref[], ended: Promise<unknown>): (keep:
   let over = false;
   void ended.then(() => {
     over = true;
-    clearTimeout(timer);
+    // In an agent there never is one, and clearing none would load Node's timers.
+    if (timer !== undefined) clearTimeout(timer);
   });
   return (keep) => {
     if (over) return;

@@ -1,6 +1,9 @@
 """Measures execnet for Python. Run by the driver: a task comes as a line of JSON, its figures go back as another."""
 
+import collections
+import concurrent.futures
 import json
+import os
 import sys
 import threading
 import time
@@ -75,6 +78,17 @@ count = channel.receive()
 for i in range(count):
     channel.send(blocks[i % 16])
 done.send(count)
+channel.receive()
+""",
+    "keep": """
+kept = []
+while 1:
+    one = channel.receive()
+    if one is None:
+        break
+    kept.append(one)
+for one in kept:
+    one.send(one.receive())
 channel.receive()
 """,
     "pid": "import os; channel.send(os.getpid())",
@@ -232,8 +246,6 @@ def ping_under_bulk(size, kind):
 
 
 def unread(size, kind):
-    import os
-
     pid = gateway().remote_exec(SOURCES["pid"]).receive()
     channel = gateway().remote_exec(SOURCES["unread"])
     done = gateway().newchannel()
@@ -271,6 +283,69 @@ def execute(size, kind):
     return rate(size, began)
 
 
+def executes_100(size, kind):
+    # One thread keeps a window of 100 executions full; a hundred threads with one execution each come to the same.
+    under_way = collections.deque()
+    began = time.perf_counter()
+    for i in range(size + 100):
+        if i >= 100 and under_way:
+            channel = under_way.popleft()
+            expect(channel.receive(), 1, "the item")
+            channel.waitclose()
+        if i < size:
+            under_way.append(gateway().remote_exec("channel.send(1)"))
+    return rate(size, began)
+
+
+def many(size, kind):
+    # makegateway waits for its process, so that each gateway gets a thread to start in: on two cores that takes two
+    # thirds of the time of one after the other.
+    group = execnet.Group()
+
+    def first_item(_):
+        one = group.makegateway("popen")
+        expect(one.remote_exec("channel.send(1)").receive(), 1, "the first item")
+
+    began = time.perf_counter()
+    with concurrent.futures.ThreadPoolExecutor(size) as pool:
+        for _ in pool.map(first_item, range(size)):
+            pass
+    group.terminate(timeout=10)
+    return (time.perf_counter() - began) * 1000
+
+
+def workers(size, kind):
+    return {"time": many(size, kind)}
+
+
+def channels_open(size, kind):
+    one = execnet.makegateway("popen")
+    pid = one.remote_exec(SOURCES["pid"]).receive()
+    carrier = one.remote_exec(SOURCES["keep"])
+    time.sleep(1)
+    local, remote = rss_of(os.getpid()), rss_of(pid)
+    began = time.perf_counter()
+    opened = []
+    for _ in range(size):
+        channel = one.newchannel()
+        carrier.send(channel)
+        opened.append(channel)
+    carrier.send(None)
+    for i, channel in enumerate(opened):
+        channel.send(i)
+    for i, channel in enumerate(opened):
+        expect(channel.receive(), i, "the item sent back")
+    result = rate(size, began)
+    time.sleep(1)
+    each = 1024 * 1024 / size
+    local, remote = (rss_of(os.getpid()) - local) * each, (rss_of(pid) - remote) * each
+    carrier.send(None)
+    carrier.waitclose()
+    one.exit()
+    one.join()
+    return {"rate": result, "local": local, "remote": remote}
+
+
 TASKS = {
     "start": start,
     "ping": ping,
@@ -283,6 +358,10 @@ TASKS = {
     "unread": unread,
     "memory": memory,
     "exec": execute,
+    "execs-100": executes_100,
+    "many": many,
+    "workers": workers,
+    "channels": channels_open,
 }
 
 

@@ -4,9 +4,10 @@ import { agentScript } from "../../gateway/_agent_bundle.ts";
 import { makeGateway } from "../../mod.ts";
 import type { Channel, Gateway, Item } from "../../mod.ts";
 import { serve } from "./player.ts";
+import { channels, many, workers } from "./ours_many.ts";
 import type { Figures, Task } from "./player.ts";
-import { BLOCK_BYTES, expect, expectBlock, markBlock, median, rssOf, rssOfTree, sleep } from "./util.ts";
-import { UNREAD_BYTES } from "./util.ts";
+import { BLOCK_BYTES, expect, expectBlock, inLanes, markBlock, median } from "./util.ts";
+import { rssOf, rssOfTree, sleep, UNREAD_BYTES } from "./util.ts";
 
 /** The far sides: each serves one measurement after the other, as often as it is asked. */
 const SOURCES = {
@@ -62,7 +63,7 @@ const SOURCES = {
 const ENDLESS = 2 ** 31;
 
 const gateways = new Map<string, Promise<Gateway>>();
-const channels = new Map<string, Promise<Channel>>();
+const farSides = new Map<string, Promise<Channel>>();
 
 /** The gateway for an execution model, the same for all tasks. */
 function gatewayFor(model: string): Promise<Gateway> {
@@ -79,8 +80,8 @@ function specFor(model: string): string {
 function channelTo(source: keyof typeof SOURCES, model: string): Promise<Channel> {
   const key = `${source} ${model}`;
   const open = async (): Promise<Channel> => (await gatewayFor(model)).remoteExec(SOURCES[source]) as Channel;
-  const made = channels.get(key) ?? open();
-  channels.set(key, made);
+  const made = farSides.get(key) ?? open();
+  farSides.set(key, made);
   return made;
 }
 
@@ -256,6 +257,24 @@ async function firstItem({ kind, size }: Task): Promise<number> {
   return median(times);
 }
 
+async function call({ kind, size }: Task): Promise<number> {
+  const gateway = await gatewayFor(kind);
+  const began = performance.now();
+  for (let i = 0; i < size; i++) {
+    expect(await gateway.call((x: number) => x + 1, i), i + 1, "the result");
+  }
+  return rate(size, began);
+}
+
+async function calls100({ kind, size }: Task): Promise<number> {
+  const gateway = await gatewayFor(kind);
+  const began = performance.now();
+  await inLanes(100, size, async (i) => {
+    expect(await gateway.call((x: number) => x + 1, i), i + 1, "the result");
+  });
+  return rate(size, began);
+}
+
 await serve({
   start,
   ping,
@@ -271,6 +290,11 @@ await serve({
   agent: () => Promise.resolve(agentScript().length / 1024),
   exec,
   "first-item": firstItem,
+  call,
+  "calls-100": calls100,
+  many,
+  workers,
+  channels,
 }, async () => {
   for (const gateway of gateways.values()) await (await gateway).terminate();
 });

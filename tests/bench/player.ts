@@ -35,7 +35,7 @@ export class Player {
       stderr: "inherit",
     }).spawn();
     this.#writer = this.#child.stdin.getWriter();
-    this.#lines = lines(this.#child.stdout).getReader();
+    this.#lines = textLines(this.#child.stdout).getReader();
   }
 
   /** Has one measurement taken. Rejects with what went wrong over there, and when nothing comes in time. */
@@ -78,7 +78,7 @@ export async function serve(
   tasks: Record<string, (task: Task) => Promise<Figures | number>>,
   cleanup: () => Promise<void> = () => Promise.resolve(),
 ): Promise<never> {
-  for await (const text of lines(Deno.stdin.readable)) {
+  for await (const text of textLines(Deno.stdin.readable)) {
     const task = JSON.parse(text) as Task;
     let answer: Answer;
     try {
@@ -95,7 +95,8 @@ export async function serve(
   Deno.exit(0);
 }
 
-function lines(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<string> {
+/** The lines of a text that comes as bytes. */
+export function textLines(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<string> {
   return bytes.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
 }
 

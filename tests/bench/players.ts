@@ -6,6 +6,9 @@ import type { PlayerName } from "./rows.ts";
 /** Where a peer for Python may be found: the distribution's own interpreter first. */
 const PYTHONS = ["/usr/bin/python3", "python3"];
 
+/** A peer from npm. */
+const CAPNWEB = "npm:capnweb@0.12.0";
+
 const PIN = ["taskset", "-c", "0"];
 
 /** The programs, looked for once. What is not there has a reason. */
@@ -32,16 +35,26 @@ export class Players {
       execnetVersion = version;
       break;
     }
-    const deno = (file: string): string[] => [
+    const deno = (file: string, ...flags: string[]): string[] => [
       Deno.execPath(),
       "run",
       "--quiet",
       "-A",
+      ...flags,
       new URL(file, import.meta.url).pathname,
     ];
+    const capnweb = await output([Deno.execPath(), "eval", `import "${CAPNWEB}"`]) === undefined
+      ? `${CAPNWEB} cannot be had`
+      : deno("./capnweb.ts");
     const canPin = await output([...PIN, "true"]) !== undefined;
     return new Players(
-      { ours: deno("./ours.ts"), raw: deno("./raw.ts"), execnet },
+      {
+        // What the documentation of worker gateways asks for.
+        ours: deno("./ours.ts", "--unstable-worker-options"),
+        raw: deno("./raw.ts"),
+        execnet,
+        capnweb,
+      },
       canPin,
       `Deno ${Deno.version.deno}, execnet ${execnetVersion}, ${navigator.hardwareConcurrency} cores, ` +
         `load ${Deno.loadavg()[0]!.toFixed(1)}`,

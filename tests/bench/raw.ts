@@ -4,7 +4,7 @@
  */
 
 import { serve } from "./player.ts";
-import type { Task } from "./player.ts";
+import type { Figures, Task } from "./player.ts";
 import { socketLink } from "./raw_far.ts";
 import type { FarMode, Link } from "./raw_far.ts";
 import { BLOCK_BYTES, expect, expectBlock, markBlock, rssOf, sleep } from "./util.ts";
@@ -124,6 +124,37 @@ async function worker({ size }: Task): Promise<number> {
   return result;
 }
 
+/** Bare processes that start at the same time and end. */
+async function denoRuns({ size }: Task): Promise<number> {
+  const began = performance.now();
+  await Promise.all(Array.from({ length: size }, () => denoRun({ task: "", kind: "time", size: 1 })));
+  return performance.now() - began;
+}
+
+/** Bare Workers, each of which echoes one message; and what each of them holds while it is idle. */
+async function workers({ size }: Task): Promise<Figures> {
+  const source = "onmessage = ({ data }) => postMessage(data)";
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const before = rssOf(Deno.pid);
+  const began = performance.now();
+  const made = await Promise.all(Array.from({ length: size }, async (_, i) => {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const worker = new Worker(url, { type: "module" });
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = (event) => reject(new Error(event.message));
+    worker.postMessage(i);
+    expect(await promise, i, "the echo");
+    return worker;
+  }));
+  const started = performance.now() - began;
+  await sleep(1000);
+  const rss = (rssOf(Deno.pid) - before) / size;
+  const ending = performance.now();
+  for (const worker of made) worker.terminate();
+  URL.revokeObjectURL(url);
+  return { time: started + performance.now() - ending, rss };
+}
+
 async function memory(): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...BARE, IDLE_SCRIPT],
@@ -142,6 +173,8 @@ await serve({
   "bulk-in": bulkIn,
   "bulk-out": bulkOut,
   "deno-run": denoRun,
+  "deno-runs": denoRuns,
   worker,
+  workers,
   memory,
 }, () => Deno.remove(folder, { recursive: true }));

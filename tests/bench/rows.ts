@@ -2,8 +2,8 @@
 
 import type { Goal, Unit } from "./table.ts";
 
-/** A measuring program: see ours.ts, execnet_peer.py and raw.ts. */
-export type PlayerName = "ours" | "execnet" | "raw";
+/** A measuring program: see ours.ts, execnet_peer.py, raw.ts and capnweb.ts. */
+export type PlayerName = "ours" | "execnet" | "raw" | "capnweb";
 
 /** A task of a measuring program. */
 export interface Part {
@@ -66,6 +66,14 @@ const raw = (name: string, task: string, kind: string, size: number, goal?: Goal
   kind,
   size,
   goal,
+});
+
+const capnweb = (task: string, size: number): Peer => ({
+  name: "Cap'n Web on stdio",
+  player: "capnweb",
+  task,
+  kind: "",
+  size,
 });
 
 interface Details extends Partial<Omit<Entry, "ours">> {
@@ -135,6 +143,7 @@ export const ENTRIES: readonly Entry[] = [
       execnet("ping", 1500, atMost(0.8)),
       raw("raw socket+worker", "ping", "socket+worker", 1500, atMost(2.0)),
       raw("raw pipe+worker", "ping", "pipe+worker", 1500),
+      capnweb("ping", 1500),
     ],
   }),
   entry("ping-main", {
@@ -147,6 +156,7 @@ export const ENTRIES: readonly Entry[] = [
       execnet("ping", 1500, atMost(0.5)),
       raw("raw socket", "ping", "socket", 1500, atMost(1.3)),
       raw("raw pipe", "ping", "pipe", 1500),
+      capnweb("ping", 1500),
     ],
   }),
   ...inBothModels("ints-in", {
@@ -251,6 +261,44 @@ export const ENTRIES: readonly Entry[] = [
     size: 5,
     unit: "ms",
     goal: atMost(2),
+  }),
+  ...inBothModels("call", { size: 1500, unit: "/s", peers: [execnet("exec", 1000, atLeast(1.5))] }),
+  ...inBothModels("calls-100", {
+    size: 10_000,
+    unit: "/s",
+    peers: [execnet("execs-100", 2000, atLeast(3)), capnweb("calls-100", 10_000)],
+  }),
+  ...inBothModels("many", {
+    size: 20,
+    unit: "ms",
+    peers: [
+      execnet("many", 20, atMost(0.8)),
+      raw("20 bare deno run", "deno-runs", "", 20, atMost(1.2)),
+    ],
+  }),
+  entry("workers", {
+    fresh: true,
+    size: 20,
+    unit: "ms",
+    figures: [
+      { key: "time", label: "", unit: "ms" },
+      { key: "rss", label: "RSS each", unit: "MiB", goal: atMost(10) },
+    ],
+    peers: [
+      execnet("workers", 20, atMost(0.5)),
+      raw("20 bare new Worker", "workers", "", 20),
+    ],
+  }),
+  ...inBothModels("channels", {
+    fresh: true,
+    size: 10_000,
+    unit: "/s",
+    figures: [
+      { key: "rate", label: "", unit: "/s" },
+      { key: "local", label: "RSS each, local", unit: "B" },
+      { key: "remote", label: "RSS each, remote", unit: "B" },
+    ],
+    peers: [execnet("channels", 10_000, atLeast(2))],
   }),
 ];
 

@@ -3,7 +3,7 @@
 import { median } from "./util.ts";
 
 /** What a figure is measured in. */
-export type Unit = "µs" | "ms" | "/s" | "MiB/s" | "MiB" | "KiB";
+export type Unit = "µs" | "ms" | "/s" | "MiB/s" | "MiB" | "KiB" | "B";
 
 /** What a figure, or its ratio to a peer's, should be. */
 export interface Goal {

@@ -34,6 +34,19 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[at]! : (sorted[at - 1]! + sorted[at]!) / 2;
 }
 
+/** Does work number 0 to `size - 1`, `lanes` of them at any time. */
+export async function inLanes(
+  lanes: number,
+  size: number,
+  work: (index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < size) await work(next++);
+  };
+  await Promise.all(Array.from({ length: Math.min(lanes, size) }, lane));
+}
+
 /** Waits. */
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

@@ -21,6 +21,13 @@ export class DumpError extends DataFormatError {
   }
 }
 
+/** An error as it is seen from a part of what was to be sent, at `root`. What is no DumpError of that part stays as it is. */
+export function relativeTo(error: unknown, root: string): unknown {
+  if (!(error instanceof DumpError) || !error.path.startsWith(root)) return error;
+  const path = `$${error.path.slice(root.length)}`;
+  return new DumpError(error.message.replace(error.path, () => path), path, { cause: error.cause });
+}
+
 /** Bytes are not a valid item: truncated, corrupt, too deep, or of another format version. */
 export class LoadError extends DataFormatError {
   static {

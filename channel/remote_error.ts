@@ -10,6 +10,8 @@ export interface ErrorData {
   stack?: string;
   /** Its cause, as data too. */
   cause?: ErrorData;
+  /** The errors that an `AggregateError` is made of, as data too. */
+  errors?: ErrorData[];
   /** Its own plain fields. */
   fields?: Record<string, unknown>;
 }
@@ -17,6 +19,8 @@ export interface ErrorData {
 /** Longer texts are cut, so that an error always fits one frame. */
 const MAX_TEXT_CHARS = 8_192;
 const MAX_CAUSES = 5;
+const MAX_ERRORS = 8;
+const MAX_AGGREGATES = 2;
 const STANDARD_FIELDS: ReadonlySet<string> = new Set(["name", "message", "stack", "cause"]);
 
 /**
@@ -33,6 +37,9 @@ export function errorData(thrown: unknown, mapStack?: (stack: string) => string,
     }
     if (thrown.cause !== undefined && depth < MAX_CAUSES) {
       data.cause = errorData(thrown.cause, mapStack, depth + 1);
+    }
+    if (thrown instanceof AggregateError && depth < MAX_AGGREGATES) {
+      data.errors = thrown.errors.slice(0, MAX_ERRORS).map((one) => errorData(one, mapStack, depth + 1));
     }
     const fields = plainFields(thrown);
     if (fields !== undefined) data.fields = fields;
@@ -85,13 +92,16 @@ function cut(text: string): string {
  */
 export function readErrorData(value: unknown, readStack?: (stack: string) => string, depth = 0): ErrorData {
   if (typeof value !== "object" || value === null) return { name: "Error", message: String(value ?? "") };
-  const { name, message, stack, cause, fields } = value as Record<string, unknown>;
+  const { name, message, stack, cause, errors, fields } = value as Record<string, unknown>;
   const data: ErrorData = {
     name: typeof name === "string" ? name : "Error",
     message: typeof message === "string" ? message : "",
   };
   if (typeof stack === "string") data.stack = readStack === undefined ? stack : readStack(stack);
   if (cause !== undefined && depth < MAX_CAUSES) data.cause = readErrorData(cause, readStack, depth + 1);
+  if (Array.isArray(errors) && depth < MAX_AGGREGATES) {
+    data.errors = errors.slice(0, MAX_ERRORS).map((one) => readErrorData(one, readStack, depth + 1));
+  }
   if (typeof fields === "object" && fields !== null) data.fields = { ...fields };
   return data;
 }
@@ -109,6 +119,8 @@ export class RemoteError extends Error {
   readonly remoteStack: string | undefined;
   /** The id of the gateway it came from. */
   readonly gatewayId: string;
+  /** The errors that a remote `AggregateError` is made of. */
+  readonly errors: readonly RemoteError[];
   /** The remote error's own plain fields. */
   readonly fields: Readonly<Record<string, unknown>>;
 
@@ -120,6 +132,7 @@ export class RemoteError extends Error {
     this.remoteMessage = data.message;
     this.remoteStack = data.stack;
     this.gatewayId = gatewayId;
+    this.errors = (data.errors ?? []).map((one) => new RemoteError(one, gatewayId));
     this.fields = data.fields ?? {};
   }
 
@@ -128,7 +141,8 @@ export class RemoteError extends Error {
     const head = `${this.remoteName}: ${this.remoteMessage}`;
     const stack = this.remoteStack ?? "";
     const own = stack.includes(this.remoteMessage) ? stack : stack === "" ? head : `${head}\n${stack}`;
+    const errors = this.errors.map((one) => `\nOne of its errors: ${one.formatted}`).join("");
     const cause = this.cause instanceof RemoteError ? `\nCaused by: ${this.cause.formatted}` : "";
-    return `Remote error on gateway "${this.gatewayId}":\n${own}${cause}`;
+    return `Remote error on gateway "${this.gatewayId}":\n${own}${errors}${cause}`;
   }
 }

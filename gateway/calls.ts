@@ -2,12 +2,19 @@
 
 import { Channel } from "../channel/channel.ts";
 import type { ChannelEnd } from "../channel/channel_end.ts";
+import { DumpError, relativeTo } from "../channel/errors.ts";
 import { readErrorData, RemoteError } from "../channel/remote_error.ts";
 import type { CalledFunction, CallReply, CallRequest, SentFunction } from "./process/job.ts";
 import type { Shipment } from "./shipping/shipping.ts";
 
 /** The far side keeps as many functions at the most. */
 const MAX_FUNCTIONS = 512;
+
+/** Where arguments are in a {@linkcode CallRequest}. */
+const ARGUMENTS = "$[2]";
+
+/** Where the only argument is. */
+export const ONLY_ARGUMENT = "$[2][0]";
 
 /** A call that has no answer yet. */
 interface Waiting {
@@ -49,8 +56,13 @@ export class CallServer {
     return this.#waiting.size === 0 ? 0 : performance.now() - this.#oldestSince;
   }
 
-  /** Calls a function. Rejects with RemoteError, with DumpError, or with the end of the execution. */
-  call(shipment: Shipment, args: readonly unknown[]): Promise<unknown> {
+  /**
+   * Calls a function. Rejects with RemoteError, or with the end of the execution. `root` is what stands for the arguments
+   * in the path of a DumpError.
+   *
+   * @throws {DumpError} when the arguments cannot be sent on its channel
+   */
+  call(shipment: Shipment, args: readonly unknown[], root: string = ARGUMENTS): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const id = this.#nextCall++;
     if (this.#waiting.size === 0) this.#oldestSince = performance.now();
@@ -61,7 +73,7 @@ export class CallServer {
       this.#end.post([id, fn, args] satisfies CallRequest).catch(() => {});
     } catch (error) {
       this.#waiting.delete(id);
-      return Promise.reject(error);
+      throw relativeTo(error, root);
     }
     if (typeof fn === "object") this.#sent(keyOf(shipment), fn);
     if (!this.#reading) void this.#read();
@@ -132,14 +144,20 @@ export class Calls {
     this.#limit = limit;
   }
 
-  /** Calls that have no answer yet. */
-  get outstanding(): number {
-    return this.#servers.reduce((sum, server) => sum + server.outstanding, 0);
-  }
-
-  /** Calls a function on the service that has the least to do. */
+  /** Calls a function on the service that has the least to do, or on that to which a channel among `args` leads. */
   call(shipment: Shipment, args: readonly unknown[]): Promise<unknown> {
-    return this.#pick().call(shipment, args);
+    const best = this.#pick();
+    const others = this.#servers.filter((server) => server !== best);
+    let refusal: unknown;
+    for (const server of [best, ...others]) {
+      try {
+        return server.call(shipment, args);
+      } catch (error) {
+        if (!(error instanceof DumpError)) throw error;
+        refusal ??= error;
+      }
+    }
+    throw refusal;
   }
 
   #pick(): CallServer {

@@ -16,7 +16,7 @@ import type { ProcessEnd, SpawnedProcess } from "./process/process.ts";
 import type { TraceTarget } from "./process/trace.ts";
 import { traceConnection, traceEnd, traceFromEnv } from "./trace.ts";
 import { spawnPopen } from "./transport/popen.ts";
-import { startWorker } from "./transport/worker.ts";
+import { checkWorkerSpec, startWorker } from "./transport/worker.ts";
 
 /** How a gateway is made. */
 export interface GatewayOptions {
@@ -51,6 +51,18 @@ export const OUTPUT_GRACE_MS = 500;
 /** How long the exit of a process is waited for once its connection has broken. */
 const EXIT_GRACE_MS = 2_000;
 
+/** Checks a spec before anything is started. Throws XSpecError. */
+export function checkSpec(spec: XSpec): void {
+  if (spec.via !== undefined || spec.type !== "popen" && spec.type !== "worker") {
+    throw new XSpecError(
+      `Cannot make a gateway of "${spec}": this version starts popen and worker gateways only`,
+      String(spec),
+      spec.via === undefined ? spec.type : "via",
+    );
+  }
+  if (spec.type === "worker") checkWorkerSpec(spec);
+}
+
 /** Checks options before anything is started. */
 export function checkOptions(options: GatewayOptions): void {
   const { stderr, connectTimeout, signal } = options;
@@ -79,7 +91,6 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
   try {
     child = await start(spec, id, trace?.target);
   } catch (error) {
-    if (error instanceof XSpecError) throw error;
     throw spawnError(spec, id, error as Error);
   }
   if (trace !== undefined) traceEnd(child, id, trace.print);
@@ -151,13 +162,7 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
 
 /** Starts what the spec says. */
 async function start(spec: XSpec, id: string, trace: TraceTarget | undefined): Promise<SpawnedProcess> {
-  if (spec.type === "popen" && spec.via === undefined) return await spawnPopen(spec, id, encodeHello, trace);
-  if (spec.type === "worker" && spec.via === undefined) return startWorker(spec, id);
-  throw new XSpecError(
-    `Cannot make a gateway "${id}": this version starts popen and worker gateways only`,
-    String(spec),
-    spec.via === undefined ? spec.type : "via",
-  );
+  return spec.type === "worker" ? startWorker(spec, id) : await spawnPopen(spec, id, encodeHello, trace);
 }
 
 /** Nothing was started at all: this program may not, or what starting takes is not there. */

@@ -3,6 +3,7 @@
 import type { Channel, ChannelGateway } from "../channel/channel.ts";
 import type { ChannelEnd } from "../channel/channel_end.ts";
 import type { Item } from "../channel/item.ts";
+import { relativeTo } from "../channel/errors.ts";
 import type { FirstItem, Session } from "../channel/session.ts";
 import { checkTimeout } from "../channel/wait.ts";
 import { narrow, withEnv } from "../xspec/mod.ts";
@@ -93,17 +94,17 @@ export class Executions {
    */
   start(source: Executable, kwargs: unknown, options: ExecOptions): ChannelEnd {
     this.#check(source, kwargs, options);
-    const { name } = options;
+    const name = options.name === undefined ? undefined : label(options.name);
     if (typeof source === "string") {
       return this.#open({ item: { kind: "text", source: dedent(source), name: name ?? "" } }, options);
     }
-    if (source instanceof URL) return this.#module(source, kwargs, options);
+    if (source instanceof URL) return this.#module(source, kwargs, { ...options, name: name ?? "" });
     const { text, readStack, ...shipment } = this.#options.shipping.shipFunction(source);
     if (shipment.kind === "generator") {
       throw new TypeError(`${this.#refusal()}: a generator function gives items to gateway.stream()`);
     }
     return this.#open(
-      { item: { kind: "function", source: text, name: name ?? shipment.name, kwargs }, readStack },
+      { item: { kind: "function", source: text, name: name ?? label(shipment.name), kwargs }, readStack },
       options,
     );
   }
@@ -111,10 +112,12 @@ export class Executions {
   /** Starts a function whose items are sent. */
   stream(shipment: Shipment, args: readonly unknown[]): ChannelEnd {
     const { text, name, readStack } = shipment;
-    return this.#open(
-      { item: { kind: "stream", source: text, name, args } satisfies StreamJob, readStack },
-      {},
-    );
+    const item: StreamJob = { kind: "stream", source: text, name: label(name), args };
+    try {
+      return this.#open({ item, readStack }, {});
+    } catch (error) {
+      throw relativeTo(error, "$.args");
+    }
   }
 
   /** Starts an execution that serves calls. */
@@ -165,20 +168,22 @@ export class Executions {
   /** The text of a module takes a while to make, so it follows over a channel of its own. */
   #module(url: URL, kwargs: unknown, options: ExecOptions): ChannelEnd {
     const { session, shipping } = this.#options;
-    const shipped = shipping.shipModule(url);
+    const stop = new AbortController();
     const source = session.newChannel() as unknown as Channel<string, string>;
     let readStack: ((stack: string) => string) | undefined;
     const end = this.#open({
       item: { kind: "module", source, name: options.name ?? "", kwargs },
       readStack: (stack) => readStack?.(stack) ?? stack,
     }, options);
-    const sending = shipped.then(async (shipment) => {
+    const send = async (): Promise<void> => {
+      const shipment = await shipping.shipModule(url, stop.signal);
       readStack = shipment.readStack;
       await source.send(shipment.text);
       await source.close();
-    });
+    };
+    end.onEnd(() => stop.abort());
     // The execution has not begun: it is taken back, and the reason is the caller's own, not a remote one.
-    sending.catch((error) => {
+    send().catch((error) => {
       session.abandon(end, error);
       void source.close();
     });
@@ -206,6 +211,11 @@ export class Executions {
       signal?.removeEventListener("abort", onAbort);
     });
   }
+}
+
+/** A name as stacks can show it: in one line, and without what ends it there. */
+function label(name: string): string {
+  return name.toWellFormed().replace(/[<>\p{Cc}]/gu, "_");
 }
 
 function asError(reason: unknown): Error {

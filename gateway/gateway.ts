@@ -103,6 +103,8 @@ export class Gateway implements AsyncDisposable {
   readonly #shipping: Shipping;
   readonly #executions: Executions;
   readonly #calls: Calls;
+  /** Executions that serve calls; the far side does not count them. */
+  readonly #services = new Set<CallServer>();
   readonly #connectionEnded: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   readonly #processEnd: Promise<ProcessEnd>;
   #ended: (ProcessEnd & { stderrTail: string }) | undefined;
@@ -212,8 +214,11 @@ export class Gateway implements AsyncDisposable {
   }
 
   /**
-   * Calls a pure function over there, and gives what it returns. Calls run concurrently in one isolate; where that is
-   * busy with one of them, further calls get one of their own.
+   * Calls a pure function over there, and gives what it returns.
+   *
+   * - Calls run concurrently in one isolate and share its globals. Where that has been silent for 30 ms it is taken to
+   *   be busy, and a further call gets another isolate, of which there is one for each processor at the most.
+   * - A call cannot be ended; an execution can (`remoteExec`).
    *
    * @throws {TypeError} when the function refers to anything that does not exist over there
    * @throws {DumpError} when an argument cannot be sent, with its path
@@ -278,7 +283,10 @@ export class Gateway implements AsyncDisposable {
   /** What the process does; answered though every execution is busy. */
   async remoteStatus(options?: WaitOptions): Promise<RemoteStatus> {
     const status = await this.#session.request("status", options) as RemoteStatus;
-    status.numExecuting += this.#calls.outstanding;
+    for (const service of this.#services) {
+      status.numExecuting += service.outstanding;
+      if (service.ended) this.#services.delete(service);
+    }
     return status;
   }
 
@@ -291,7 +299,9 @@ export class Gateway implements AsyncDisposable {
     const channel = this.#session.facade(this.#executions.service());
     // It carries more than the items of its users.
     channel.reconfigure({});
-    return new CallServer(channel);
+    const service = new CallServer(channel);
+    this.#services.add(service);
+    return service;
   }
 
   /** For groups: looks at a function that is to be called. */
@@ -439,11 +449,10 @@ export interface GatewayParts {
 
 /** Text and modules take options, functions take kwargs before them; a module may, too. */
 function splitArguments(source: unknown, rest: unknown[]): [kwargs: unknown, options: ExecOptions] {
-  if (typeof source === "function" || source instanceof URL && rest.length > 1) {
-    return [rest[0], (rest[1] ?? {}) as ExecOptions];
-  }
-  const { kwargs, ...options } = (rest[0] ?? {}) as ModuleOptions;
-  return [kwargs, options];
+  if (typeof source === "function") return [rest[0], (rest[1] ?? {}) as ExecOptions];
+  const inFront = source instanceof URL && rest.length > 1;
+  const { kwargs, ...options } = (rest[inFront ? 1 : 0] ?? {}) as ModuleOptions;
+  return [inFront ? rest[0] ?? kwargs : kwargs, options];
 }
 
 /** A process whose connection has broken gets this long to end by itself. */

@@ -4,7 +4,7 @@ import type { Channel } from "../channel/channel.ts";
 import type { Item } from "../channel/item.ts";
 import { XSpec, XSpecError } from "../xspec/mod.ts";
 import type { XSpecInit } from "../xspec/mod.ts";
-import { checkOptions, connect } from "./connect.ts";
+import { checkOptions, checkSpec, connect } from "./connect.ts";
 import type { Connection, GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
 import type {
@@ -56,14 +56,18 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   ): Promise<Group> {
     const group = new Group();
     const parsed = [...specs].map((spec) => new XSpec(spec));
-    for (const spec of parsed) group.allocateId(spec);
+    for (const spec of parsed) checkSpec(spec);
+    checkOptions(options);
+    // Ids that were asked for come first: those that are given out go round them.
+    for (const spec of parsed) if (spec.id !== undefined) group.#take(spec);
+    for (const spec of parsed) if (spec.id === undefined) group.#take(spec);
     const abort = new AbortController();
     const signal = options.signal === undefined
       ? abort.signal
       : AbortSignal.any([options.signal, abort.signal]);
     let first: unknown;
     await Promise.all(parsed.map((spec) =>
-      group.makeGateway(spec, { ...options, signal }).catch((error) => {
+      group.#make(spec, { ...options, signal }).catch((error) => {
         if (!abort.signal.aborted) first = error;
         abort.abort(error);
       })
@@ -101,11 +105,18 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     const parsed = spec instanceof XSpec
       ? spec
       : new XSpec(spec === undefined || spec === "" ? this.defaultSpec : spec);
+    checkSpec(parsed);
     checkOptions(options);
-    const id = this.#take(parsed);
+    this.#take(parsed);
+    return await this.#make(parsed, options);
+  }
+
+  /** Makes a gateway whose id is taken already. */
+  async #make(spec: XSpec, options: GatewayOptions): Promise<Gateway> {
+    const id = spec.id!;
     try {
-      const [connection, shipping] = await this.#start(parsed, id, options);
-      const gateway: Gateway = new Gateway(id, parsed, this, connection, {
+      const [connection, shipping] = await this.#start(spec, id, options);
+      const gateway: Gateway = new Gateway(id, spec, this, connection, {
         leave: () => this.#remove(gateway),
         shipping,
       });
@@ -144,12 +155,10 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     spec.id = `gw${this.#counter++}`;
   }
 
-  #take(spec: XSpec): string {
+  #take(spec: XSpec): void {
     this.allocateId(spec);
-    const id = spec.id!;
-    this.#checkFree(spec, id);
-    this.#taken.add(id);
-    return id;
+    this.#checkFree(spec, spec.id!);
+    this.#taken.add(spec.id!);
   }
 
   #checkFree(spec: XSpec, id: string): void {

@@ -40,7 +40,7 @@ export class MultiChannel<C extends AnyChannel = Channel> implements Iterable<C>
   /**
    * Makes one of some channels.
    *
-   * @throws {TypeError} when one is no channel
+   * @throws {TypeError} when one is no channel, or is there twice
    */
   constructor(channels: Iterable<C>) {
     this.#channels = [...channels];
@@ -48,6 +48,9 @@ export class MultiChannel<C extends AnyChannel = Channel> implements Iterable<C>
       if (!(channel instanceof Channel)) {
         throw new TypeError(`Cannot make a MultiChannel: got ${typeof channel}, not a channel`);
       }
+    }
+    if (new Set(this.#channels).size < this.#channels.length) {
+      throw new TypeError("Cannot make a MultiChannel: a channel is there twice");
     }
   }
 

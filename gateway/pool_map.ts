@@ -1,6 +1,7 @@
 /** A function over many inputs, by a pool of gateways. */
 
 import { GatewayClosedError } from "../channel/errors.ts";
+import { ONLY_ARGUMENT } from "./calls.ts";
 import type { CallServer } from "./calls.ts";
 import type { Shipment } from "./shipping/shipping.ts";
 
@@ -178,13 +179,13 @@ class Pool {
   async #work(service: () => CallServer): Promise<void> {
     while (!this.#over) {
       const task = await this.#take();
-      if (task === undefined) return;
+      if (task === undefined || this.#over) return;
       this.#working++;
       let started = false;
       try {
         const server = service();
         started = true;
-        const value = await server.call(this.#shipment, [task.input]);
+        const value = await server.call(this.#shipment, [task.input], ONLY_ARGUMENT);
         this.#done++;
         this.#results.set(this.#options.ordered ? task.index : this.#nextResult++, value);
       } catch (error) {

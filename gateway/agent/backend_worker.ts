@@ -25,7 +25,7 @@ export function idBlocks(): () => number {
 const WARM_AFTER_MS = 50;
 
 /** A Worker that yields answers within this time; one that does not is a runaway. */
-const DYING_TIMEOUT_MS = 500;
+const DYING_TIMEOUT_MS = 1_000;
 
 /** What the backend needs to know. */
 export interface WorkerBackendOptions {
@@ -166,7 +166,7 @@ export class WorkerBackend implements Backend {
         state = "dying";
         worker.postMessage(DIE);
         after(DYING_TIMEOUT_MS, () => {
-          if (state !== "dying") return;
+          if (state !== "dying" || this.#closed) return;
           state = "runaway";
           this.#runaway++;
           this.#report();

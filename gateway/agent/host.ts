@@ -11,6 +11,7 @@ import { turn } from "../../channel/turn.ts";
 import type { Transport } from "../../channel/transport.ts";
 import type { ExecFrameOptions, Job } from "../process/job.ts";
 import { runJob } from "./jobs.ts";
+import { reportUncaught } from "./uncaught.ts";
 import { EXEC_NAME, mapStack } from "./run.ts";
 
 /** How a host is made. */
@@ -79,10 +80,14 @@ export class Host {
     return this.#executing > 0 || this.#execution !== undefined;
   }
 
-  /** Ends the execution that this isolate belongs to with an error that nobody caught. */
+  /**
+   * Ends the execution that this isolate belongs to with an error that nobody caught. One that serves calls goes on:
+   * nobody knows whose error it was.
+   */
   failExecution(error: unknown): boolean {
     if (this.#execution === undefined) return false;
-    this.#execution.failed(error);
+    if (this.#services.size > 0) reportUncaught(error);
+    else this.#execution.failed(error);
     return true;
   }
 

@@ -1,6 +1,7 @@
 /** Executes what a caller sent: text, a module, a function, a stream, or a series of calls. */
 
 import type { Channel } from "../../channel/channel.ts";
+import { relativeTo } from "../../channel/errors.ts";
 import { errorData } from "../../channel/remote_error.ts";
 import type { CalledFunction, CallReply, CallRequest, Job } from "../process/job.ts";
 import { compileFunction, mapStack, runModule, runText } from "./run.ts";
@@ -82,6 +83,9 @@ async function runStream(result: unknown, channel: Channel): Promise<void> {
   await stopped;
 }
 
+/** Where a result is in a {@linkcode CallReply}. */
+const RESULT = "$[2]";
+
 /** Functions that were sent on one channel, by their numbers. */
 type Functions = Map<number, (...args: unknown[]) => unknown>;
 
@@ -96,7 +100,7 @@ async function serveCalls(channel: Channel): Promise<void> {
       await channel.send(reply as never);
       return;
     } catch (error) {
-      reply = [id, true, errorData(error, mapStack)];
+      reply = [id, true, errorData(relativeTo(error, RESULT), mapStack)];
     }
     await channel.send(reply as never);
   };

@@ -5,8 +5,7 @@ import type { Transport } from "../../channel/transport.ts";
 import type { AgentConfig } from "../process/config.ts";
 import { answers } from "./facts.ts";
 import { Host } from "./host.ts";
-import { mapStack } from "./run.ts";
-import { catchUncaught } from "./uncaught.ts";
+import { catchUncaught, reportUncaught } from "./uncaught.ts";
 
 /** Serves a gateway from this isolate. `exit` ends the isolate. */
 export function serveShared(
@@ -35,8 +34,7 @@ export function serveShared(
     },
   });
   catchUncaught((error) => {
-    const text = error instanceof Error ? mapStack(error.stack ?? error.message) : String(error);
-    console.error(`execnet: an error that nobody caught: ${text}`);
+    reportUncaught(error);
     return true;
   });
   void host.session.ended.then((reason) => {

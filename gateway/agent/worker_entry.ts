@@ -75,6 +75,14 @@ export function startWorker(start: WorkerStart): void {
     post(WorkerSays.READY);
   }
   const transport = portTransport((push) => receive = push, post);
+  Object.assign(scope, {
+    close: () => {
+      post(WorkerSays.GONE);
+      close();
+    },
+    // Frames are the only messages; the sandbox of an execution has no use for others.
+    postMessage: undefined,
+  });
   if (gateway !== undefined) {
     const { exit } = Deno;
     Deno.exit = (code): never => {
@@ -86,14 +94,6 @@ export function startWorker(start: WorkerStart): void {
     return;
   }
   const host = new Host(transport, { name, firstId, shared: false });
-  Object.assign(scope, {
-    close: () => {
-      post(WorkerSays.GONE);
-      close();
-    },
-    // Frames are the only messages; the sandbox of an execution has no use for others.
-    postMessage: undefined,
-  });
   void host.session.ended.then(() => scope.close());
   after(REHEARSE_AFTER_MS, () => {
     if (host.used) return;

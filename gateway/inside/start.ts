@@ -14,9 +14,6 @@ import { memoryLink, MemoryPipe, memoryTransport } from "./memory_link.ts";
 import { Printed } from "./printed.ts";
 import { InsideWorkers } from "./workers.ts";
 
-/** A Worker that yields has ended by then. */
-const ENDING_TIMEOUT_MS = 700;
-
 /** The exit code of a process that was killed. */
 const KILLED = 137;
 
@@ -40,14 +37,8 @@ export function startInside(config: AgentConfig, agent: Uint8Array): SpawnedProc
     printed.end();
     resolve({ code: killed ? KILLED : workers.exitCode, signal: null });
   };
-  const finishWhenEmpty = (): void => {
-    const late = setTimeout(finish, ENDING_TIMEOUT_MS);
-    Deno.unrefTimer(late);
-    void workers.empty().then(() => {
-      clearTimeout(late);
-      finish();
-    });
-  };
+  // One that never yields is given up when the gateway is killed, which is in the time of whoever ends it.
+  const finishWhenEmpty = (): void => void workers.empty().then(finish);
   const transport = config.execmodel === "main"
     ? startMain(config, workers, finishWhenEmpty)
     : startRouter(config, workers, finishWhenEmpty);

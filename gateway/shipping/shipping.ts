@@ -24,8 +24,8 @@ export interface Shipment {
 export interface Shipping {
   /** Throws TypeError when the function cannot be shipped. */
   shipFunction(fn: AnyFunction): Shipment;
-  /** Rejects when there is no such module, or it cannot be put together. */
-  shipModule(url: URL): Promise<Shipment>;
+  /** Rejects when there is no such module, when it cannot be put together, or with the reason of the signal. */
+  shipModule(url: URL, signal: AbortSignal): Promise<Shipment>;
 }
 
 /** What an agent calls the code that it was sent. */
@@ -48,8 +48,8 @@ export const shipping: Shipping = {
     const { text, name, kind } = source;
     return { text, name, kind, readStack: stackReader((line, column) => source.locate(line, column)) };
   },
-  async shipModule(url): Promise<Shipment> {
-    const source = await moduleSource(url);
+  async shipModule(url, signal): Promise<Shipment> {
+    const source = await moduleSource(url, { signal });
     return {
       text: source.code,
       name: "",

@@ -1,6 +1,6 @@
 /** `worker`: a gateway inside of this program, in Web Workers. */
 
-import { withEnv, XSpecError } from "../../xspec/mod.ts";
+import { workerPermissions, XSpecError } from "../../xspec/mod.ts";
 import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
 import { startInside } from "../inside/start.ts";
@@ -14,12 +14,8 @@ const NEEDS_PROCESS: readonly (readonly [key: string, why: string])[] = [
   ["memory", "Deno has no heap limit for Workers"],
 ];
 
-/**
- * Starts the gateway.
- *
- * @throws {XSpecError} before anything is started, for what only a process can have
- */
-export function startWorker(spec: XSpec, id: string): SpawnedProcess {
+/** Throws XSpecError for what only a process can have, and for permissions that no Worker can have. */
+export function checkWorkerSpec(spec: XSpec): void {
   const refuse = (key: string, why: string): never => {
     throw new XSpecError(`Cannot make a worker gateway with ${key}: ${why}`, String(spec), key);
   };
@@ -29,12 +25,17 @@ export function startWorker(spec: XSpec, id: string): SpawnedProcess {
   if (spec.execmodel === "process") {
     refuse("execmodel", "its executions are Workers; use popen for processes");
   }
+  workerPermissions(spec.permissions);
+}
+
+/** Starts the gateway. */
+export function startWorker(spec: XSpec, id: string): SpawnedProcess {
   return startInside({
     role: "agent",
     name: id,
     execmodel: spec.execmodel,
     cwd: Deno.cwd(),
-    permissions: withEnv(spec.permissions, []),
+    permissions: spec.permissions,
     keepalive: spec.keepalive ?? 0,
     deno: [],
     flags: [],

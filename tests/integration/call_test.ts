@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
 import type { Channel } from "../../mod.ts";
 import { DumpError, EOFError, GatewayClosedError, RemoteError } from "../../mod.ts";
-import { limited, until } from "../helpers/wait.ts";
+import { limited, TextTap, until } from "../helpers/wait.ts";
 import { forEachKind, SEPARATE } from "./kinds.ts";
 
 forEachKind("call() gives what a function returns", async ({ open }) => {
@@ -256,4 +256,64 @@ forEachKind("a stream that nobody iterates starts nothing", async ({ open }) => 
   assertEquals((await gateway.remoteStatus()).numChannels, 0);
   assertThrows(() => gateway.stream(5 as never), TypeError);
   await assertRejects(() => gateway.call(function* () {} as never), TypeError, "stream");
+});
+
+forEachKind("call() names the path of an argument or a result that cannot be sent", async ({ open }) => {
+  const gateway = await open();
+  const path = async (call: () => Promise<unknown>): Promise<string> =>
+    (await assertRejects(call, DumpError) as DumpError).path;
+  assertEquals(
+    await path(() => gateway.call((a: unknown, b: unknown) => [a, b], 1, { a: [Symbol()] })),
+    "$[1].a[0]",
+  );
+  const items = gateway.stream((a: unknown) => [a], { a: Symbol() });
+  assertEquals(await path(() => Array.fromAsync(items)), "$[0].a");
+  const remote = await assertRejects(() => gateway.call(() => ({ b: () => 1 })), RemoteError) as RemoteError;
+  assertMatch(remote.remoteMessage, /Cannot send \$\.b:/);
+});
+
+forEachKind("a channel leads a call to the service that has it", async ({ open }) => {
+  const gateway = await open();
+  const channel = gateway.newChannel<number, number>();
+  const use = (channel: Channel<number, number>): Promise<void> => channel.send(7);
+  const busy = gateway.call(() => {
+    const end = Date.now() + 300;
+    while (Date.now() < end);
+  });
+  await until("a further service", async () => await gateway.call(() => true));
+  await gateway.call(use, channel);
+  assertEquals(await channel.receive(), 7);
+  await busy;
+  for (let i = 0; i < 4; i++) {
+    await gateway.call(use, channel);
+    assertEquals(await channel.receive(), 7);
+  }
+}, { models: SEPARATE });
+
+forEachKind("an error that nobody catches ends no calls", async ({ open }) => {
+  const gateway = await open("", { stderr: "piped" });
+  const output = new TextTap(gateway.stderr!);
+  const waiting = gateway.call(() => new Promise((resolve) => setTimeout(resolve, 300, "done")));
+  const stray = gateway.call(() => {
+    Promise.reject(new Error("stray"));
+    return "returned";
+  });
+  assertEquals(await Promise.all([waiting, stray]), ["done", "returned"]);
+  await output.has("stray");
+  gateway.exit();
+  await output.ended;
+});
+
+forEachKind("the errors of an AggregateError arrive", async ({ open }) => {
+  const gateway = await open();
+  const error = await assertRejects(
+    () =>
+      gateway.call(() => Promise.any([Promise.reject(new RangeError("a")), Promise.reject(new Error("b"))])),
+    RemoteError,
+  ) as RemoteError;
+  assertEquals(error.errors.map((one) => [one.remoteName, one.remoteMessage]), [["RangeError", "a"], [
+    "Error",
+    "b",
+  ]]);
+  assertMatch(error.formatted, /RangeError: a[^]*Error: b/);
 });

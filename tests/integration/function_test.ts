@@ -162,3 +162,19 @@ forEachKind("a function that outlives its channel ends quietly", async ({ open }
   await until("it is gone", async () => (await gateway.remoteStatus()).numExecuting === 0);
   assert(gateway.hasReceiver());
 });
+
+forEachKind("a name of any characters is shown and harms no place", async ({ open }) => {
+  const gateway = await open();
+  for (const name of ["a>b", "a\nb", "\ud800", "<x>"]) {
+    const channel = gateway.remoteExec(
+      () => {
+        throw new Error("why");
+      },
+      undefined,
+      { name },
+    );
+    const error = await assertRejects(() => channel.waitClose(), RemoteError) as RemoteError;
+    assertEquals(error.remoteMessage, "why");
+    assertMatch(error.remoteStack!, /function_test\.ts:\d+:\d+/);
+  }
+});

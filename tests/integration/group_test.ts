@@ -91,6 +91,18 @@ forPopen("Group.create() refuses wrong specs and double ids before anything is s
     XSpecError,
   );
   assertEquals((await Group.create([])).size, 0);
+  for (const specs of [["popen//id=gw0", "popen"], ["popen", "popen//id=gw0"]]) {
+    await using group = await Group.create(specs, QUIET);
+    assertEquals([...group].map((gateway) => gateway.id).sort(), ["gw0", "gw1"]);
+  }
+  // With a command that would leave a trace if it were run.
+  const trace = `${await Deno.makeTempDir()}/started`;
+  const tell = `popen//deno=sh -c "touch ${trace}"`;
+  for (const wrong of [`${tell}//id=a`, "worker//chdir=/tmp", "ssh=nowhere", "popen//via=a"]) {
+    const first = wrong.includes("id=a") ? wrong : tell;
+    await assertRejects(() => Group.create([first, wrong]), XSpecError);
+  }
+  await assertRejects(() => Deno.stat(trace), Deno.errors.NotFound);
 });
 
 forPopen("makeGateway() of the module makes it in the default group", async () => {

@@ -1,8 +1,8 @@
 /** Group.map(): a pool of gateways. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
-import type { MapProgress } from "../../mod.ts";
-import { GatewayClosedError, Group, RemoteError } from "../../mod.ts";
+import type { Channel, MapProgress } from "../../mod.ts";
+import { DumpError, GatewayClosedError, Group, RemoteError } from "../../mod.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { forEachKind } from "./kinds.ts";
 
@@ -189,4 +189,47 @@ forEachKind("map() of nothing is nothing, and of no gateways a TypeError", async
   assertThrows(() => group.map((n: number) => n, [1], { concurrency: 0 }), RangeError);
   assertThrows(() => group.map((n: number) => n, [1], { retries: -1 }), RangeError);
   assertEquals((await Array.fromAsync(new Group().map.call(group, (n: unknown) => n, [1, 2]))).length, 2);
+});
+
+forEachKind(
+  "leaving a map starts nothing more, and keeps the program alive for nothing",
+  async ({ open, group }) => {
+    const gateway = await open();
+    const started = gateway.newChannel<number, never>();
+    const results = group.map(
+      async ({ n, started }: { n: number; started: Channel<never, number> }) => {
+        await started.send(n);
+        return n;
+      },
+      [0, 1, 2, 3].map((n) => ({ n, started: started as unknown as Channel<never, number> })),
+    );
+    for await (const result of results) {
+      assertEquals(result, 0);
+      break;
+    }
+    const { numExecuting } = await gateway.remoteStatus();
+    assertEquals(numExecuting, 0);
+    // What a later call finds is all that was ever started.
+    await gateway.call(() => 1);
+    assertEquals(await started.receive({ timeout: 0 }), 0);
+    await assertRejects(() => started.receive({ timeout: 100 }));
+  },
+);
+
+forEachKind("remoteStatus() counts what a map works on", async ({ open, group }) => {
+  const gateway = await open();
+  const abort = new AbortController();
+  const all = Array.fromAsync(
+    group.map(() => new Promise<number>(() => {}), [1, 2], { concurrency: 2, signal: abort.signal }),
+  );
+  await until("both run", async () => (await gateway.remoteStatus()).numExecuting === 2);
+  abort.abort();
+  await assertRejects(() => all);
+  await until("none runs", async () => (await gateway.remoteStatus()).numExecuting === 0);
+});
+
+forEachKind("map() names the path of an input that cannot be sent", async ({ open, group }) => {
+  await open();
+  const all = (): Promise<unknown> => Array.fromAsync(group.map((x: unknown) => x, [{ a: [Symbol()] }]));
+  assertEquals((await assertRejects(all, DumpError) as DumpError).path, "$.a[0]");
 });

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
 import { RemoteError } from "../../mod.ts";
+import { descendants } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
 import { forEachKind } from "./kinds.ts";
 
@@ -128,3 +129,20 @@ forEachKind(
     assertEquals(await gateway.remoteExec("channel.send(1)").receive(), 1);
   },
 );
+
+forEachKind("a module whose execution is ended while it is put together is not", async ({ open }) => {
+  const gateway = await open();
+  await withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/job.ts`, `channel.send(1);`);
+    const channel = gateway.remoteExec(urlOf(`${folder}/job.ts`), { timeout: 1 });
+    const error = await assertRejects(() => channel.receive(), RemoteError) as RemoteError;
+    assertEquals(error.remoteName, "TimeoutError");
+    await until("no bundling runs", () => !commandsOf(Deno.pid).some((line) => line.includes(folder)));
+    assertEquals(await gateway.remoteExec(urlOf(`${folder}/job.ts`)).receive(), 1);
+  });
+});
+
+/** The command lines of the processes below one. */
+function commandsOf(pid: number): string[] {
+  return descendants(pid).map((one) => Deno.readTextFileSync(`/proc/${one.pid}/cmdline`));
+}

@@ -123,3 +123,21 @@ forEachInside("a failing worker start is a ConnectError and leaves nothing", asy
   assert(error === reason && !(error instanceof ConnectError));
   assertEquals(group.size, 0);
 });
+
+forEachInside("many idle worker gateways end by themselves", async ({ kind }) => {
+  await using group = await Group.create(Array.from({ length: 40 }, () => kind.spec), { stderr: "null" });
+  await Promise.all([...group].map((gateway) => gateway.call(() => 1)));
+  const ends = await limited("the end of all", group.terminate(), 15_000);
+  assertEquals(ends.filter(({ code, forced, stderrTail }) => code !== 0 || forced || stderrTail !== ""), []);
+}, { limit: 60_000 });
+
+for (const how of ["self.close()", "close()", "setTimeout(close)"]) {
+  forEachInside(`remote code that ends its Worker by ${how} is noticed`, async ({ open, kind }) => {
+    const gateway = await open();
+    const channel = gateway.remoteExec(`await channel.send("up"); ${how}; await new Promise(() => {})`);
+    assertEquals(await channel.receive(), "up");
+    await assertRejects(() => limited("the end", channel.receive()));
+    if (kind.model === "main") await limited("the gateway's end", gateway.closed);
+    assertEquals(gateway.hasReceiver(), kind.model !== "main");
+  });
+}

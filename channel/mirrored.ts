@@ -1,6 +1,7 @@
 /** Types as the two ends of a connection see them. Types only. */
 
 import type { Channel } from "./channel.ts";
+import type { Item } from "./item.ts";
 
 /** What has no parts that could be channels. */
 export type Indivisible =
@@ -19,7 +20,8 @@ export type Indivisible =
  *
  * @typeParam T what the far side gets
  */
-export type Mirrored<T> = T extends Channel<infer Recv, infer Send> ? Channel<Send, Recv>
+export type Mirrored<T> = [Item] extends [T] ? T
+  : T extends Channel<infer Recv, infer Send> ? Channel<Send, Recv>
   : T extends Indivisible ? T
   : T extends Map<infer Key, infer Value> ? Map<Mirrored<Key>, Mirrored<Value>>
   : T extends Set<infer Value> ? Set<Mirrored<Value>>

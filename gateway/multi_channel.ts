@@ -121,7 +121,9 @@ export class MultiChannel<C extends AnyChannel = Channel> implements Iterable<C>
       stop.abort();
     }
     const items = ends.map((end) => end.take() as ReceivedBy<C>);
-    return options.withChannel ? items.map((item, i) => [this.#channels[i]!, item]) : items;
+    return options.withChannel
+      ? items.map((item, i): [C, ReceivedBy<C>] => [this.#channels[i]!, item])
+      : items;
   }
 
   #checkReceivable(): void {

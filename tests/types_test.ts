@@ -119,6 +119,23 @@ function checked(gateway: Gateway, group: Group): unknown[] {
     gateway.stream(function* (sides: Channel<number, string>[]) {
       yield sides.length;
     }, [side]);
+    const inferred = await gateway.call((x) => x + 1, 1);
+    holds<Same<typeof inferred, number>>();
+    interface Named {
+      name: string;
+      at?: Date;
+    }
+    const named: Named = { name: "x" };
+    await gateway.call((one: Named, bytes: Uint8Array) => one.name + bytes.length, named, new Uint8Array(1));
+    await gateway.call(
+      (one: unknown, other: Item[], side: Channel<1, 2>) => [one, other, side],
+      named,
+      [{ a: [1] }],
+      {
+        side: gateway.newChannel<2, 1>(),
+      }.side,
+    );
+    gateway.remoteExec((_, kwargs) => kwargs, named);
   }
 
   function modules(): void {

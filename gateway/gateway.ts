@@ -233,7 +233,7 @@ export class Gateway implements AsyncDisposable {
   }
 
   #callable(fn: AnyFunction): Shipment {
-    const shipment = this.#shipping.shipFunction(fn);
+    const shipment = this.#shipping.shipFunction(fn, { channel: false });
     if (shipment.kind === "generator") {
       throw new TypeError(
         `Cannot call on gateway "${this.id}": a generator function gives items to stream()`,
@@ -255,7 +255,7 @@ export class Gateway implements AsyncDisposable {
     ...args: MirroredArgs<A>
   ): AsyncIterable<T>;
   stream(fn: AnyFunction, ...args: unknown[]): AsyncIterable<unknown> {
-    const shipment = this.#shipping.shipFunction(fn);
+    const shipment = this.#shipping.shipFunction(fn, { channel: false });
     return iterateRemotely(() => this.#session.facade(this.#executions.stream(shipment, args)));
   }
 

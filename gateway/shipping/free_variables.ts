@@ -8,11 +8,12 @@ import type { Node, Problem } from "./syntax.ts";
 export interface FreeVariable {
   name: string;
   offset: number;
+  /** Whether the code asks with `typeof` for its existence, and so knows that it may be missing. */
+  asked: boolean;
 }
 
 /**
- * The names that nothing in the function declares, in the order of their first use. Names whose existence the code
- * asks for with `typeof` are left out: it knows that they may be missing.
+ * The names that nothing in the function declares, in the order of their first use.
  *
  * The tree is changed, and of no further use.
  */
@@ -26,39 +27,61 @@ export function freeVariables(root: Node): FreeVariable[] {
   const free: FreeVariable[] = [];
   for (const [name, { start }] of scopesOf(root).globals) {
     // `new` and `import` are the halves of `new.target` and `import.meta`.
-    if (name === "arguments" || name === "new" || name === "import" || asked.has(name)) continue;
-    free.push({ name, offset: start });
+    if (name === "arguments" || name === "new" || name === "import") continue;
+    free.push({ name, offset: start, asked: asked.has(name) });
   }
   return free.sort((a, b) => a.offset - b.offset);
 }
 
-/** Tells of a name whether something around a function in a module declares it. The tree is changed. */
-export function scopeAround(program: Node, fn: Node): (name: string) => boolean {
-  const namespaces = new Set<string>();
+/** The part of a module in which a declaration holds. */
+export interface Extent {
+  readonly start: number;
+  readonly end: number;
+  /** Whether that is all of the module. */
+  readonly module: boolean;
+}
+
+/** The parts of a module in which each name is declared. */
+export type Extents = ReadonlyMap<string, readonly Extent[]>;
+
+/** Finds what the scopes of a module declare. The tree is changed. */
+export function extentsOf(program: Node): Extents {
+  const extents = new Map<string, Extent[]>();
+  const add = (name: string, { start, end }: Node, module: boolean): void => {
+    const extent = { start, end, module };
+    const others = extents.get(name);
+    if (others === undefined) extents.set(name, [extent]);
+    else others.push(extent);
+  };
   for (const { specifiers } of program.body as { specifiers?: Node[] }[]) {
     for (const { type, local } of specifiers ?? []) {
       // The scope analysis does not know these.
-      if (type === "ImportNamespaceSpecifier") namespaces.add((local as Node).name as string);
+      if (type === "ImportNamespaceSpecifier") add((local as Node).name as string, program, true);
     }
   }
-  const around = scopesOf(program).map.get(fn)?.parent;
-  return (name) => namespaces.has(name) || around?.has(name) === true;
+  const { scope, map } = scopesOf(program);
+  for (const name of scope.declarations.keys()) add(name, program, true);
+  walk(program, (node) => {
+    for (const name of map.get(node)?.declarations.keys() ?? []) add(name, node, false);
+  });
+  return extents;
 }
 
 /** What a scope analysis says, as far as it is asked. */
 interface Scopes {
   globals: ReadonlyMap<string, Node>;
+  scope: Scope;
   map: WeakMap<Node, Scope>;
 }
 
 interface Scope {
-  parent: Scope | null;
-  has(name: string): boolean;
+  declarations: ReadonlyMap<string, Node>;
 }
 
 /**
  * Analyses the scopes of a tree. The analysis knows neither the name of a class expression nor the scope of a static
- * block; both are rewritten to what it knows and has the same scope.
+ * block; both are rewritten to what it knows and has the same scope. It takes what a module only passes on for
+ * declarations, which are left out.
  */
 function scopesOf(root: Node): Scopes {
   const prepare = (node: Node): void => {
@@ -69,6 +92,8 @@ function scopesOf(root: Node): Scopes {
       Object.assign(node, { type: "BlockStatement", body: [declaration] });
     } else if (node.type === "StaticBlock") {
       Object.assign(node, { type: "FunctionExpression", params: [] });
+    } else if (node.type === "ExportNamedDeclaration" && node.source) {
+      Object.assign(node, { type: "EmptyStatement", specifiers: [] });
     }
   };
   prepare(root);

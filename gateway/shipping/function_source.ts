@@ -2,11 +2,11 @@
 
 import { freeVariables, outsideReference } from "./free_variables.ts";
 import type { FreeVariable } from "./free_variables.ts";
-import { findOrigin } from "./origin.ts";
+import { declaredAround, findOrigin } from "./origin.ts";
 import type { Origin } from "./origin.ts";
 import { positionAt } from "./place.ts";
 import type { Place } from "./place.ts";
-import { isLikelyOwn, isRemoteGlobal } from "./remote_globals.ts";
+import { isRemoteGlobal } from "./remote_globals.ts";
 import { parseFunction } from "./syntax.ts";
 import type { Problem } from "./syntax.ts";
 
@@ -22,6 +22,12 @@ export interface FunctionSource {
   locate(line: number, column: number): Place | undefined;
 }
 
+/** How a function is to be executed. */
+export interface FunctionOptions {
+  /** Whether the execution has a channel of its own, and so the globals `channel` and `__name__`; by default it has. */
+  channel?: boolean;
+}
+
 /** What was found out about a text. */
 interface Analysis {
   readonly kind: "function" | "generator";
@@ -30,10 +36,11 @@ interface Analysis {
 }
 
 /**
- * Texts that can be shipped. Analysing one takes 0.2 to 0.4 ms, and functions are shipped in loops: the engine makes a
+ * Texts that can be shipped. Analysing one takes 0.3 to 0.7 ms, and functions are shipped in loops: the engine makes a
  * new object each time, with an equal text. The oldest go first; texts beyond a size are not kept.
  */
-const analyses = new Map<string, Analysis>();
+const withChannel = new Map<string, Analysis>();
+const withoutChannel = new Map<string, Analysis>();
 const MAX_ANALYSES = 256;
 const MAX_KEPT_LENGTH = 65_536;
 
@@ -42,9 +49,9 @@ const MAX_KEPT_LENGTH = 65_536;
  *
  * - A function can be shipped when it needs nothing of where it stands: no variable, `this`, `arguments`, `super`,
  *   `new.target` or private name of the code around it, no `import.meta`, and no import relative to its file.
- * - A variable around it that has the name of a remote global cannot be told from that by the text. For names that
- *   programs like to use themselves, such as `name`, its file is looked at, if it can be, the first time that its text
- *   is shipped; for others the global is taken to be meant.
+ * - What exists remotely is used as it is there, and so is what the function asks for with `typeof`; but not where the
+ *   code around the function declares the name, which the text does not tell. The file is looked at for that, the first
+ *   time that a text is shipped, if it can be found nearby: see {@linkcode declaredAround}.
  * - Places are found in the files of the stack of the call and in what they import: see {@linkcode findOrigin}. That
  *   takes permission to read them and, for TypeScript and for what came over http, Deno's cache, and to read the
  *   environment variable that tells where that is. There are none for what was evaluated from text, compiled into an
@@ -52,16 +59,20 @@ const MAX_KEPT_LENGTH = 65_536;
  *
  * @throws {TypeError} when it cannot be shipped, with the reason and its place
  */
-export function functionSource(fn: (...args: never[]) => unknown): FunctionSource {
+export function functionSource(
+  fn: (...args: never[]) => unknown,
+  { channel = true }: FunctionOptions = {},
+): FunctionSource {
   if (typeof fn !== "function") {
     throw new TypeError(`Cannot ship a function: got ${fn === null ? "null" : typeof fn}`);
   }
   const text = toText.call(fn);
   const name = typeof fn.name === "string" ? fn.name : "";
+  const analyses = channel ? withChannel : withoutChannel;
   let analysis = analyses.get(text);
   const first = analysis === undefined;
   if (analysis === undefined) {
-    analysis = analyse(text, name, stackAbove(functionSource));
+    analysis = analyse(text, name, stackAbove(functionSource), channel);
     if (text.length <= MAX_KEPT_LENGTH) {
       if (analyses.size >= MAX_ANALYSES) analyses.delete(analyses.keys().next().value!);
       analyses.set(text, analysis);
@@ -102,16 +113,18 @@ class Shipped implements FunctionSource {
 
   locate(line: number, column: number): Place | undefined {
     if (this.#origin === undefined) {
-      this.#origin = findOrigin(this.text, this.name, this.#analysis.stack, this.#first) ?? null;
+      const { text, name } = this;
+      const { stack } = this.#analysis;
+      this.#origin = findOrigin({ text, name, stack, own: this.#first }) ?? null;
     }
     return this.#origin?.locate(line, column);
   }
 }
 
-function analyse(text: string, name: string, stack: string): Analysis {
+function analyse(text: string, name: string, stack: string, channel: boolean): Analysis {
+  const wanted = { text, name, stack, own: true };
   let origin: Origin | null | undefined;
-  const found = (): Origin | null =>
-    origin === undefined ? origin = findOrigin(text, name, stack, true) ?? null : origin;
+  const found = (): Origin | null => origin === undefined ? origin = findOrigin(wanted) ?? null : origin;
   const refuse = (reason: string): never => {
     const subject = name === "" ? "a function without a name" : `function "${name}"`;
     throw new TypeError(`Cannot ship ${subject}: ${reason}`);
@@ -129,12 +142,17 @@ function analyse(text: string, name: string, stack: string): Analysis {
   if (parsed.problem !== undefined) return refuse(describe(parsed.problem));
   const problem = outsideReference(parsed.node);
   if (problem !== undefined) return refuse(describe(problem));
-  const free = freeVariables(parsed.node).filter(({ name }) =>
-    !isRemoteGlobal(name) || (isLikelyOwn(name) && found()?.declares(name) === true)
-  );
+  const used = freeVariables(parsed.node);
+  const isThere = ({ name, asked }: FreeVariable): boolean => asked || isRemoteGlobal(name, channel);
+  const doubtful = used.filter((variable) => isThere(variable) && !CONSTANT.has(variable.name));
+  const declared = doubtful.length === 0 ? [] : declaredAround(wanted, doubtful.map(({ name }) => name));
+  const free = used.filter((variable) => !isThere(variable) || declared.includes(variable.name));
   if (free.length > 0) return refuse(freeReason(free, place));
   return { kind: parsed.kind, stack };
 }
+
+/** Globals that nobody declares. */
+const CONSTANT: ReadonlySet<string> = new Set(["undefined", "NaN", "Infinity", "globalThis"]);
 
 /** The reason that names the free variables of a function, the first with its place. */
 function freeReason([first, ...rest]: FreeVariable[], place: (offset: number) => string): string {
@@ -148,4 +166,4 @@ function freeReason([first, ...rest]: FreeVariable[], place: (offset: number) =>
 }
 
 // The first analysis builds the parser's tables, which takes 5 ms. It is done while a gateway starts, and waits anyway.
-analyse("function warm({ a, b = a }, ...c) { return [a, b, c].map((d) => d.e + 1); }", "warm", "");
+analyse("function warm({ a, b = a }, ...c) { return [a, b, c].map((d) => d.e + 1); }", "warm", "", true);

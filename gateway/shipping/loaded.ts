@@ -53,8 +53,9 @@ function asWritten(url: string, text: string | undefined): Loaded | undefined {
 }
 
 function transpiled(url: string, text: string | undefined): Loaded | undefined {
-  const encoded = text?.match(INLINE_MAP)?.[1];
-  if (text === undefined || encoded === undefined) return undefined;
+  const found = text?.match(INLINE_MAP);
+  if (text === undefined || found == null) return undefined;
+  const encoded = found[1]!;
   let map: TraceMap | undefined;
   const decode = (): TraceMap => {
     const json = new TextDecoder().decode(Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0)));
@@ -63,7 +64,7 @@ function transpiled(url: string, text: string | undefined): Loaded | undefined {
   };
   return {
     url,
-    text,
+    text: text.slice(0, found.index),
     original: (line, column) => {
       const found = originalPositionFor(map ??= decode(), { line, column: column - 1 });
       if (found.source === null) return undefined;

@@ -1,12 +1,11 @@
 /** Where a function was written. */
 
-import { scopeAround } from "./free_variables.ts";
 import { loadedModule } from "./loaded.ts";
 import type { Loaded } from "./loaded.ts";
+import { importsIn, mayDeclare, outlineOf } from "./outline.ts";
+import type { Outline, WrittenFunction } from "./outline.ts";
 import { positionAt } from "./place.ts";
 import type { Place } from "./place.ts";
-import { parseModule, walk } from "./syntax.ts";
-import type { Node } from "./syntax.ts";
 
 /** A function as it stands in the file of its author. */
 export interface Origin {
@@ -16,24 +15,63 @@ export interface Origin {
   declares(name: string): boolean;
 }
 
-/** A module that is looked at; its tree is undefined where the parser does not understand it. */
-interface Module extends Loaded {
-  readonly program: Node | undefined;
+/** A module that is looked at. */
+class Module implements Loaded {
+  readonly url: string;
+  readonly text: string;
+  readonly original: Loaded["original"];
+  #outline: Outline | undefined;
+  #imports: readonly string[] | undefined;
+
+  constructor({ url, text, original }: Loaded) {
+    this.url = url;
+    this.text = text;
+    this.original = original;
+  }
+
+  get outline(): Outline {
+    return this.#outline ??= outlineOf(this.text);
+  }
+
+  /** The modules that it imports, as URLs of files and hosts. */
+  get imports(): readonly string[] {
+    return this.#imports ??= importsIn(this.text).flatMap((specifier) => {
+      try {
+        return /^\.{0,2}\//.test(specifier)
+          ? new URL(specifier, this.url).href
+          : import.meta.resolve(specifier);
+      } catch {
+        // What cannot be resolved was not loaded.
+        return [];
+      }
+    });
+  }
 }
 
 /** A function in a module. */
 interface Candidate {
-  module: Module;
-  node: Node;
-  /** The name that the engine gives it for where it stands; undefined where that depends on what is computed. */
-  name: string | undefined;
-  /** Where the call is whose argument it is, as the author wrote it. */
-  call: Place | undefined;
+  readonly module: Module;
+  readonly fn: WrittenFunction;
 }
 
-/** How much is looked at, in files and characters: all of it takes some 100 ms, in which the program stands still. */
-const MAX_MODULES = 128;
-const MAX_CHARS = 1_000_000;
+/** How much is looked at. All of it takes some 100 ms, in which the program stands still. */
+const FAR: Reach = { modules: 128, chars: 1_000_000 };
+const NEAR: Reach = { modules: 24, chars: 300_000 };
+
+interface Reach {
+  readonly modules: number;
+  readonly chars: number;
+}
+
+/** What is known of a function that is to be found. */
+export interface Wanted {
+  readonly text: string;
+  readonly name: string;
+  /** The stack of a call that ships a function with this text. */
+  readonly stack: string;
+  /** Whether that is the call that ships this very function. */
+  readonly own: boolean;
+}
 
 /**
  * Finds a function by its text: in the files that stand on the stack of the call that ships it, the nearest first,
@@ -42,38 +80,90 @@ const MAX_CHARS = 1_000_000;
  * A file that has the function decides. Of several functions there with equal texts, it is the one with the right name;
  * then the one that is an argument of a call on the stack, if that stack is its own. If that leaves several, or several
  * files at equal distance have it, the place is not known: no place is better than a wrong one.
- *
- * @param stack the stack of a call that ships a function with this text
- * @param own whether that is the call that ships this very function
  */
-export function findOrigin(text: string, name: string, stack: string, own: boolean): Origin | undefined {
+export function findOrigin(wanted: Wanted): Origin | undefined {
+  return search(wanted, FAR, () => true);
+}
+
+/**
+ * Those of some names that something around a function declares, as far as that can be found out nearby. Most
+ * functions are asked for, and few files declare such names: they are not parsed before their text says that they may.
+ */
+export function declaredAround(wanted: Wanted, names: readonly string[]): string[] {
+  const { text } = wanted;
+  const origin = search(wanted, NEAR, (module) => {
+    if (module.text.length > NEAR.chars) return false;
+    const at = module.text.indexOf(text);
+    const around = `${module.text.slice(0, at)} ${module.text.slice(at + text.length)}`;
+    return names.some((name) => mayDeclare(around, name));
+  });
+  return origin === undefined ? [] : names.filter((name) => origin.declares(name));
+}
+
+/** Finds a function, unless a module with its text is not worth to be parsed. */
+function search(
+  { text, name, stack, own }: Wanted,
+  reach: Reach,
+  isWorth: (module: Module) => boolean,
+): Origin | undefined {
   const frames = framesOf(stack);
   const calls = own ? frames : [];
-  const modules = new Map<string, Module | undefined>();
+  const seen = new Map<string, Module | undefined>();
   let chars = 0;
-  const candidates = (url: string): Candidate[] => {
-    if (modules.has(url) || modules.size >= MAX_MODULES || chars >= MAX_CHARS || isOwn(url)) return [];
-    const loaded = loadedModule(url);
-    const module = loaded === undefined ? undefined : { ...loaded, program: parsed(loaded) };
-    modules.set(url, module);
+  let worthless = false;
+  const candidates = (url: string, onStack: boolean): Candidate[] => {
+    if (seen.has(url) || seen.size >= reach.modules || chars >= reach.chars || isOwn(url)) return [];
+    const module = moduleAt(url, onStack || reach === FAR ? text : "");
+    seen.set(url, module);
     if (module === undefined) return [];
     chars += module.text.length;
-    return candidatesIn(module, text).filter((candidate) =>
-      candidate.name === undefined || candidate.name === name
-    );
+    if (!module.text.includes(text)) return [];
+    if (isWorth(module)) return candidatesIn(module, text, name);
+    worthless = true;
+    return [];
   };
   let level = [...new Set(frames.map(({ url }) => url))];
   for (const url of level) {
-    const found = candidates(url);
+    const found = candidates(url, true);
+    if (worthless) return undefined;
     if (found.length > 0) return asOrigin(chosen(found, calls), text);
   }
   while (level.length > 0) {
-    level = [...new Set(level.flatMap((url) => importsOf(modules.get(url))))].filter((url) =>
-      !modules.has(url)
+    level = [...new Set(level.flatMap((url) => seen.get(url)?.imports ?? []))].filter((url) =>
+      !seen.has(url)
     );
-    const found = level.flatMap(candidates);
+    const found = level.flatMap((url) => candidates(url, false));
     if (found.length > 0) return asOrigin(chosen(found, calls), text);
+    if (worthless) return undefined;
   }
+}
+
+/** Modules that have been looked at, the latest last: functions are shipped from the same few files. */
+const known = new Map<string, Module | undefined>();
+const MAX_KNOWN = 256;
+const MAX_KNOWN_CHARS = 2_000_000;
+let knownChars = 0;
+
+/**
+ * A module that has been looked at, if it has a text, and else the module as it is now. What has been loaded does not
+ * change, but a file may be looked at before it is loaded, and a program may be given new code.
+ */
+function moduleAt(url: string, text: string): Module | undefined {
+  let module = known.get(url);
+  const isNew = !known.delete(url);
+  if (!isNew) knownChars -= module?.text.length ?? 0;
+  if (isNew || module?.text.includes(text) !== true && text !== "") {
+    const loaded = loadedModule(url);
+    if (loaded?.text !== module?.text) module = loaded === undefined ? undefined : new Module(loaded);
+  }
+  known.set(url, module);
+  knownChars += module?.text.length ?? 0;
+  for (const [oldest, dropped] of known) {
+    if (known.size <= MAX_KNOWN && knownChars <= MAX_KNOWN_CHARS) break;
+    known.delete(oldest);
+    knownChars -= dropped?.text.length ?? 0;
+  }
+  return module;
 }
 
 /** Whether a module is one of this package, which ships no function of a user. */
@@ -111,119 +201,39 @@ function urlsOf(shown: string): string[] {
   return urls;
 }
 
-/** The functions of a module that have a text. */
-function candidatesIn(module: Module, text: string): Candidate[] {
-  if (module.program === undefined || !module.text.includes(text)) return [];
-  const found: Candidate[] = [];
-  walk(module.program, (node, parent) => {
-    if (!FUNCTIONS.has(node.type) || parent === undefined) return;
-    if (node.end - node.start !== text.length || !module.text.startsWith(text, node.start)) return;
-    found.push({ module, node, name: nameOf(node, parent), call: callOf(node, parent, module) });
-  });
-  return found;
-}
-
-const FUNCTIONS: ReadonlySet<string> = new Set([
-  "FunctionExpression",
-  "FunctionDeclaration",
-  "ArrowFunctionExpression",
-]);
-
-function parsed(module: Loaded): Node | undefined {
-  try {
-    return parseModule(module.text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The name that the engine gives a function. */
-function nameOf(node: Node, parent: Node): string | undefined {
-  if (node.id) return (node.id as Node).name as string;
-  switch (parent.type) {
-    case "VariableDeclarator":
-      return identifier(parent.id);
-    case "AssignmentExpression":
-    case "AssignmentPattern":
-      return identifier(parent.left);
-    case "Property":
-    case "PropertyDefinition": {
-      if (parent.computed === true) return parent.value === node ? undefined : "";
-      const { type, name, value } = parent.key as Node;
-      return type === "PrivateIdentifier" ? `#${name}` : String(name ?? value);
-    }
-    case "ExportDefaultDeclaration":
-      return "default";
-  }
-  return "";
-}
-
-function identifier(node: unknown): string {
-  const { type, name } = node as Node;
-  return type === "Identifier" ? name as string : "";
-}
-
-/** The place that a stack shows for the call whose argument a function is. */
-function callOf(node: Node, parent: Node, module: Loaded): Place | undefined {
-  if (parent.type !== "CallExpression" && parent.type !== "NewExpression") return undefined;
-  const callee = parent.callee as Node;
-  if (callee === node) return undefined;
-  const start = parent.type === "CallExpression" && callee.type === "MemberExpression"
-    ? (callee.property as Node).start
-    : parent.type === "CallExpression"
-    ? callee.start
-    : parent.start;
-  const { line, column } = positionAt(module.text, start);
-  return module.original(line, column);
+/** The functions of a module that have a text and a name. */
+function candidatesIn(module: Module, text: string, name: string): Candidate[] {
+  return module.outline.functions.filter(({ start, end, name: given }) =>
+    end - start === text.length && module.text.startsWith(text, start) &&
+    (given === undefined || given === name)
+  ).map((fn) => ({ module, fn }));
 }
 
 function chosen(found: Candidate[], calls: readonly Place[]): Candidate | undefined {
   if (found.length === 1) return found[0];
-  const called = found.filter(({ call }) =>
-    call !== undefined &&
-    calls.some(({ url, line, column }) => url === call.url && line === call.line && column === call.column)
-  );
+  const called = found.filter(({ module, fn }) => {
+    if (fn.call === undefined || calls.length === 0) return false;
+    const at = positionAt(module.text, fn.call);
+    const call = module.original(at.line, at.column);
+    return call !== undefined &&
+      calls.some(({ url, line, column }) => url === call.url && line === call.line && column === call.column);
+  });
   return called.length === 1 ? called[0] : undefined;
 }
 
 function asOrigin(candidate: Candidate | undefined, text: string): Origin | undefined {
   if (candidate === undefined) return undefined;
-  const { module, node } = candidate;
-  const start = positionAt(module.text, node.start);
-  let around: ((name: string) => boolean) | undefined;
-  const lines = text.split(/\r\n?|[\n\u2028\u2029]/);
+  const { module, fn } = candidate;
+  let start: { line: number; column: number } | undefined;
+  let lines: string[] | undefined;
   return {
     locate: (line, column) => {
+      start ??= positionAt(module.text, fn.start);
+      lines ??= text.split(/\r\n?|[\n\u2028\u2029]/);
       const length = lines[line - 1]?.length;
       if (length === undefined || column < 1 || column > length + 1) return undefined;
       return module.original(start.line + line - 1, line === 1 ? start.column + column - 1 : column);
     },
-    declares: (name) => (around ??= scopeAround(module.program!, node))(name),
+    declares: (name) => module.outline.declares(name, fn),
   };
 }
-
-/** The modules that a module imports, as URLs of files and hosts. */
-function importsOf(module: Module | undefined): string[] {
-  if (module?.program === undefined) return [];
-  const urls: string[] = [];
-  const add = (source: unknown): void => {
-    const { value } = (source ?? {}) as { value?: unknown };
-    if (typeof value !== "string") return;
-    try {
-      urls.push(/^\.{0,2}\//.test(value) ? new URL(value, module.url).href : import.meta.resolve(value));
-    } catch {
-      // What cannot be resolved was not loaded.
-    }
-  };
-  walk(module.program, (node) => {
-    if (IMPORTS.has(node.type)) add(node.source);
-  });
-  return urls;
-}
-
-const IMPORTS: ReadonlySet<string> = new Set([
-  "ImportDeclaration",
-  "ImportExpression",
-  "ExportNamedDeclaration",
-  "ExportAllDeclaration",
-]);

@@ -45,9 +45,12 @@ undefined unescape
 
 const listed: ReadonlySet<string> = new Set(LISTED_GLOBALS.trim().split(/\s+/));
 
-/** Whether code on the far side can count on a global name. */
-export function isRemoteGlobal(name: string): boolean {
-  return listed.has(name) || isNewer(name);
+/** What only executions with a channel have. */
+const OF_CHANNELS: ReadonlySet<string> = new Set(["channel", "__name__"]);
+
+/** Whether code on the far side, with or without a channel of its own, can count on a global name. */
+export function isRemoteGlobal(name: string, channel = true): boolean {
+  return listed.has(name) ? channel || !OF_CHANNELS.has(name) : isNewer(name);
 }
 
 /**
@@ -59,18 +62,4 @@ function isNewer(name: string): boolean {
   if (Deno.version.deno === LISTED_DENO) return false;
   const own = Object.getOwnPropertyDescriptor(globalThis, name);
   return own !== undefined && !own.enumerable;
-}
-
-/**
- * Remote globals that a program is more likely to have as a variable or a class of its own than to mean the global.
- * Where the function's file can be read, a look at what is declared around the function decides.
- */
-const LIKELY_OWN: ReadonlySet<string> = new Set(
-  "Cache Location Lock Navigator Storage Window alert caches close closed confirm global location name prompt self"
-    .split(" "),
-);
-
-/** Whether a remote global is likely to be a name of the program's own. */
-export function isLikelyOwn(name: string): boolean {
-  return LIKELY_OWN.has(name);
 }

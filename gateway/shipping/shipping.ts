@@ -1,6 +1,7 @@
 /** What is shipped, in the form that executions take. Loaded when a gateway is made, because parsers are heavy. */
 
 import { functionSource } from "./function_source.ts";
+import type { FunctionOptions } from "./function_source.ts";
 import { moduleSource } from "./module_source.ts";
 import type { Place } from "./place.ts";
 
@@ -23,7 +24,7 @@ export interface Shipment {
 /** What looks at code before it is sent. */
 export interface Shipping {
   /** Throws TypeError when the function cannot be shipped. */
-  shipFunction(fn: AnyFunction): Shipment;
+  shipFunction(fn: AnyFunction, options?: FunctionOptions): Shipment;
   /** Rejects when there is no such module, when it cannot be put together, or with the reason of the signal. */
   shipModule(url: URL, signal: AbortSignal): Promise<Shipment>;
 }
@@ -43,8 +44,8 @@ function stackReader(
 
 /** The real one. */
 export const shipping: Shipping = {
-  shipFunction(fn): Shipment {
-    const source = functionSource(fn);
+  shipFunction(fn, options): Shipment {
+    const source = functionSource(fn, options);
     const { text, name, kind } = source;
     return { text, name, kind, readStack: stackReader((line, column) => source.locate(line, column)) };
   },

@@ -72,6 +72,37 @@ forEachKind(
   },
 );
 
+forEachKind(
+  "a variable around a function is no global of the far side, whatever its name",
+  async ({ open }) => {
+    const gateway = await open();
+    class Event {}
+    const handler = () => 2;
+    assertEquals([Event.name, handler()], ["Event", 2]);
+    await assertRejects(() => gateway.call(() => new Event()), TypeError, `"Event"`);
+    await assertRejects(
+      () => gateway.call(() => typeof handler === "function" ? handler() : "missing"),
+      TypeError,
+      `"handler"`,
+    );
+    const channel = gateway.newChannel();
+    await assertRejects(() => gateway.call(() => channel.id), TypeError, `"channel"`);
+    assertThrows(() => gateway.stream(() => [channel.id]), TypeError, `"channel"`);
+    assertThrows(() => gateway.group.map(() => channel.id, [1]), TypeError, `"channel"`);
+    await channel.close();
+  },
+);
+
+forEachKind("only functions of remoteExec have the globals of a channel", async ({ open }) => {
+  const gateway = await open();
+  const text = "() => channel.send(__name__)";
+  const make = (): () => unknown => new Function(`return ${text}`)();
+  assertEquals(await gateway.remoteExec(make()).receive(), "__channelexec__");
+  await assertRejects(() => gateway.call(make()), TypeError, `"channel"`);
+  assertThrows(() => gateway.stream(make() as () => Item[]), TypeError, `"channel"`);
+  assertThrows(() => gateway.group.map(make(), [1]), TypeError, `"channel"`);
+});
+
 forEachKind("functions that cannot be sent are refused with the reason", async ({ open }) => {
   const gateway = await open();
   const object = {

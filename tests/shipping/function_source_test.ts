@@ -283,6 +283,21 @@ test("functionSource() takes a name that the program has put on globalThis for a
   }
 });
 
+test("functionSource() takes the globals of a channel for free variables where there is no channel", () => {
+  const uses = ["() => channel.id", "() => __name__", "() => [channel, __name__]"];
+  for (const text of uses) {
+    // An equal text with a channel is another matter, whichever comes first.
+    functionSource(evaluate(text));
+    const name = text.includes("channel") ? `"channel"` : `"__name__"`;
+    for (let time = 0; time < 2; time++) {
+      assertStringIncludes(refusal(evaluate(text), { channel: false }), name);
+    }
+    functionSource(evaluate(text), { channel: true });
+  }
+  functionSource(evaluate("(channel) => channel.id"), { channel: false });
+  functionSource(evaluate("() => [typeof channel, fetch, (__name__) => __name__]"), { channel: false });
+});
+
 test("functionSource() says the kind and the name", () => {
   const cases: [string, "function" | "generator", string][] = [
     ["() => 1", "function", ""],

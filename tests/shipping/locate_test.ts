@@ -4,6 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "jsr:@std/assert@^1.0
 import { functionSource } from "../../gateway/shipping/function_source.ts";
 import { positionAt } from "../../gateway/shipping/place.ts";
 import { test } from "../helpers/bounded.ts";
+import { own, pure } from "./own_names.js";
 import { evaluate, refusal } from "./refusal.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -294,14 +295,44 @@ test("functionSource() shows where in this file a function uses a variable", () 
 test("functionSource() takes a variable around a function for what it is, though a global has its name", () => {
   const name = "mine";
   class Cache {}
+  const fetch = (): number => 1;
+  enum Event {
+    Ok = 222,
+  }
   assertStringIncludes(refusal(() => name + 222), `"name" at ${here("name" + " + 222")}`);
   assertStringIncludes(refusal(() => new Cache()), `"Cache"`);
-  assertEquals([name, Cache.name], ["mine", "Cache"]);
+  assertStringIncludes(refusal(() => fetch() + 222), `"fetch" at ${here("fetch" + "() + 222")}`);
+  assertStringIncludes(refusal(() => [Event.Ok, Deno.pid]), `"Event"`);
+  assertEquals([name, Cache.name, fetch(), Event.Ok], ["mine", "Cache", 1, 222]);
+});
+
+test("functionSource() takes a variable around a function for what it is, though it is asked for", () => {
+  const handler = (n: number): number => n;
+  const message = refusal(() => typeof handler === "function" ? handler(223) : "missing");
+  assertStringIncludes(message, `"handler" at ${here("handler" + ` === "function" ? handler(223)`)}`);
+  assertStringIncludes(refusal(() => typeof variableOfThisFile + 223), `"variableOfThisFile"`);
+});
+
+test("functionSource() finds what stands around a function of another file", () => {
+  assert(own.length > 0);
+  for (const [names, fn] of own as [string[], () => unknown][]) {
+    for (const channel of [true, false]) {
+      const message = refusal(fn, { channel });
+      const found = message.slice(0, message.indexOf("; pass it")).match(/"[^"]+"/g)!;
+      assertEquals(
+        found.filter((name) => name !== `"${fn.name}"`),
+        names.map((name) => `"${name}"`),
+        message,
+      );
+    }
+  }
 });
 
 test("functionSource() takes a global for what it is, where nothing around the function declares it", () => {
   functionSource(() => [self, close, location, 333]);
   functionSource(evaluate("() => [name, caches, 333]"));
+  for (const fn of pure) functionSource(fn);
+  functionSource(pure[1]!, { channel: false });
 });
 
 test("functionSource() shows the place of what else keeps a function here", () => {

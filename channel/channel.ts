@@ -5,7 +5,7 @@ import { ChannelReadFile, ChannelWriteFile } from "./channel_file.ts";
 import type { ChannelFile, FileChannel, FileOptions } from "./channel_file.ts";
 import { checkCoercion } from "./coerce.ts";
 import type { CoercionOptions } from "./coerce.ts";
-import { isPlainEnd } from "./errors.ts";
+import { isPlainEnd, toError } from "./errors.ts";
 import type { Item } from "./item.ts";
 import type { SendOptions, WaitOptions } from "./wait.ts";
 import { steps, waitFor } from "./wait.ts";
@@ -322,8 +322,4 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null &&
     typeof (value as { then?: unknown }).then === "function";
-}
-
-function toError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

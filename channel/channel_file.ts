@@ -2,7 +2,7 @@
 
 import { BytesBuffer, TextBuffer } from "./_file_buffer.ts";
 import type { FileBuffer } from "./_file_buffer.ts";
-import { ChannelClosedError, isPlainEnd, TimeoutError } from "./errors.ts";
+import { ChannelClosedError, isPlainEnd, TimeoutError, toError } from "./errors.ts";
 import { steps, Waiter } from "./wait.ts";
 import type { SendOptions, WaitOptions } from "./wait.ts";
 
@@ -123,7 +123,7 @@ export class ChannelWriteFile implements AsyncDisposable {
       close: () => this.close(),
       abort: (reason) => {
         this.#closed = true;
-        return this.#proxyClose ? this.#channel.close(asError(reason)) : undefined;
+        return this.#proxyClose ? this.#channel.close(toError(reason)) : undefined;
       },
     });
   }
@@ -343,8 +343,4 @@ function plain(data: string | Uint8Array): string | Uint8Array {
 function remove<T>(line: Waiter<T>[], waiter: Waiter<T>): void {
   const at = line.indexOf(waiter);
   if (at >= 0) line.splice(at, 1);
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

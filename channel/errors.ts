@@ -21,6 +21,11 @@ export class DumpError extends DataFormatError {
   }
 }
 
+/** What was given as a reason, as an error. */
+export function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
 /** An error as it is seen from a part of what was to be sent, at `root`. What is no DumpError of that part stays as it is. */
 export function relativeTo(error: unknown, root: string): unknown {
   if (!(error instanceof DumpError) || !error.path.startsWith(root)) return error;

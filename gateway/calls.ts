@@ -28,7 +28,7 @@ export class CallServer {
   readonly #channel: Channel;
   readonly #end: ChannelEnd;
   readonly #waiting = new Map<number, Waiting>();
-  /** The numbers of functions by their names and texts; the oldest go first. */
+  /** The numbers of functions by their texts; the oldest go first. */
   readonly #functions = new Map<string, number>();
   #nextCall = 1;
   #nextFunction = 1;
@@ -75,7 +75,7 @@ export class CallServer {
       this.#waiting.delete(id);
       throw relativeTo(error, root);
     }
-    if (typeof fn === "object") this.#sent(keyOf(shipment), fn);
+    if (typeof fn === "object") this.#sent(fn);
     if (!this.#reading) void this.#read();
     return promise;
   }
@@ -88,16 +88,16 @@ export class CallServer {
 
   #function(shipment: Shipment): CalledFunction {
     const { text, name } = shipment;
-    const known = this.#functions.get(keyOf(shipment));
+    const known = this.#functions.get(text);
     if (known !== undefined) return known;
     const fn: SentFunction = { id: this.#nextFunction++, source: text, name };
     if (this.#functions.size >= MAX_FUNCTIONS) fn.forget = this.#functions.values().next().value!;
     return fn;
   }
 
-  #sent(key: string, { id, forget }: SentFunction): void {
+  #sent({ id, source, forget }: SentFunction): void {
     if (forget !== undefined) this.#functions.delete(this.#functions.keys().next().value!);
-    this.#functions.set(key, id);
+    this.#functions.set(source, id);
   }
 
   /** Reads only while somebody waits, so that an idle service does not keep the program alive. */
@@ -125,10 +125,6 @@ export class CallServer {
   }
 }
 
-function keyOf({ name, text }: Shipment): string {
-  return `${name}\n${text}`;
-}
-
 /** A service that has not answered for so long may be busy with one call: further ones go elsewhere. */
 const BUSY_AFTER_MS = 30;
 
@@ -147,21 +143,36 @@ export class Calls {
   /** Calls a function on the service that has the least to do, or on that to which a channel among `args` leads. */
   call(shipment: Shipment, args: readonly unknown[]): Promise<unknown> {
     const best = this.#pick();
-    const others = this.#servers.filter((server) => server !== best);
-    let refusal: unknown;
-    for (const server of [best, ...others]) {
+    try {
+      return best.call(shipment, args);
+    } catch (error) {
+      if (!(error instanceof DumpError)) throw error;
+      return this.#callElsewhere(best, shipment, args, error);
+    }
+  }
+
+  /** Calls on another service than the one that refused. Throws that refusal when all refuse. */
+  #callElsewhere(
+    refuser: CallServer,
+    shipment: Shipment,
+    args: readonly unknown[],
+    refusal: DumpError,
+  ): Promise<unknown> {
+    for (const server of this.#servers) {
+      if (server === refuser) continue;
       try {
         return server.call(shipment, args);
       } catch (error) {
         if (!(error instanceof DumpError)) throw error;
-        refusal ??= error;
       }
     }
     throw refusal;
   }
 
   #pick(): CallServer {
-    this.#servers = this.#servers.filter((server) => !server.ended);
+    if (this.#servers.some((server) => server.ended)) {
+      this.#servers = this.#servers.filter((server) => !server.ended);
+    }
     let best: CallServer | undefined;
     for (const server of this.#servers) {
       if (best === undefined || server.outstanding < best.outstanding) best = server;

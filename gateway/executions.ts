@@ -8,7 +8,7 @@ import type { FirstItem, Session } from "../channel/session.ts";
 import { checkTimeout } from "../channel/wait.ts";
 import { narrow, withEnv } from "../xspec/mod.ts";
 import type { PermissionsInit, XSpec } from "../xspec/mod.ts";
-import type { ExecFrameOptions, Job, StreamJob } from "./process/job.ts";
+import type { ExecFrameOptions, FunctionJob, Job, StreamJob } from "./process/job.ts";
 import type { AnyFunction, Shipment, Shipping } from "./shipping/shipping.ts";
 import { dedent } from "./source.ts";
 
@@ -94,25 +94,23 @@ export class Executions {
    */
   start(source: Executable, kwargs: unknown, options: ExecOptions): ChannelEnd {
     this.#check(source, kwargs, options);
-    const name = options.name === undefined ? undefined : label(options.name);
+    const { name = "" } = options;
     if (typeof source === "string") {
-      return this.#open({ item: { kind: "text", source: dedent(source), name: name ?? "" } }, options);
+      return this.#open({ item: { kind: "text", source: dedent(source), name } }, options);
     }
-    if (source instanceof URL) return this.#module(source, kwargs, { ...options, name: name ?? "" });
+    if (source instanceof URL) return this.#module(source, kwargs, options);
     const { text, readStack, ...shipment } = this.#options.shipping.shipFunction(source);
     if (shipment.kind === "generator") {
       throw new TypeError(`${this.#refusal()}: a generator function gives items to gateway.stream()`);
     }
-    return this.#open(
-      { item: { kind: "function", source: text, name: name ?? label(shipment.name), kwargs }, readStack },
-      options,
-    );
+    const item: FunctionJob = { kind: "function", source: text, name: name || shipment.name, kwargs };
+    return this.#open({ item, readStack }, options);
   }
 
   /** Starts a function whose items are sent. */
   stream(shipment: Shipment, args: readonly unknown[]): ChannelEnd {
     const { text, name, readStack } = shipment;
-    const item: StreamJob = { kind: "stream", source: text, name: label(name), args };
+    const item: StreamJob = { kind: "stream", source: text, name, args };
     try {
       return this.#open({ item, readStack }, {});
     } catch (error) {
@@ -171,10 +169,16 @@ export class Executions {
     const stop = new AbortController();
     const source = session.newChannel() as unknown as Channel<string, string>;
     let readStack: ((stack: string) => string) | undefined;
-    const end = this.#open({
-      item: { kind: "module", source, name: options.name ?? "", kwargs },
-      readStack: (stack) => readStack?.(stack) ?? stack,
-    }, options);
+    let end: ChannelEnd;
+    try {
+      end = this.#open({
+        item: { kind: "module", source, name: options.name ?? "", kwargs },
+        readStack: (stack) => readStack?.(stack) ?? stack,
+      }, options);
+    } catch (error) {
+      void source.close();
+      throw error;
+    }
     const send = async (): Promise<void> => {
       const shipment = await shipping.shipModule(url, stop.signal);
       readStack = shipment.readStack;
@@ -211,11 +215,6 @@ export class Executions {
       signal?.removeEventListener("abort", onAbort);
     });
   }
-}
-
-/** A name as stacks can show it: in one line, and without what ends it there. */
-function label(name: string): string {
-  return name.toWellFormed().replace(/[<>\p{Cc}]/gu, "_");
 }
 
 function asError(reason: unknown): Error {

@@ -283,10 +283,7 @@ export class Gateway implements AsyncDisposable {
   /** What the process does; answered though every execution is busy. */
   async remoteStatus(options?: WaitOptions): Promise<RemoteStatus> {
     const status = await this.#session.request("status", options) as RemoteStatus;
-    for (const service of this.#services) {
-      status.numExecuting += service.outstanding;
-      if (service.ended) this.#services.delete(service);
-    }
+    for (const service of this.#services) status.numExecuting += service.outstanding;
     return status;
   }
 
@@ -296,11 +293,13 @@ export class Gateway implements AsyncDisposable {
   }
 
   #service(): CallServer {
-    const channel = this.#session.facade(this.#executions.service());
+    const end = this.#executions.service();
+    const channel = this.#session.facade(end);
     // It carries more than the items of its users.
     channel.reconfigure({});
     const service = new CallServer(channel);
     this.#services.add(service);
+    end.onEnd(() => this.#services.delete(service));
     return service;
   }
 

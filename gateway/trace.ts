@@ -4,6 +4,7 @@ import { traceTransport } from "../channel/trace.ts";
 import type { TracePrint } from "../channel/trace.ts";
 import type { Transport } from "../channel/transport.ts";
 import type { SpawnedProcess } from "./process/process.ts";
+import { isGranted } from "./process/granted.ts";
 import { printTo, printWith, tracePath } from "./process/trace.ts";
 import type { TraceTarget } from "./process/trace.ts";
 
@@ -60,11 +61,6 @@ function readVariable(variable: string): string | undefined {
 function temporaryFolder(): string {
   const folder = readVariable("TMPDIR") ?? "";
   return folder.startsWith("/") ? folder.replace(/(?<=.)\/+$/, "") : "/tmp";
-}
-
-/** Nothing is ever asked at the terminal. */
-function isGranted(permission: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(permission).state === "granted";
 }
 
 /** Nobody else may read or write a trace file. */

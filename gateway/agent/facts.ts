@@ -3,6 +3,7 @@
 import type { Facts } from "../../channel/handshake.ts";
 import { permissionFlags } from "../../xspec/mod.ts";
 import type { AgentConfig } from "../process/config.ts";
+import { isGranted } from "../process/granted.ts";
 import type { RouterCounts } from "./router.ts";
 
 /** Answers requests, given the counts that only a router or a host knows. */
@@ -46,9 +47,4 @@ function maySayHostname({ permissions: { all, allow, deny } }: AgentConfig): boo
   const holds = (list: true | readonly string[] | undefined): boolean =>
     list === true || (list?.includes("hostname") ?? false);
   return (all || holds(allow.sys)) && !holds(deny.sys);
-}
-
-/** Asking is cheap; trying and failing is not. */
-function isGranted(permission: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(permission).state === "granted";
 }

@@ -5,9 +5,9 @@ import type { Channel } from "../../channel/channel.ts";
 /** The name that a module can ask for, to tell that it runs behind a channel. */
 export const EXEC_NAME = "__channelexec__";
 
-/** What stacks call the text that was sent. */
+/** What stacks call the text that was sent: in one line, and without what ends the name there. */
 function sourceName(name: string): string {
-  return name === "" ? "<remote exec>" : `<remote exec ${name}>`;
+  return name === "" ? "<remote exec>" : `<remote exec ${name.replace(/[<>\p{Cc}]/gu, "_")}>`;
 }
 
 /** Lines that come before the text: the engine's own two and that of a prefix. */
@@ -56,7 +56,7 @@ export async function runText(source: string, options: RunOptions): Promise<void
 }
 
 function sourceUrl({ name }: FunctionOptions): string {
-  return `\n//# sourceURL=${QUICK_URL}/${encodeURIComponent(name)}`;
+  return `\n//# sourceURL=${QUICK_URL}/${encodeURIComponent(name.toWellFormed())}`;
 }
 
 /** How a function runs: those of calls and streams see no channel. */

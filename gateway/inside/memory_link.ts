@@ -71,12 +71,16 @@ export function memoryTransport(
   };
 }
 
+/** Bytes that nobody else uses: a whole buffer is taken over, what will be filled again is copied. */
+function owned(bytes: Uint8Array, whole: boolean): Uint8Array {
+  return whole ? new Uint8Array((bytes.buffer as ArrayBuffer).transfer()) : bytes.slice();
+}
+
 /** Makes the two sides of a connection. */
 export function memoryLink(): [Transport, Transport] {
   const here = new MemoryPipe();
   const there = new MemoryPipe();
   const side = (incoming: MemoryPipe, outgoing: MemoryPipe): Transport =>
-    // What was written is filled again, so that it has to be copied.
-    memoryTransport(incoming, (bytes) => outgoing.push(bytes.slice()), () => outgoing.end());
+    memoryTransport(incoming, (bytes, whole) => outgoing.push(owned(bytes, whole)), () => outgoing.end());
   return [side(here, there), side(there, here)];
 }

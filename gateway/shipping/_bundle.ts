@@ -1,7 +1,7 @@
 /** One script made of a module and all that it imports. */
 
 import { fileUrl } from "./_graph.ts";
-import { type Job, runDeno } from "./_run_deno.ts";
+import { type DenoTask, runDeno } from "./_run_deno.ts";
 
 /** A script with its source map. */
 export interface Bundle {
@@ -31,10 +31,10 @@ const REQUIRE_FROM_ROOT =
   `__deno_internal_createRequire(globalThis.Deno.build.os === "windows" ? "file:///C:/" : "file:///");`;
 
 /** Bundles a module. The answer is `string` when that is impossible: what Deno said. */
-export async function bundle(job: Job): Promise<Bundle | string> {
+export async function bundle(task: DenoTask): Promise<Bundle | string> {
   const { success, stdout, stderr } = await runDeno(
     ["bundle", "--platform=deno", "--format=esm", "--packages=bundle", "--sourcemap=inline"],
-    job,
+    task,
   );
   if (!success) return stderr;
   const text = new TextDecoder().decode(stdout);
@@ -45,9 +45,9 @@ export async function bundle(job: Job): Promise<Bundle | string> {
   const inside = Array.from(code.matchAll(/^\/\/ (?:deno:)?(.*)$/gm), (line) => line[1]!);
   return {
     code: code.replace(REQUIRE_FROM_HERE, REQUIRE_FROM_ROOT),
-    map: readMap(text.slice(end + MAP_START.length).trim(), new Set(inside), job.folder),
+    map: readMap(text.slice(end + MAP_START.length).trim(), new Set(inside), task.folder),
     packaged: inside.filter((path) => /(?:^|[\\/])node_modules[\\/]/.test(path)).map((path) =>
-      fileUrl(path, job.folder)
+      fileUrl(path, task.folder)
     ),
   };
 }

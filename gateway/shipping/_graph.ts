@@ -1,6 +1,6 @@
 /** All modules that a module imports, as Deno resolves them. */
 
-import { type Job, runDeno } from "./_run_deno.ts";
+import { type DenoTask, runDeno } from "./_run_deno.ts";
 
 /** What is known about the modules behind a module. */
 export interface Graph {
@@ -21,8 +21,8 @@ interface Info {
 }
 
 /** Asks Deno for the modules. The answer is `string` when Deno could not even begin: what it said. */
-export async function graphOf(job: Job): Promise<Graph | string> {
-  const { success, stdout, stderr } = await runDeno(["info", "--json"], job);
+export async function graphOf(task: DenoTask): Promise<Graph | string> {
+  const { success, stdout, stderr } = await runDeno(["info", "--json"], task);
   if (!success) return stderr;
   const info: Info = JSON.parse(new TextDecoder().decode(stdout));
   const packages = Object.values(info.npmPackages ?? {}).map((one) => one.localPath)

@@ -4,7 +4,7 @@ import type { Project } from "./_project.ts";
 import { readIfThere } from "./_fingerprint.ts";
 
 /** What a subcommand works on, and until when. */
-export interface Job {
+export interface DenoTask {
   /** The module, as a URL. */
   readonly entry: URL;
   /** Where Deno looks for its configuration, and what relative paths in its output are relative to. */
@@ -15,7 +15,7 @@ export interface Job {
 }
 
 /** How it ended. */
-export interface Output {
+export interface DenoOutput {
   success: boolean;
   stdout: Uint8Array<ArrayBuffer>;
   stderr: string;
@@ -30,20 +30,23 @@ export interface Output {
  *
  * @throws the reason of the signal when that was what ended it
  */
-export async function runDeno(args: readonly string[], job: Job): Promise<Output> {
-  const lock = job.project.lock === undefined ? undefined : await readIfThere(job.project.lock);
-  if (lock === undefined) return await run([...args, "--no-lock"], job);
+export async function runDeno(args: readonly string[], task: DenoTask): Promise<DenoOutput> {
+  const lock = task.project.lock === undefined ? undefined : await readIfThere(task.project.lock);
+  if (lock === undefined) return await run([...args, "--no-lock"], task);
   const copy = await Deno.makeTempDir({ prefix: "execnet-lock-" }).catch(() => undefined);
-  if (copy === undefined) return await run([...args, "--frozen"], job);
+  if (copy === undefined) return await run([...args, "--frozen"], task);
   try {
     await Deno.writeFile(`${copy}/deno.lock`, lock);
-    return await run([...args, `--lock=${copy}/deno.lock`], job);
+    return await run([...args, `--lock=${copy}/deno.lock`], task);
   } finally {
     await Deno.remove(copy, { recursive: true });
   }
 }
 
-async function run(args: readonly string[], { entry, folder, project, signal }: Job): Promise<Output> {
+async function run(
+  args: readonly string[],
+  { entry, folder, project, signal }: DenoTask,
+): Promise<DenoOutput> {
   signal.throwIfAborted();
   const [subcommand, ...rest] = args;
   const child = new Deno.Command(denoCommand(), {

@@ -6,7 +6,7 @@ import { type Fingerprint, fingerprint, isUnchanged } from "./_fingerprint.ts";
 import { fileUrl, graphOf } from "./_graph.ts";
 import { locator } from "./_locate.ts";
 import { projectOf } from "./_project.ts";
-import type { Job } from "./_run_deno.ts";
+import type { DenoTask } from "./_run_deno.ts";
 import type { Place } from "./place.ts";
 
 /** A module as one script. */
@@ -153,11 +153,11 @@ async function ship(key: string, signal: AbortSignal): Promise<ModuleSource> {
     const project = folder === undefined
       ? { files: [], lock: undefined, makesNodeModules: false }
       : await projectOf(folder);
-    const job: Job = { entry, folder, project, signal };
-    const graph = await attempted(key, graphOf(job));
+    const task: DenoTask = { entry, folder, project, signal };
+    const graph = await attempted(key, graphOf(task));
     if (typeof graph === "string") throw explain(key, graph);
     const before = await fingerprint([...project.files, ...graph.files]);
-    const bundled = await attempted(key, bundle(job));
+    const bundled = await attempted(key, bundle(task));
     if (typeof bundled === "string") throw explain(key, bundled, graph.errors);
     const { code, map, packaged } = bundled;
     const others = [...map.sources, ...packaged].filter((url) => url !== null).filter((url) =>

@@ -3,19 +3,10 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { GatewayClosedError, RemoteError } from "../../mod.ts";
 import * as everything from "../../mod.ts";
+import { withFolder } from "../helpers/folder.ts";
 import { limited } from "../helpers/wait.ts";
 import { forEachKind, forPopen } from "./kinds.ts";
 import { end, start } from "./program.ts";
-
-/** A folder that is gone afterwards. */
-async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.realPath(await Deno.makeTempDir());
-  try {
-    await fn(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 Deno.test("mod.ts exports every error, with its name on the prototype and its parent", () => {
   const parents: [name: string, parent: string][] = [

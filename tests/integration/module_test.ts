@@ -1,22 +1,13 @@
 /** Shipping modules with all they import. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
-import { RemoteError } from "../../mod.ts";
+import { DumpError, RemoteError } from "../../mod.ts";
+import { withFolder } from "../helpers/folder.ts";
 import { descendants } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
 import { forEachKind } from "./kinds.ts";
 
 const JOB = new URL("./modules/job.ts", import.meta.url);
-
-/** A folder that is gone afterwards. */
-async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await fn(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 const urlOf = (path: string): URL => new URL(`file://${path}`);
 
@@ -122,6 +113,8 @@ forEachKind(
     });
     await assertRejects(() => gateway.remoteExec(new URL("ftp://x/y.ts")).receive(), TypeError);
     assertThrows(() => gateway.remoteExec(JOB, { times: 1 } as never), TypeError, "kwargs");
+    const error = assertThrows(() => gateway.remoteExec(JOB, { kwargs: { fn: () => 1 } }), DumpError);
+    assertEquals(error.path, "$.kwargs.fn");
     await until("nothing is left", async () => {
       const { numExecuting, numChannels } = await gateway.remoteStatus();
       return numExecuting + numChannels === 0;

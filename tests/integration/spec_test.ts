@@ -2,18 +2,10 @@
 
 import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { GatewayClosedError, makeGateway, RemoteError, XSpecError } from "../../mod.ts";
+import { withFolder } from "../helpers/folder.ts";
 import { forEachKind, forPopen } from "./kinds.ts";
 
 const CWD = `await channel.send([Deno.cwd()])`;
-
-async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.realPath(await Deno.makeTempDir());
-  try {
-    await fn(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 forEachKind("env:NAME is set, and exactly it may be read", async ({ open }) => {
   const gateway = await open("env:FIRST=one=1//env:SECOND= two 'words\" $HOME //env:EMPTY=");

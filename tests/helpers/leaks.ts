@@ -129,16 +129,17 @@ export class LeakCheck {
 
 /** The whole command lines of all processes: the guard of a process names the folder that goes with it. */
 function commandLines(): string[] {
-  const lines: string[] = [];
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      lines.push(Deno.readTextFileSync(`/proc/${name}/cmdline`));
-    } catch {
-      // It has ended.
-    }
+  return [...Deno.readDirSync("/proc")].filter(({ name }) => /^\d+$/.test(name))
+    .map(({ name }) => commandLine(Number(name)));
+}
+
+/** The whole command line of a process; empty when it has ended. */
+export function commandLine(pid: number): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+  } catch {
+    return "";
   }
-  return lines;
 }
 
 /** The processes that this thread has started, with all below, and those that have lost their parents. */

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
 import { DumpError, RemoteError } from "../../mod.ts";
 import { withFolder } from "../helpers/folder.ts";
-import { descendants } from "../helpers/leaks.ts";
+import { commandLine, descendants } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
 import { forEachKind } from "./kinds.ts";
 
@@ -130,12 +130,10 @@ forEachKind("a module whose execution is ended while it is put together is not",
     const channel = gateway.remoteExec(urlOf(`${folder}/job.ts`), { timeout: 1 });
     const error = await assertRejects(() => channel.receive(), RemoteError) as RemoteError;
     assertEquals(error.remoteName, "TimeoutError");
-    await until("no bundling runs", () => !commandsOf(Deno.pid).some((line) => line.includes(folder)));
+    await until(
+      "no bundling runs",
+      () => !descendants(Deno.pid).some((one) => commandLine(one.pid).includes(folder)),
+    );
     assertEquals(await gateway.remoteExec(urlOf(`${folder}/job.ts`)).receive(), 1);
   });
 });
-
-/** The command lines of the processes below one. */
-function commandsOf(pid: number): string[] {
-  return descendants(pid).map((one) => Deno.readTextFileSync(`/proc/${one.pid}/cmdline`));
-}

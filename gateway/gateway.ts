@@ -12,6 +12,7 @@ import { waitFor } from "../channel/wait.ts";
 import type { WaitOptions } from "../channel/wait.ts";
 import type { XSpec } from "../xspec/mod.ts";
 import type { Transport } from "../channel/transport.ts";
+import { keepaliveOf } from "./agent_start.ts";
 import { OUTPUT_GRACE_MS, within } from "./connect.ts";
 import type { Connection } from "./connect.ts";
 import type { ProcessEnd } from "./process/process.ts";
@@ -138,7 +139,7 @@ export class Gateway implements AsyncDisposable {
       name: id,
       firstId: 1,
       gateway: this,
-      keepalive: spec.keepalive ?? 0,
+      keepalive: keepaliveOf(spec),
       unrefTimer: (timer) => Deno.unrefTimer(timer as unknown as number),
       sharedFarSide: spec.execmodel === "main",
       handlers: { busy: (busy) => process.keepAlive(busy) },

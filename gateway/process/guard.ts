@@ -16,6 +16,10 @@ export interface GuardOptions {
   folder?: string | undefined;
   /** The value of {@linkcode MARK} in the environment of the process: whatever inherits it must not outlive it. */
   mark?: string | undefined;
+  /** Gives the command descriptor 3 as its stdin and stdout, and leaves it its stderr. */
+  link?: boolean;
+  /** A line of shell that is run before the process is killed; it sees the id of the process as `$$`. */
+  farewell?: string | undefined;
 }
 
 /** A variable that children inherit, also those that leave the process group. */
@@ -39,16 +43,26 @@ export function guardScript(command: readonly string[], options: GuardOptions = 
   const nice = options.nice === undefined ? "" : `nice -n ${options.nice} `;
   const folder = options.folder === undefined ? "" : quoteWord(options.folder);
   const tidy = folder === "" ? "" : `[ -e ${folder} ] && rm -rf ${folder}; `;
-  const strays = options.mark === undefined ? "" : killMarked(options.mark);
-  const words = command.map((word) => word.split(PID_MARK).map(quoteWord).join("$$")).join(" ");
+  const farewell = options.farewell === undefined ? "" : `${options.farewell}; `;
+  const strays = options.mark === undefined ? "" : `kill -9 $$; ${killMarked(options.mark)}`;
+  const streams = options.link ? "4<&- <&3 >&3 3<&-" : "4<&- </dev/null 1>&2";
   return 'PATH="$PATH:$HOME/.deno/bin"; exec 4<&0; ' +
-    `{ exec 3<&-; read -r _; ${tidy}${strays}kill -9 -$$; } <&4 4<&- >/dev/null 2>&1 & ` +
-    `exec ${nice}${words} 4<&- </dev/null 1>&2`;
+    `{ exec 3<&-; read -r _; ${tidy}${farewell}${strays}kill -9 -$$; } <&4 4<&- >/dev/null 2>&1 & ` +
+    `exec ${nice}${shellWords(command)} ${streams}`;
 }
 
-/** Kills the process itself, so that it starts nothing more, and then what carries its mark in other process groups. */
-function killMarked(mark: string): string {
-  return `kill -9 $$; for p in $(grep -slF ${quoteWord(`${MARK}=${mark}`)} /proc/[0-9]*/environ); do ` +
+/** A command as a shell reads it; {@linkcode PID_MARK} becomes the shell's own process id. */
+export function shellWords(command: readonly string[]): string {
+  return command.map((word) => word.split(PID_MARK).map(quoteWord).join("$$")).join(" ");
+}
+
+/**
+ * Shell text that kills whatever carries a mark outside of the process group `$$`. It ends with a blank.
+ *
+ * @param mark The value of {@linkcode MARK}; the marked process itself has to be dead, so that it starts nothing more.
+ */
+export function killMarked(mark: string): string {
+  return `for p in $(grep -slF ${quoteWord(`${MARK}=${mark}`)} /proc/[0-9]*/environ); do ` +
     "p=${p#/proc/}; p=${p%/environ}; read -r s </proc/$p/stat && s=${s##*) } && set -- $s && " +
     '[ "$3" != $$ ] && kill -9 $p; done; ';
 }

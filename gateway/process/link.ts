@@ -5,7 +5,7 @@ import type { PermissionName, Permissions } from "../../xspec/mod.ts";
 import { PID_MARK } from "./guard.ts";
 
 /** How a process is reached. */
-export type LinkKind = "socket" | "descriptor";
+export type LinkKind = "socket" | "descriptor" | "pipes";
 
 /** A permission that the process holds only until it has connected. */
 export interface Revocation {
@@ -82,7 +82,7 @@ export interface StageZero {
   /** The socket, for that kind of link. */
   path: string;
   revoke: Revocation[];
-  /** Proof, in hexadecimal digits. */
+  /** Proof, in hexadecimal digits; none where there is no other who could have connected. */
   nonce: string;
   /** Whether to make a spare Worker for the agent while that is on its way. */
   worker: boolean;
@@ -127,18 +127,21 @@ const SOCKET_LINK =
   `const l=await Deno.connect({transport:"unix",path:Z.path}).catch(e=>{if(e instanceof Deno.errors.NotCapable)throw e;Deno.exit(0)});
 for(const p of Z.revoke)Deno.permissions.revokeSync(p);`;
 
-/** Descriptor 3 is one end of a pair of sockets. It flows a chunk at a time, so that the kernel holds what nobody wants yet. */
+/**
+ * Descriptor 3 is one end of a pair of sockets, or a pipe, and then descriptor 4 is the pipe for the other direction. It
+ * flows a chunk at a time, so that the kernel holds what nobody wants yet.
+ */
 const DESCRIPTOR_LINK = `const{Socket}=await import("node:net");
-const s=new Socket({fd:3});let d,e=false,q;const k=()=>{q&&q();q=undefined},z=()=>{e=true;k()};
+const s=new Socket({fd:3}),o=Z.kind=="pipes"?new Socket({fd:4}):s;o.on("error",()=>{});let d,e=false,q;const k=()=>{q&&q();q=undefined},z=()=>{e=true;k()};
 s.on("data",c=>{d=c;s.pause();k()});s.on("end",z);s.on("close",z);s.on("error",z);
 const l={async read(b){while(!d){if(e)return null;s.resume();await new Promise(r=>q=r)}
 const n=Math.min(b.length,d.length);b.set(d.subarray(0,n));d=n<d.length?d.subarray(n):undefined;return n},
-write:b=>new Promise((r,j)=>s.write(b,x=>x?j(x):r(b.length))),close:()=>s.destroy()};`;
+write:b=>new Promise((r,j)=>o.write(b,x=>x?j(x):r(b.length))),close:()=>{s.destroy();o.destroy()}};`;
 
 const STAGE_ZERO = `
 const w=async b=>{for(let o=0;o<b.length;)o+=await l.write(b.subarray(o))};
 const r=async n=>{const b=new Uint8Array(n);for(let o=0;o<n;){const c=await l.read(b.subarray(o)).catch(()=>null);if(c===null)Deno.exit(0);o+=c}return b};
-await w(Uint8Array.fromHex(Z.nonce)).catch(()=>Deno.exit(0));
+if(Z.nonce)await w(Uint8Array.fromHex(Z.nonce)).catch(()=>Deno.exit(0));
 const W=Z.worker?new Worker(U,{type:"module"}):undefined;
 const n=new DataView((await r(4)).buffer).getUint32(0);
 const t=await r(n),c=new TextDecoder().decode(t);W?.postMessage(c);new Function(c)().startAgent(l,{script:t,spare:W,folder:Z.path.slice(0,-2),trace:T})`;

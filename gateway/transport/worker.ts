@@ -3,6 +3,7 @@
 import { workerPermissions, XSpecError } from "../../xspec/mod.ts";
 import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
+import { keepaliveOf } from "../agent_start.ts";
 import { startInside } from "../inside/start.ts";
 import type { SpawnedProcess } from "../process/process.ts";
 
@@ -36,7 +37,7 @@ export function startWorker(spec: XSpec, id: string): SpawnedProcess {
     execmodel: spec.execmodel,
     cwd: Deno.cwd(),
     permissions: spec.permissions,
-    keepalive: spec.keepalive ?? 0,
+    keepalive: keepaliveOf(spec),
     deno: [],
     flags: [],
     env: {},

@@ -1,0 +1,116 @@
+/** Starts a program of this machine, guarded, with one end of a pair of sockets as its descriptor 3. */
+
+import { guardScript } from "./guard.ts";
+import type { GuardOptions } from "./guard.ts";
+import type { RawLink } from "./link.ts";
+import { Control, keepAlive } from "./process.ts";
+import type { ProcessEnd } from "./process.ts";
+
+/** How a program is started. */
+export interface ProgramOptions extends GuardOptions {
+  /** Added to the environment. */
+  env?: Readonly<Record<string, string>>;
+  /** The working directory; by default this program's own. */
+  cwd?: string;
+  /** Where what it prints goes: to a stream, or to this program's own stderr. */
+  print: "piped" | "inherit";
+}
+
+/** A program that was started, and the way to it. */
+export interface Program {
+  readonly pid: number;
+  /** The other end of its descriptor 3. */
+  readonly link: RawLink;
+  /** What it prints, unless that goes to this program's stderr. */
+  readonly output: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  /** Resolves when it has ended; never rejects. */
+  readonly ended: Promise<ProcessEnd>;
+  /** Tells it to end, by SIGTERM to the program itself. */
+  terminate(): void;
+  /** Kills it and all that it started. Idempotent, never throws, does not wait. */
+  kill(): void;
+  /** Whether it had to be told or killed. */
+  readonly forced: boolean;
+  /** Whether this program has to stay because of it. Counted: a `false` takes back one `true`. */
+  keepAlive(keep: boolean): void;
+}
+
+/** Starts a program. Throws what the system says when that is impossible. */
+export async function startProgram(command: readonly string[], options: ProgramOptions): Promise<Program> {
+  const { spawn } = await import("node:child_process");
+  const { Readable } = await import("node:stream");
+  const child = spawn("/bin/sh", ["-c", guardScript(command, options)], {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: { ...Deno.env.toObject(), ...options.env },
+    stdio: ["pipe", "ignore", options.print === "piped" ? "pipe" : "inherit", "pipe"],
+    detached: true,
+  });
+  const socket = child.stdio[3] as unknown as import("node:net").Socket;
+  const link = socketLink(socket);
+  const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
+  const control = new Control(() => child.stdin!.destroy(), () => child.kill("SIGTERM"));
+  child.on("exit", (code, signal) => {
+    control.ended();
+    resolve({ code: code ?? 137, signal });
+  });
+  const started = Promise.withResolvers<void>();
+  child.on("spawn", () => started.resolve());
+  child.on("error", (error) => started.reject(error));
+  await started.promise;
+  return {
+    pid: child.pid!,
+    link,
+    output: child.stderr === null
+      ? undefined
+      : Readable.toWeb(child.stderr) as ReadableStream<Uint8Array<ArrayBuffer>>,
+    ended,
+    terminate: () => control.terminate(),
+    kill: () => control.kill(),
+    get forced() {
+      return control.forced;
+    },
+    keepAlive: keepAlive([child, socket], ended),
+  };
+}
+
+/** Reads and writes a node socket as a Deno connection is read and written. */
+function socketLink(socket: import("node:net").Socket): RawLink {
+  let chunk: Uint8Array | undefined;
+  let ended = false;
+  let wake: (() => void) | undefined;
+  const notify = (): void => {
+    wake?.();
+    wake = undefined;
+  };
+  // It flows a chunk at a time, so that the kernel holds what nobody wants yet.
+  socket.on("data", (data: Uint8Array) => {
+    chunk = data;
+    socket.pause();
+    notify();
+  });
+  for (const event of ["end", "close", "error"]) {
+    socket.on(event, () => {
+      ended = true;
+      notify();
+    });
+  }
+  return {
+    async read(into): Promise<number | null> {
+      while (chunk === undefined) {
+        if (ended) return null;
+        socket.resume();
+        await new Promise<void>((resolve) => wake = resolve);
+      }
+      const count = Math.min(into.length, chunk.length);
+      into.set(chunk.subarray(0, count));
+      chunk = count < chunk.length ? chunk.subarray(count) : undefined;
+      return count;
+    },
+    write(bytes): Promise<number> {
+      return new Promise((resolve, reject) =>
+        socket.write(bytes, (error) => error ? reject(error) : resolve(bytes.length))
+      );
+    },
+    close: () => void socket.destroy(),
+  };
+}

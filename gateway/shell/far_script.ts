@@ -1,0 +1,102 @@
+/** The line of shell that starts Deno elsewhere, so that nothing of it outlives the connection. Pure. */
+
+import { killMarked, MARK, PID_MARK, shellWords } from "../process/guard.ts";
+import { quoteWord } from "../../xspec/mod.ts";
+
+/** What is started. */
+export interface FarScriptOptions {
+  /** The words of Deno's command without its arguments. */
+  deno: readonly string[];
+  /** The arguments. */
+  args: readonly string[];
+  /** Added to the environment. */
+  env: Readonly<Record<string, string>>;
+  /** The working directory, made if it is missing; relative to where the shell starts. */
+  chdir?: string | undefined;
+  /** What is added to the scheduling priority. */
+  nice?: number | undefined;
+  /** The value of {@linkcode MARK} in the environment of the process. */
+  mark?: string | undefined;
+  /** Where a Deno is that was brought there, if there is no other, as a word of shell. */
+  provisioned?: string | undefined;
+}
+
+/**
+ * What a shell elsewhere is asked to run: it reads one line and runs that. Only what comes behind that line is left in
+ * its stdin, because `read` takes byte by byte.
+ */
+export const READ_LINE = 'read -r x;export x;exec sh -c \'eval "$x"\'';
+
+/** Deno was not found. */
+export const NO_DENO_CODE = 127;
+
+/**
+ * A script in one line, without its newline.
+ *
+ * - stdin and stdout are the connection: they become descriptors 3 and 4 of Deno. Its own stdin is empty, and what it
+ *   prints, on stdout too, goes to stderr.
+ * - What comes on stdin passes through `cat`. That ends when the connection ends, whatever Deno does at that moment (a
+ *   busy loop, a stopped process), and then the process group is killed. No data passes through the shell.
+ * - When Deno ends, what it has left behind is ended, so that nothing holds the connection; the script ends with Deno's
+ *   exit code.
+ * - Where stdout is a terminal, as under `srun --unbuffered`, Deno gets a pipe instead, for it takes no terminal.
+ * - Where the shell does not lead a process group, as under `sudo`, it makes itself a leader by `setsid`, if there is one.
+ * - Where `deno` is not on PATH, `~/.deno/bin` is looked at too.
+ */
+export function farScript(options: FarScriptOptions): string {
+  const { chdir, mark, provisioned } = options;
+  const parts: string[] = [LEAD, 'unset x;PATH="$PATH:$HOME/.deno/bin";export PATH'];
+  const env = Object.entries(options.env);
+  const words = [...env.flat(), chdir ?? "", ...options.deno, ...options.args];
+  if (words.some((word) => word.includes("\n"))) parts.push(NEWLINE);
+  if (env.length > 0) parts.push(`export ${env.map(([name, value]) => `${name}=${lineWord(value)}`).join(" ")}`);
+  if (chdir !== undefined) {
+    const folder = lineWord(chdir);
+    parts.push(`mkdir -p -- ${folder}&&cd -- ${folder}||exit 1`);
+  }
+  let deno = lineWords(options.deno);
+  if (provisioned !== undefined) {
+    parts.push(
+      `d=${lineWord(options.deno[0]!)};command -v "$d" >/dev/null 2>&1||{ d=${provisioned};[ -x "$d" ]||exit ${NO_DENO_CODE};}`,
+    );
+    deno = ['"$d"', ...options.deno.slice(1).map(lineWord)].join(" ");
+  }
+  const nice = options.nice === undefined ? "" : `nice -n ${options.nice} `;
+  const marked = mark === undefined ? "" : `${MARK}=${mark} `;
+  let command = `${deno} ${lineWords(options.args)}`;
+  if (options.args.some((arg) => arg.includes(PID_MARK))) {
+    // The shell that becomes Deno knows the process id.
+    const inner = shellWords(options.args).replaceAll("\n", " ");
+    command = `sh -c ${quoteWord(`exec "$@" ${inner}`)} sh ${deno}`;
+  }
+  const strays = mark === undefined ? "" : killMarked(mark);
+  const cut = `trap '' TERM;kill -TERM -$$;${strays}kill -9 -$$`;
+  const left = `{ cat <&3;${cut}; } 4>&- 5>&- 2>/dev/null`;
+  const ended = `s=$?;trap '' TERM;{ ${strays}kill -TERM -$$; } 2>/dev/null`;
+  const right = (streams: string): string => `{ ${marked}${nice}${command} 3<&0 ${streams};${ended};`;
+  const toTerminal = `{ { ${left}|${right("4>&6 5>&- 6>&- </dev/null >&2")}echo $s >&5; } 6>&1|${KEEP_ON_CAT}; } 5>&1`;
+  parts.push(
+    "exec 3<&0 4>&1 </dev/null >&2;trap : TERM",
+    `if [ -t 4 ];then s=$(${toTerminal});else ${left}|${right("</dev/null >&2")}exit $s; };s=$?;fi`,
+    "exit $s",
+  );
+  return parts.join(";");
+}
+
+/** It passes on what Deno has written last, though the group is told to end. */
+const KEEP_ON_CAT = "(trap '' TERM;exec cat >&4)";
+
+/** Makes the shell the leader of a process group, so that `$$` names it. */
+const LEAD = '[ "$1" ]||kill -0 -$$ 2>/dev/null||{ command -v setsid >/dev/null 2>&1&&exec setsid sh -c \'eval "$x"\' sh 1;}';
+
+/** A newline, which a line cannot hold otherwise. */
+const NEWLINE = "n=$(printf '\\n_');n=${n%_}";
+
+/** A word of shell, in one line. */
+export function lineWord(word: string): string {
+  return word.split("\n").map(quoteWord).join('"$n"');
+}
+
+function lineWords(words: readonly string[]): string {
+  return words.map(lineWord).join(" ");
+}

@@ -68,6 +68,8 @@ export class ChannelEnd {
   peerClosed = false;
   /** What is done to each item that is taken, if anything. */
   coercion: CoercionOptions | undefined;
+  /** Whoever waits on it waits for no reason of their own, and keeps nothing alive. */
+  background = false;
   /** Called with each change that a callback loop waits for. */
   onActivity: (() => void) | undefined;
 
@@ -171,9 +173,13 @@ export class ChannelEnd {
     return signal === undefined ? drained : waitFor(drained, { signal }, () => "").catch(() => {});
   }
 
+  #waiting(change: number): void {
+    if (!this.background) this.#host.waiting(change);
+  }
+
   #countWait(promise: Promise<void>): void {
-    this.#host.waiting(1);
-    const over = (): void => this.#host.waiting(-1);
+    this.#waiting(1);
+    const over = (): void => this.#waiting(-1);
     promise.then(over, over);
   }
 
@@ -338,7 +344,7 @@ export class ChannelEnd {
   #serve(): void {
     while (this.#receivers.length > 0 && this.#inbox.hasItem) {
       const receiver = this.#receivers.shift()!;
-      this.#host.waiting(-1);
+      this.#waiting(-1);
       try {
         receiver.resolve(this.take());
       } catch (error) {
@@ -396,7 +402,7 @@ export class ChannelEnd {
   }
 
   #tellWatchers(): void {
-    this.#host.waiting(-this.#watchers.length);
+    this.#waiting(-this.#watchers.length);
     for (const watcher of this.#watchers.splice(0)) watcher.resolve(this.#inbox.hasItem);
   }
 
@@ -444,14 +450,14 @@ export class ChannelEnd {
 
   #join<T>(line: Waiter<T>[], waiter: Waiter<T>): void {
     line.push(waiter);
-    this.#host.waiting(1);
+    this.#waiting(1);
   }
 
   #giveUp<T>(line: Waiter<T>[], waiter: Waiter<T>): void {
     const at = line.indexOf(waiter);
     if (at < 0) return;
     line.splice(at, 1);
-    this.#host.waiting(-1);
+    this.#waiting(-1);
   }
 
   #endReceiving(error: unknown, eof?: Error): void {
@@ -460,7 +466,7 @@ export class ChannelEnd {
     this.#endError = error;
     this.#eof = eof ??
       new EOFError(`Cannot receive on ${this.describe()}: closed, and all items are received`);
-    this.#host.waiting(-this.#receivers.length - this.#ended.length);
+    this.#waiting(-this.#receivers.length - this.#ended.length);
     for (const receiver of this.#receivers.splice(0)) receiver.reject(this.takeEnd());
     for (const waiter of this.#ended.splice(0)) waiter.resolve();
     this.#tellWatchers();

@@ -178,8 +178,13 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
 
   /** Makes a channel that the far side does not know yet: it learns of it when it is sent. */
   newChannel(): Channel {
+    return this.facade(this.newEnd());
+  }
+
+  /** The same, without its public object. */
+  newEnd(): ChannelEnd {
     this.#checkOpen();
-    return this.facade(this.#channels.openOwn(false));
+    return this.#channels.openOwn(false);
   }
 
   /**

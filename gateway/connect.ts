@@ -1,22 +1,19 @@
 /** Makes the connection of a gateway: starts what the spec says and waits for its greeting. */
 
-import { encodeHello, HelloReader } from "../channel/handshake.ts";
+import { HelloReader } from "../channel/handshake.ts";
 import type { Facts } from "../channel/handshake.ts";
 import { PROTOCOL_VERSION } from "../channel/frame.ts";
 import { ProtocolError } from "../channel/errors.ts";
 import type { Transport } from "../channel/transport.ts";
-import { Waiter } from "../channel/wait.ts";
-import { XSpecError } from "../xspec/mod.ts";
 import type { XSpec } from "../xspec/mod.ts";
-import { ConnectError } from "./errors.ts";
-import type { ConnectErrorKind } from "./errors.ts";
+import { ConnectError, HostNotFoundError } from "./errors.ts";
+import { StartError } from "./launcher.ts";
+import type { Diagnosis, Launcher } from "./launcher.ts";
 import { Output } from "./output.ts";
 import type { StderrMode } from "./output.ts";
 import type { ProcessEnd, SpawnedProcess } from "./process/process.ts";
-import type { TraceTarget } from "./process/trace.ts";
-import { traceConnection, traceEnd, traceFromEnv } from "./trace.ts";
-import { spawnPopen } from "./transport/popen.ts";
-import { checkWorkerSpec, startWorker } from "./transport/worker.ts";
+import { traceConnection, traceEnd } from "./trace.ts";
+import type { GatewayTrace } from "./trace.ts";
 
 /** How a gateway is made. */
 export interface GatewayOptions {
@@ -40,6 +37,8 @@ export interface Connection {
   readonly facts: Facts;
   /** What came behind its greeting. */
   readonly rest: Uint8Array;
+  /** The address of the host it leads to. */
+  readonly address: string | undefined;
 }
 
 const CONNECT_TIMEOUT_MS = 30_000;
@@ -50,18 +49,6 @@ export const OUTPUT_GRACE_MS = 500;
 
 /** How long the exit of a process is waited for once its connection has broken. */
 const EXIT_GRACE_MS = 2_000;
-
-/** Checks a spec before anything is started. Throws XSpecError. */
-export function checkSpec(spec: XSpec): void {
-  if (spec.via !== undefined || spec.type !== "popen" && spec.type !== "worker") {
-    throw new XSpecError(
-      `Cannot make a gateway of "${spec}": this version starts popen and worker gateways only`,
-      String(spec),
-      spec.via === undefined ? spec.type : "via",
-    );
-  }
-  if (spec.type === "worker") checkWorkerSpec(spec);
-}
 
 /** Checks options before anything is started. */
 export function checkOptions(options: GatewayOptions): void {
@@ -77,109 +64,178 @@ export function checkOptions(options: GatewayOptions): void {
   signal?.throwIfAborted();
 }
 
+/** What is connected, and how. */
+export interface ConnectPlan {
+  spec: XSpec;
+  id: string;
+  launcher: Launcher;
+  options: GatewayOptions;
+  trace?: GatewayTrace | undefined;
+}
+
 /**
  * Connects. Whatever fails, nothing that was started is left running.
  *
  * @throws {ConnectError} with the step that failed
  */
-export async function connect(spec: XSpec, id: string, options: GatewayOptions): Promise<Connection> {
-  const timeout = options.connectTimeout ?? CONNECT_TIMEOUT_MS;
-  const started = performance.now();
-  const trace = traceFromEnv();
+export async function connect(plan: ConnectPlan): Promise<Connection> {
+  const { spec, id, options, trace } = plan;
   trace?.print([`${id} starting ${spec.type} execmodel=${spec.execmodel}`]);
-  let child: SpawnedProcess;
+  const timeout = options.connectTimeout ?? CONNECT_TIMEOUT_MS;
+  const clock = new AbortController();
+  const timer = setTimeout(() => clock.abort(new DOMException("No greeting", "TimeoutError")), timeout);
+  const { signal = clock.signal } = options;
+  const limit = signal === clock.signal ? signal : AbortSignal.any([signal, clock.signal]);
   try {
-    child = await start(spec, id, trace?.target);
-  } catch (error) {
-    throw spawnError(spec, id, error as Error);
+    while (true) {
+      const attempt = new Attempt(plan, limit, timeout);
+      const connection = await attempt.run();
+      if (connection === "again") continue;
+      return trace === undefined ? connection : traceConnection(connection, id, trace.print);
+    }
+  } finally {
+    clearTimeout(timer);
   }
-  if (trace !== undefined) traceEnd(child, id, trace.print);
-  const output = new Output(options.stderr ?? "inherit", id, child.output!);
-  let failure: ConnectError | undefined;
-  const letGo = (): void => {
-    child.kill();
-    child.connected.then((transport) => transport.abort(), () => {});
-  };
-  const fail = async (
-    kind: ConnectErrorKind,
-    state: string,
-    end?: ProcessEnd,
+}
+
+/** One start, of which there are more where something that was missing is brought there. */
+class Attempt {
+  readonly #plan: ConnectPlan;
+  readonly #limit: AbortSignal;
+  readonly #timeout: number;
+
+  constructor(plan: ConnectPlan, limit: AbortSignal, timeout: number) {
+    this.#plan = plan;
+    this.#limit = limit;
+    this.#timeout = timeout;
+  }
+
+  /** Resolves with the connection, or `again` when another attempt is worth it. */
+  async run(): Promise<Connection | "again"> {
+    const { launcher, id, options, trace } = this.#plan;
+    const child = await this.#start();
+    if (trace !== undefined) traceEnd(child, id, trace.print);
+    const output = new Output(options.stderr ?? "inherit", id, child.output!, launcher.repeats);
+    const limited = untilAborted(this.#limit);
+    try {
+      const met = await Promise.race([meet(child), limited.promise]);
+      if ("version" in met && met.version === PROTOCOL_VERSION) {
+        output.release();
+        return { process: child, output, address: launcher.address, ...met };
+      }
+      if (!("end" in met)) {
+        letGo(child);
+        const diagnosis = "version" in met
+          ? { kind: "version", state: `it speaks protocol ${met.version}, not ${PROTOCOL_VERSION}` } as const
+          : brokenBy(met.reason);
+        throw await this.#failed(child, output, diagnosis, "reason" in met ? met.reason : undefined);
+      }
+      // What it has printed last says why.
+      await within(output.ended, OUTPUT_GRACE_MS);
+      const diagnosis = await Promise.race([
+        launcher.diagnose(met.end, output.tail, this.#limit),
+        limited.promise,
+      ]);
+      letGo(child);
+      if (diagnosis !== "again") throw await this.#failed(child, output, diagnosis);
+      output.drop();
+      return "again";
+    } catch (error) {
+      if (error instanceof ConnectError) throw error;
+      letGo(child);
+      await child.ended;
+      if (this.#limit.aborted) throw await this.#outOfTime(child, output);
+      throw error instanceof StartError ? await this.#failed(child, output, error.diagnosis, error) : error;
+    } finally {
+      limited.release();
+    }
+  }
+
+  async #start(): Promise<SpawnedProcess> {
+    const { launcher } = this.#plan;
+    try {
+      const child = await launcher.start(this.#limit);
+      if (!this.#limit.aborted) return child;
+      letGo(child);
+      await child.ended;
+    } catch (error) {
+      if (!this.#limit.aborted) throw this.#notStarted(error as Error);
+    }
+    throw await this.#outOfTime(undefined, undefined);
+  }
+
+  /** Nothing was started at all: this program may not, or what starting takes is not there. */
+  #notStarted(error: Error): ConnectError {
+    if (error instanceof StartError) {
+      return this.#error(error.diagnosis, "", error.end, error.cause ?? error);
+    }
+    const forbidden = error instanceof Deno.errors.NotCapable;
+    const kind = forbidden || error instanceof Deno.errors.NotFound ? "no-deno" : "exit";
+    const hint = forbidden ? `: ${this.#plan.launcher.permissionHint}` : "";
+    return this.#error({ kind, state: error.message + hint }, "", undefined, error);
+  }
+
+  /** The error for a process that is let go of; what it printed last is part of it. */
+  async #failed(
+    child: SpawnedProcess,
+    output: Output,
+    diagnosis: Diagnosis,
     cause?: unknown,
-  ): Promise<ConnectError> => {
-    letGo();
-    await child.ended;
+  ): Promise<ConnectError> {
+    const end = await within(child.ended, EXIT_GRACE_MS);
     await within(output.ended, OUTPUT_GRACE_MS);
-    const tail = output.tail;
-    return failure = new ConnectError(
-      kind,
-      `Cannot start gateway "${id}" (${spec}): ${state}${tail === "" ? "" : `; its last output: ${tail}`}`,
+    output.release();
+    return this.#error(diagnosis, output.tail, end, cause);
+  }
+
+  #error(diagnosis: Diagnosis, printed: string, end: ProcessEnd | undefined, cause: unknown): ConnectError {
+    const { spec, id } = this.#plan;
+    const tail = [printed, diagnosis.words ?? ""].filter((text) => text !== "").join("\n");
+    const Kind = diagnosis.hostNotFound ? HostNotFoundError : ConnectError;
+    return new Kind(
+      diagnosis.kind,
+      `Cannot start gateway "${id}" (${spec}): ${diagnosis.state}${
+        tail === "" ? "" : `; its last output: ${tail}`
+      }`,
       { exitCode: end?.code, signal: end?.signal ?? undefined, stderrTail: tail },
       cause === undefined ? undefined : { cause },
     );
-  };
-  const greeting = greet(child);
-  greeting.catch(() => {});
-  const deadline = new Waiter<never>({ signal: options.signal, timeout }, () => "No greeting");
-  deadline.promise.catch(() => {});
-  try {
-    const early = child.ended.then((end) => ({ end }));
-    const result = await Promise.race([greeting, early, deadline.promise]);
-    if ("end" in result) {
-      const { code, signal } = result.end;
-      const missing = code === 127 || code === 126;
-      const how = signal === null ? `with code ${code}` : `by ${signal}`;
-      throw await fail(
-        missing ? "no-deno" : "exit",
-        missing ? `there is no Deno that can be run as "${spec.deno ?? "deno"}"` : `the process ended ${how}`,
-        result.end,
-      );
-    }
-    if (result.version !== PROTOCOL_VERSION) {
-      throw await fail("version", `it speaks protocol ${result.version}, not ${PROTOCOL_VERSION}`);
-    }
-    const connection = { process: child, output, ...result };
-    return trace === undefined ? connection : traceConnection(connection, id, trace.print);
-  } catch (error) {
-    if (error === failure) throw error;
-    letGo();
-    if (options.signal?.aborted) {
-      await child.ended;
-      throw options.signal.reason;
-    }
-    if (performance.now() - started >= timeout * 0.99 && deadline.settled) {
-      const noise = output.tail !== "";
-      throw await fail(
-        noise ? "noise" : "timeout",
-        noise ? "it printed something else than a greeting" : `no greeting after ${timeout} ms`,
-      );
-    }
-    const end = await within(child.ended, EXIT_GRACE_MS);
-    throw await fail(error instanceof ProtocolError ? "noise" : "exit", (error as Error).message, end, error);
-  } finally {
-    deadline.resolve(undefined as never);
+  }
+
+  /** The reason of the caller's signal, or the error of a start that took too long. */
+  async #outOfTime(child: SpawnedProcess | undefined, output: Output | undefined): Promise<unknown> {
+    const { signal } = this.#plan.options;
+    if (signal?.aborted) return signal.reason;
+    const noise = output !== undefined && output.tail !== "";
+    const diagnosis: Diagnosis = noise
+      ? { kind: "noise", state: "it printed something else than a greeting" }
+      : { kind: "timeout", state: `no greeting after ${this.#timeout} ms` };
+    return child === undefined
+      ? this.#error(diagnosis, "", undefined, undefined)
+      : await this.#failed(child, output!, diagnosis);
   }
 }
 
-/** Starts what the spec says. */
-async function start(spec: XSpec, id: string, trace: TraceTarget | undefined): Promise<SpawnedProcess> {
-  return spec.type === "worker" ? startWorker(spec, id) : await spawnPopen(spec, id, encodeHello, trace);
+/** How a process and this program met: by its greeting, or not. */
+type Meeting = Greeting | { end: ProcessEnd } | { reason: unknown };
+
+/** The end of the connection and the end of the process are one event that is seen in either order. */
+async function meet(child: SpawnedProcess): Promise<Meeting> {
+  const broken = async (reason: unknown): Promise<Meeting> => {
+    if (reason instanceof ProtocolError) return { reason };
+    const end = await within(child.ended, EXIT_GRACE_MS);
+    return end === undefined ? { reason } : { end };
+  };
+  return await Promise.race([greet(child).catch(broken), child.ended.then((end) => ({ end }))]);
 }
 
-/** Nothing was started at all: this program may not, or what starting takes is not there. */
-function spawnError(spec: XSpec, id: string, error: Error): ConnectError {
-  const forbidden = error instanceof Deno.errors.NotCapable;
-  const hint = !forbidden
-    ? ""
-    : spec.type === "worker"
-    ? ": a worker gateway may not do more than its program"
-    : ": a program that makes gateways needs --allow-run, --allow-read, --allow-write and --allow-net, " +
-      "or --allow-run and --allow-env";
-  return new ConnectError(
-    forbidden || error instanceof Deno.errors.NotFound ? "no-deno" : "exit",
-    `Cannot start gateway "${id}" (${spec}): ${error.message}${hint}`,
-    {},
-    { cause: error },
-  );
+function brokenBy(reason: unknown): Diagnosis {
+  return { kind: reason instanceof ProtocolError ? "noise" : "exit", state: (reason as Error).message };
+}
+
+function letGo(child: SpawnedProcess): void {
+  child.kill();
+  child.connected.then((transport) => transport.abort(), () => {});
 }
 
 interface Greeting {
@@ -199,6 +255,16 @@ async function greet(child: SpawnedProcess): Promise<Greeting> {
     const hello = reader.push(buffer.subarray(0, count));
     if (hello !== undefined) return { transport, ...hello };
   }
+}
+
+/** A promise that rejects when a signal is aborted, until it is released. */
+function untilAborted(signal: AbortSignal): { promise: Promise<never>; release: () => void } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {});
+  const abort = (): void => reject(signal.reason);
+  if (signal.aborted) abort();
+  else signal.addEventListener("abort", abort, { once: true });
+  return { promise, release: () => signal.removeEventListener("abort", abort) };
 }
 
 /** The value of a promise, or undefined after a while. */

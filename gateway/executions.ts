@@ -8,7 +8,15 @@ import type { FirstItem, Session } from "../channel/session.ts";
 import { checkTimeout } from "../channel/wait.ts";
 import { narrow, withEnv } from "../xspec/mod.ts";
 import type { PermissionsInit, XSpec } from "../xspec/mod.ts";
-import type { ExecFrameOptions, FunctionJob, Job, StreamJob } from "./process/job.ts";
+import type {
+  ExecFrameOptions,
+  FunctionJob,
+  Job,
+  ProgramJob,
+  ProgramNews,
+  ProgramWord,
+  StreamJob,
+} from "./process/job.ts";
 import type { AnyFunction, Shipment, Shipping } from "./shipping/shipping.ts";
 import { dedent } from "./source.ts";
 
@@ -66,6 +74,16 @@ export type Streamable<T> = AsyncIterable<T> | Iterable<T> | Promise<AsyncIterab
 /** What can be executed. */
 export type Executable = string | URL | AnyFunction;
 
+/** The ways to a program over there. */
+export interface ProgramChannels {
+  /** Its stdin and stdout. */
+  readonly streams: Channel<Uint8Array, Uint8Array>;
+  /** Its stderr. */
+  readonly output: Channel<Uint8Array, Uint8Array>;
+  /** What it is told, and what becomes of it. */
+  readonly control: Channel<ProgramNews, ProgramWord>;
+}
+
 const OPTION_NAMES: ReadonlySet<string> = new Set(["signal", "timeout", "permissions", "name"]);
 
 /** What the executions of a gateway need of it. */
@@ -121,6 +139,23 @@ export class Executions {
   /** Starts an execution that serves calls. */
   service(): ChannelEnd {
     return this.#open({ item: { kind: "calls" } }, {}, { service: true });
+  }
+
+  /** Starts a program over there. Nobody who waits for it keeps this program alive. */
+  program(command: readonly string[]): ProgramChannels {
+    const { session } = this.#options;
+    const background = (end: ChannelEnd): Channel => {
+      end.background = true;
+      const channel = session.facade(end);
+      // Bytes stay bytes, whatever the gateway's users have asked for.
+      channel.reconfigure({});
+      return channel;
+    };
+    const output = background(session.newEnd());
+    const control = background(session.newEnd());
+    const item = { kind: "program", command, output, control } as unknown as ProgramJob;
+    const streams = background(this.#open({ item }, {}, { program: true }));
+    return { streams, output, control } as unknown as ProgramChannels;
   }
 
   #refusal(): string {

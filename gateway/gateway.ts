@@ -29,6 +29,7 @@ import type {
   Streamable,
 } from "./executions.ts";
 import type { PoolMember } from "./pool_map.ts";
+import type { Hop } from "./transport/via.ts";
 import type { AnyFunction, Shipment, Shipping } from "./shipping/shipping.ts";
 import { iterateRemotely } from "./stream.ts";
 import { stop } from "./stop.ts";
@@ -110,6 +111,8 @@ export class Gateway implements AsyncDisposable {
   readonly #processEnd: Promise<ProcessEnd>;
   #ended: (ProcessEnd & { stderrTail: string }) | undefined;
   #info: RemoteInfo;
+  /** Gateways that were started from this one. */
+  readonly #hanging = new Set<Gateway>();
   #exiting = false;
   #stopping: Promise<GatewayExit> | undefined;
 
@@ -135,6 +138,7 @@ export class Gateway implements AsyncDisposable {
     });
     this.#info = connection.facts as unknown as RemoteInfo;
     if (connection.output.stream !== undefined) this.stderr = connection.output.stream;
+    if (connection.address !== undefined) this.remoteAddress = connection.address;
     this.#session = new Session(this.#watchedTransport(), {
       name: id,
       firstId: 1,
@@ -309,6 +313,21 @@ export class Gateway implements AsyncDisposable {
     return gateway.#callable(fn);
   }
 
+  /** For groups: a gateway from which others are started. */
+  static asHop(gateway: Gateway): Hop {
+    return {
+      id: gateway.id,
+      program: (command) => gateway.#executions.program(command),
+      keepAlive: (keep) => gateway.#connection.process.keepAlive(keep),
+    };
+  }
+
+  /** For groups: `gateway` was started from `hop` and ends before it. */
+  static hang(gateway: Gateway, hop: Gateway): void {
+    hop.#hanging.add(gateway);
+    void gateway.closed.then(() => hop.#hanging.delete(gateway));
+  }
+
   /** For groups: a gateway as a member of a pool. */
   static poolMember(gateway: Gateway): PoolMember {
     return { startService: () => gateway.#service(), cpus: gateway.#usefulServices };
@@ -320,13 +339,22 @@ export class Gateway implements AsyncDisposable {
     return structuredClone(this.#info);
   }
 
-  /** Asks the process to end, and leaves the group. Idempotent; does not wait. After five seconds it is killed. */
+  /**
+   * Asks the process to end, and leaves the group. Idempotent; does not wait. After five seconds it is killed. What was
+   * started from it ends before it.
+   */
   exit(): void {
     if (this.#exiting) return;
     this.#exiting = true;
     this.#leave();
-    this.#session.control(makeFrame(FrameType.TERMINATE, 0));
-    this.#killAfter(DISPOSE_TIMEOUT_MS);
+    const hanging = [...this.#hanging];
+    for (const gateway of hanging) gateway.exit();
+    const ask = (): void => {
+      this.#session.control(makeFrame(FrameType.TERMINATE, 0));
+      this.#killAfter(DISPOSE_TIMEOUT_MS);
+    };
+    if (hanging.length === 0) ask();
+    else void within(Promise.all(hanging.map((gateway) => gateway.closed)), DISPOSE_TIMEOUT_MS).then(ask);
   }
 
   /** Kills the process if it is still there after a while. */
@@ -353,10 +381,19 @@ export class Gateway implements AsyncDisposable {
 
   /** Ends the gateway: asks, then after `timeout` milliseconds kills the whole process tree. Always ends in bounded time. */
   terminate(timeout: number = DISPOSE_TIMEOUT_MS): Promise<GatewayExit> {
-    this.exit();
     this.#connection.process.keepAlive(true);
-    this.#stopping ??= stop(this.id, this.#connection.process, this.closed, timeout);
+    this.#stopping ??= this.#stop(timeout);
     return this.#stopping.finally(() => this.#connection.process.keepAlive(false));
+  }
+
+  /** What was started from it ends first, in a time of its own. */
+  async #stop(timeout: number): Promise<GatewayExit> {
+    if (this.#hanging.size > 0) {
+      this.#leave();
+      await Promise.all([...this.#hanging].map((gateway) => gateway.terminate(timeout)));
+    }
+    this.exit();
+    return await stop(this.id, this.#connection.process, this.closed, timeout);
   }
 
   /** Ends the gateway and waits for that. */
@@ -380,7 +417,7 @@ export class Gateway implements AsyncDisposable {
       code,
       signal: signal ?? undefined,
       forced: process.forced,
-      reason: this.#exiting ? "requested" : describeReason(reason, code, signal),
+      reason: this.#exiting ? "requested" : describeReason(reason, end),
       stderrTail: output.tail,
     };
   }
@@ -427,6 +464,8 @@ export class Gateway implements AsyncDisposable {
       ? `${reason.name}: ${reason.message}`
       : details === undefined
       ? "the connection ended"
+      : details.reason !== undefined
+      ? details.reason
       : details.signal === null
       ? `its process ended with code ${details.code}`
       : `its process was ended by ${details.signal}`;
@@ -458,7 +497,8 @@ function splitArguments(source: unknown, rest: unknown[]): [kwargs: unknown, opt
 /** A process whose connection has broken gets this long to end by itself. */
 const ORPHAN_GRACE_MS = 1_000;
 
-function describeReason(reason: unknown, code: number, signal: string | null): string {
-  if (reason instanceof Error) return `${reason.name}: ${reason.message}`;
+function describeReason(first: unknown, { code, signal, reason }: ProcessEnd): string {
+  if (first instanceof Error) return `${first.name}: ${first.message}`;
+  if (reason !== undefined) return reason;
   return signal === null ? `the process ended with code ${code}` : `the process was ended by ${signal}`;
 }

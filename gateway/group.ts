@@ -4,7 +4,7 @@ import type { Channel } from "../channel/channel.ts";
 import type { Item } from "../channel/item.ts";
 import { XSpec, XSpecError } from "../xspec/mod.ts";
 import type { XSpecInit } from "../xspec/mod.ts";
-import { checkOptions, checkSpec, connect } from "./connect.ts";
+import { checkOptions, connect } from "./connect.ts";
 import type { Connection, GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
 import type {
@@ -18,10 +18,21 @@ import type {
 import type { Shipping } from "./shipping/shipping.ts";
 import { MultiChannel } from "./multi_channel.ts";
 import type { AnyChannel } from "./multi_channel.ts";
+import { checkHops } from "./hops.ts";
+import { checkSpec, makeLauncher, Shared } from "./launch.ts";
 import { loadShipping } from "./load_shipping.ts";
 import { checkMapOptions, poolMap } from "./pool_map.ts";
 import type { MapOptions } from "./pool_map.ts";
 import type { GatewayExit } from "./stop.ts";
+import { traceFromEnv } from "./trace.ts";
+
+/** What a gateway is made of. */
+interface Started {
+  connection: Connection;
+  shipping: Shipping;
+  /** The gateway that it was started from. */
+  hop: Gateway | undefined;
+}
 
 /** How {@linkcode Group.terminate} ends its gateways. */
 export interface TerminateOptions {
@@ -36,10 +47,14 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   /** What {@linkcode Group.makeGateway} makes without a spec. */
   defaultSpec = "popen";
   readonly #gateways = new Map<string, Gateway>();
-  /** Ids that gateways under way have taken. */
-  readonly #taken = new Set<string>();
+  /** The specs of gateways that are there or are being made, by the ids that they have taken. */
+  readonly #taken = new Map<string, XSpec>();
   /** Ends the starts of gateways that are under way. */
   readonly #starting = new Set<AbortController>();
+  /** Gateways that are being made, by their ids. */
+  readonly #making = new Map<string, Promise<Gateway>>();
+  /** What its gateways elsewhere share. */
+  readonly #shared: Shared = new Shared();
   /** Gateways that were asked to end and have not ended yet. */
   readonly #ending = new Set<Gateway>();
   #counter = 0;
@@ -61,6 +76,7 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     // Ids that were asked for come first: those that are given out go round them.
     for (const spec of parsed) if (spec.id !== undefined) group.#take(spec);
     for (const spec of parsed) if (spec.id === undefined) group.#take(spec);
+    checkHops(parsed, new Map());
     const abort = new AbortController();
     const signal = options.signal === undefined
       ? abort.signal
@@ -107,19 +123,30 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
       : new XSpec(spec === undefined || spec === "" ? this.defaultSpec : spec);
     checkSpec(parsed);
     checkOptions(options);
+    checkHops([parsed], this.#taken);
     this.#take(parsed);
     return await this.#make(parsed, options);
   }
 
   /** Makes a gateway whose id is taken already. */
-  async #make(spec: XSpec, options: GatewayOptions): Promise<Gateway> {
+  #make(spec: XSpec, options: GatewayOptions): Promise<Gateway> {
     const id = spec.id!;
+    // It must be found by those that are to be started from it, though they are made in the same turn.
+    const made = Promise.resolve().then(() => this.#makeNow(spec, id, options));
+    this.#making.set(id, made);
+    const over = (): void => void this.#making.delete(id);
+    made.then(over, over);
+    return made;
+  }
+
+  async #makeNow(spec: XSpec, id: string, options: GatewayOptions): Promise<Gateway> {
     try {
-      const [connection, shipping] = await this.#start(spec, id, options);
+      const { connection, shipping, hop } = await this.#start(spec, id, options);
       const gateway: Gateway = new Gateway(id, spec, this, connection, {
         leave: () => this.#remove(gateway),
         shipping,
       });
+      if (hop !== undefined) Gateway.hang(gateway, hop);
       this.#gateways.set(id, gateway);
       return gateway;
     } catch (error) {
@@ -129,13 +156,29 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   }
 
   /** Connects, unless the group is ended meanwhile. */
-  async #start(spec: XSpec, id: string, options: GatewayOptions): Promise<[Connection, Shipping]> {
+  async #start(spec: XSpec, id: string, options: GatewayOptions): Promise<Started> {
     const abort = new AbortController();
     this.#starting.add(abort);
-    const { signal } = options;
-    const signals = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]);
+    const signal = options.signal === undefined
+      ? abort.signal
+      : AbortSignal.any([options.signal, abort.signal]);
     try {
-      return await Promise.all([connect(spec, id, { ...options, signal: signals }), loadShipping()]);
+      const hop = spec.via === undefined
+        ? undefined
+        : this.#gateways.get(spec.via) ?? await this.#making.get(spec.via);
+      const trace = traceFromEnv();
+      const launcher = makeLauncher({
+        spec,
+        id,
+        trace: trace?.target,
+        hop: hop === undefined ? undefined : Gateway.asHop(hop),
+        shared: this.#shared,
+      });
+      const [connection, shipping] = await Promise.all([
+        connect({ spec, id, launcher, trace, options: { ...options, signal } }),
+        loadShipping(),
+      ]);
+      return { connection, shipping, hop };
     } finally {
       this.#starting.delete(abort);
     }
@@ -158,7 +201,7 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   #take(spec: XSpec): void {
     this.allocateId(spec);
     this.#checkFree(spec, spec.id!);
-    this.#taken.add(spec.id!);
+    this.#taken.set(spec.id!, spec);
   }
 
   #checkFree(spec: XSpec, id: string): void {

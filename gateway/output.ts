@@ -6,6 +6,9 @@ export type StderrMode = "inherit" | "prefix" | "piped" | "null";
 /** Kept for error messages. */
 const TAIL_BYTES = 4 * 1024;
 
+/** Chunks that are held at most until they are released; then writes wait. */
+const MAX_HELD_CHUNKS = 64;
+
 /** Held for a reader of `stderr: "piped"`; more makes the far side's writes wait. */
 const PIPE_BYTES = 64 * 1024;
 
@@ -21,15 +24,27 @@ export class Output {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #wake: (() => void) | undefined;
   #cancelled = false;
+  /** What has been written and is not to be passed on yet. */
+  #held: Uint8Array[] | undefined;
+  #released: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  /** Passes on what was held. */
+  #flushed: Promise<void> = Promise.resolve();
+  #line = "";
+  readonly #decoder: TextDecoder = new TextDecoder();
 
-  /** Starts to read. `name` is what mode `prefix` puts before each line. */
+  /**
+   * Starts to read. `name` is what mode `prefix` puts before each line. With `held`, nothing is passed on before
+   * {@linkcode release}.
+   */
   constructor(
     mode: StderrMode,
     name: string,
     output: ReadableStream<Uint8Array>,
+    held = false,
   ) {
     this.#mode = mode;
     this.#prefix = `[${name}] `;
+    if (held) this.#held = [];
     if (mode === "piped") {
       this.stream = new ReadableStream<Uint8Array>({
         start: (controller) => {
@@ -47,42 +62,72 @@ export class Output {
     });
   }
 
+  /** Passes on what has been held, and from now on everything. */
+  release(): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    this.#released.resolve();
+    this.#flushed = this.#deliverAll(held);
+  }
+
+  /** Forgets what has been held. */
+  drop(): void {
+    this.#held = [];
+    this.release();
+  }
+
   /** The last of what was written, as text. */
   get tail(): string {
     return new TextDecoder().decode(this.#tail).trimEnd();
   }
 
   async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
-    let line = "";
-    const decoder = new TextDecoder();
     try {
       for await (const chunk of stream) {
         this.#keep(chunk);
-        switch (this.#mode) {
-          case "inherit":
-            await writeAll(chunk);
-            break;
-          case "prefix": {
-            const lines = (line + decoder.decode(chunk, { stream: true })).split("\n");
-            line = lines.pop()!;
-            if (lines.length > 0) await writeAll(this.#prefixed(lines));
-            break;
-          }
-          case "piped":
-            await this.#pipe(chunk);
-            break;
-          case "null":
-            break;
-          default: {
-            const never: never = this.#mode;
-            throw new TypeError(`Unknown mode ${never}`);
-          }
+        if (this.#held !== undefined && this.#held.length < MAX_HELD_CHUNKS) {
+          this.#held.push(chunk);
+          continue;
         }
+        if (this.#held !== undefined) await this.#released.promise;
+        await this.#flushed;
+        await this.#deliver(chunk);
       }
-      if (line !== "") await writeAll(this.#prefixed([line]));
+      await this.#flushed;
+      if (this.#line !== "") await writeAll(this.#prefixed([this.#line]));
     } catch {
       // The stream broke with its process, or this program's own stderr is closed: the rest has nowhere to go.
       await stream.cancel().catch(() => {});
+    }
+  }
+
+  async #deliverAll(chunks: readonly Uint8Array[]): Promise<void> {
+    try {
+      for (const chunk of chunks) await this.#deliver(chunk);
+    } catch {
+      // This program's own stderr is closed.
+    }
+  }
+
+  async #deliver(chunk: Uint8Array): Promise<void> {
+    switch (this.#mode) {
+      case "inherit":
+        return await writeAll(chunk);
+      case "prefix": {
+        const lines = (this.#line + this.#decoder.decode(chunk, { stream: true })).split("\n");
+        this.#line = lines.pop()!;
+        if (lines.length > 0) await writeAll(this.#prefixed(lines));
+        return;
+      }
+      case "piped":
+        return await this.#pipe(chunk);
+      case "null":
+        return;
+      default: {
+        const never: never = this.#mode;
+        throw new TypeError(`Unknown mode ${never}`);
+      }
     }
   }
 

@@ -6,6 +6,7 @@ import { errorData } from "../../channel/remote_error.ts";
 import type { CalledFunction, CallReply, CallRequest, Job } from "../process/job.ts";
 import { compileFunction, mapStack, runModule, runText } from "./run.ts";
 import type { RunOptions } from "./run.ts";
+import { runProgram } from "./program.ts";
 
 /** Where a job runs. */
 export interface JobPlace {
@@ -52,6 +53,9 @@ export async function runJob(value: unknown, { channel, shared }: JobPlace): Pro
       return;
     case "calls":
       await serveCalls(channel);
+      return;
+    case "program":
+      await runProgram(job, channel);
       return;
     default: {
       const never: never = job;

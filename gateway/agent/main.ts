@@ -15,6 +15,7 @@ import { ProcessBackend } from "./backend_process.ts";
 import { agentWorkers, WorkerBackend } from "./backend_worker.ts";
 import { answers, describe } from "./facts.ts";
 import { Host, rehearse } from "./host.ts";
+import { RelayBackend } from "./relay.ts";
 import { Router } from "./router.ts";
 import { serveShared } from "./shared.ts";
 import { catchInMicrotasks, catchUncaught } from "./uncaught.ts";
@@ -33,6 +34,8 @@ export async function serve(link: RawLink, start: AgentStart): Promise<void> {
     if (hello === undefined) continue;
     const { facts, version, rest } = hello;
     const config = facts as unknown as AgentConfig;
+    // Elsewhere, nobody but the shell knows where it has started.
+    if (config.cwd === "") config.cwd = Deno.cwd();
     const print = startedPrint(config.trace, start.trace);
     if (facts.role === "execution") return serveExecution(transport, facts, rest, print);
     await transport.write(encodeHello(describe(config)), true);
@@ -93,7 +96,7 @@ function serveGateway(
     : new ProcessBackend({
       name,
       spawn: {
-        deno: config.deno,
+        deno: config.deno.length > 0 ? config.deno : [Deno.execPath()],
         permissions,
         flags: config.flags,
         env: config.env,
@@ -105,6 +108,13 @@ function serveGateway(
         agent: script,
       },
     });
-  new Router({ transport, first, backend, answer: answers(config), keepalive, ended: () => Deno.exit(0) });
+  new Router({
+    transport,
+    first,
+    backend: new RelayBackend(name, permissions, backend),
+    answer: answers(config),
+    keepalive,
+    ended: () => Deno.exit(0),
+  });
   backend.warm();
 }

@@ -5,6 +5,7 @@ import { EMPTY } from "../../channel/frame.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { WorkerBackend } from "../agent/backend_worker.ts";
 import { answers, describe } from "../agent/facts.ts";
+import { RelayBackend } from "../agent/relay.ts";
 import { Router } from "../agent/router.ts";
 import type { WorkerStart } from "../agent/worker_entry.ts";
 import type { AgentConfig } from "../process/config.ts";
@@ -65,7 +66,14 @@ function startRouter(config: AgentConfig, workers: InsideWorkers, ended: () => v
   const backend = new WorkerBackend({ name, permissions, cwd, workers });
   backend.warm();
   void there.write(encodeHello(describe(config)), true);
-  new Router({ transport: there, first: EMPTY, backend, answer: answers(config), keepalive, ended });
+  new Router({
+    transport: there,
+    first: EMPTY,
+    backend: new RelayBackend(name, permissions, backend),
+    answer: answers(config),
+    keepalive,
+    ended,
+  });
   return here;
 }
 

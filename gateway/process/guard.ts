@@ -16,7 +16,7 @@ export interface GuardOptions {
   folder?: string | undefined;
   /** The value of {@linkcode MARK} in the environment of the process: whatever inherits it must not outlive it. */
   mark?: string | undefined;
-  /** Gives the command descriptor 3 as its stdin and stdout, and leaves it its stderr. */
+  /** Gives the command descriptor 3 as its stdin and 4 as its stdout, and leaves it its stderr. */
   link?: boolean;
   /** A line of shell that is run before the process is killed; it sees the id of the process as `$$`. */
   farewell?: string | undefined;
@@ -45,10 +45,10 @@ export function guardScript(command: readonly string[], options: GuardOptions = 
   const tidy = folder === "" ? "" : `[ -e ${folder} ] && rm -rf ${folder}; `;
   const farewell = options.farewell === undefined ? "" : `${options.farewell}; `;
   const strays = options.mark === undefined ? "" : `kill -9 $$; ${killMarked(options.mark)}`;
-  const streams = options.link ? "4<&- <&3 >&3 3<&-" : "4<&- </dev/null 1>&2";
-  return 'PATH="$PATH:$HOME/.deno/bin"; exec 4<&0; ' +
-    `{ exec 3<&-; read -r _; ${tidy}${farewell}${strays}kill -9 -$$; } <&4 4<&- >/dev/null 2>&1 & ` +
-    `exec ${nice}${shellWords(command)} ${streams}`;
+  const streams = options.link ? "<&3 >&4 3<&- 4>&-" : "</dev/null 1>&2";
+  return 'PATH="$PATH:$HOME/.deno/bin"; exec 5<&0; ' +
+    `{ exec 3<&- 4>&-; read -r _; ${tidy}${farewell}${strays}kill -9 -$$; } <&5 5<&- >/dev/null 2>&1 & ` +
+    `exec ${nice}${shellWords(command)} ${streams} 5<&-`;
 }
 
 /** A command as a shell reads it; {@linkcode PID_MARK} becomes the shell's own process id. */

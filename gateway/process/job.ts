@@ -40,8 +40,28 @@ export interface CallsJob {
   kind: "calls";
 }
 
+/**
+ * A program is started: what comes on the channel is its stdin, what goes is its stdout. Its end of input is a
+ * half-close, so is the end of its output.
+ */
+export interface ProgramJob {
+  kind: "program";
+  /** Its words, the first of which is found on PATH. */
+  command: readonly string[];
+  /** Carries what it writes to stderr. */
+  output: Channel<Uint8Array, Uint8Array>;
+  /** Brings {@linkcode ProgramWord}s and takes {@linkcode ProgramNews}. */
+  control: Channel<ProgramWord, ProgramNews>;
+}
+
+/** What a program is told. */
+export type ProgramWord = "terminate" | "kill";
+
+/** That a program runs, and how it ended. */
+export type ProgramNews = { pid: number } | { code: number; signal: string | null };
+
 /** All that can be executed. */
-export type Job = TextJob | ModuleJob | FunctionJob | StreamJob | CallsJob;
+export type Job = TextJob | ModuleJob | FunctionJob | StreamJob | CallsJob | ProgramJob;
 
 /** A function that comes with its text; it has that number from now on, and another one may be forgotten. */
 export interface SentFunction {
@@ -66,4 +86,6 @@ export interface ExecFrameOptions {
   permissions?: unknown;
   /** The execution serves calls: it counts as nothing, and each of its calls as an execution. */
   service?: boolean;
+  /** The execution runs a program, in the agent's own isolate. */
+  program?: boolean;
 }

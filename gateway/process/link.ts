@@ -132,7 +132,7 @@ for(const p of Z.revoke)Deno.permissions.revokeSync(p);`;
  * flows a chunk at a time, so that the kernel holds what nobody wants yet.
  */
 const DESCRIPTOR_LINK = `const{Socket}=await import("node:net");
-const s=new Socket({fd:3}),o=Z.kind=="pipes"?new Socket({fd:4}):s;o.on("error",()=>{});let d,e=false,q;const k=()=>{q&&q();q=undefined},z=()=>{e=true;k()};
+const P=Z.kind=="pipes",s=new Socket({fd:3,writable:!P}),o=P?new Socket({fd:4,readable:false}):s;o.on("error",()=>{});let d,e=false,q;const k=()=>{q&&q();q=undefined},z=()=>{e=true;k()};
 s.on("data",c=>{d=c;s.pause();k()});s.on("end",z);s.on("close",z);s.on("error",z);
 const l={async read(b){while(!d){if(e)return null;s.resume();await new Promise(r=>q=r)}
 const n=Math.min(b.length,d.length);b.set(d.subarray(0,n));d=n<d.length?d.subarray(n):undefined;return n},

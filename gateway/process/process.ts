@@ -46,6 +46,8 @@ export interface SpawnOptions {
 export interface ProcessEnd {
   code: number;
   signal: string | null;
+  /** Why, where that says more than the code. */
+  reason?: string;
 }
 
 /** A process that was started, from the first moment on. */
@@ -68,7 +70,11 @@ export interface SpawnedProcess {
 }
 
 /** The words of the command that starts stage 0 at `url`. */
-export function denoCommand(options: SpawnOptions, permissions: Permissions, url: string): string[] {
+export function denoCommand(
+  options: Pick<SpawnOptions, "deno" | "env" | "flags">,
+  permissions: Permissions,
+  url: string,
+): string[] {
   return [
     ...options.deno,
     "run",
@@ -103,14 +109,31 @@ export async function showsProof(link: RawLink, nonce: string): Promise<boolean>
   return proof.toHex() === nonce;
 }
 
+/** What a process is sent first. */
+export interface Flight {
+  /** What comes before all else: a line for the shell that starts it. */
+  lead?: string;
+  /** The agent's script. */
+  agent: Uint8Array;
+  /** The greeting. */
+  hello: Uint8Array;
+}
+
+/** What a process is sent first, in one piece. */
+export function agentFlight({ lead = "", agent, hello }: Flight): Uint8Array {
+  const line = new TextEncoder().encode(lead);
+  const start = line.length + 4;
+  const flight = new Uint8Array(start + agent.length + hello.length);
+  flight.set(line);
+  new DataView(flight.buffer).setUint32(line.length, agent.length);
+  flight.set(agent, start);
+  flight.set(hello, start + agent.length);
+  return flight;
+}
+
 /** Sends a process its agent and the greeting, in one flight. */
 export async function sendAgent(link: RawLink, options: SpawnOptions): Promise<void> {
-  const { agent, hello } = options;
-  const flight = new Uint8Array(4 + agent.length + hello.length);
-  new DataView(flight.buffer).setUint32(0, agent.length);
-  flight.set(agent, 4);
-  flight.set(hello, 4 + agent.length);
-  await linkTransport(link).write(flight, false);
+  await linkTransport(link).write(agentFlight(options), false);
 }
 
 /** Does something with a process, or a connection to it, that may have ended. */

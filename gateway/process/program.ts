@@ -1,4 +1,4 @@
-/** Starts a program of this machine, guarded, with one end of a pair of sockets as its descriptor 3. */
+/** Starts a program of this machine, guarded, with a link of its own: one pair of sockets, or one for each direction. */
 
 import { guardScript } from "./guard.ts";
 import type { GuardOptions } from "./guard.ts";
@@ -19,8 +19,10 @@ export interface ProgramOptions extends GuardOptions {
 /** A program that was started, and the way to it. */
 export interface Program {
   readonly pid: number;
-  /** The other end of its descriptor 3. */
+  /** The other end of its descriptor 3, or of its stdin and stdout. */
   readonly link: RawLink;
+  /** Ends its input, and goes on reading. */
+  endInput(): void;
   /** What it prints, unless that goes to this program's stderr. */
   readonly output: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   /** Resolves when it has ended; never rejects. */
@@ -35,18 +37,29 @@ export interface Program {
   keepAlive(keep: boolean): void;
 }
 
-/** Starts a program. Throws what the system says when that is impossible. */
+/**
+ * Starts a program. Its link is its descriptor 3, or with `link` its stdin and its stdout: these are not one socket then,
+ * because a program that makes the one non-blocking must not surprise those that read from the other.
+ *
+ * Throws what the system says when that is impossible.
+ */
 export async function startProgram(command: readonly string[], options: ProgramOptions): Promise<Program> {
   const { spawn } = await import("node:child_process");
   const { Readable } = await import("node:stream");
   const child = spawn("/bin/sh", ["-c", guardScript(command, options)], {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...Deno.env.toObject(), ...options.env },
-    stdio: ["pipe", "ignore", options.print === "piped" ? "pipe" : "inherit", "pipe"],
+    stdio: [
+      "pipe",
+      "ignore",
+      options.print === "piped" ? "pipe" : "inherit",
+      "pipe",
+      ...(options.link ? ["pipe" as const] : []),
+    ],
     detached: true,
   });
-  const socket = child.stdio[3] as unknown as import("node:net").Socket;
-  const link = socketLink(socket);
+  const [input, output = input] = child.stdio.slice(3) as unknown as Socket[];
+  const link = socketLink(output!, input!);
   const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
   const control = new Control(() => child.stdin!.destroy(), () => child.kill("SIGTERM"));
   child.on("exit", (code, signal) => {
@@ -60,6 +73,7 @@ export async function startProgram(command: readonly string[], options: ProgramO
   return {
     pid: child.pid!,
     link,
+    endInput: () => void input!.end(),
     output: child.stderr === null
       ? undefined
       : Readable.toWeb(child.stderr) as ReadableStream<Uint8Array<ArrayBuffer>>,
@@ -69,12 +83,14 @@ export async function startProgram(command: readonly string[], options: ProgramO
     get forced() {
       return control.forced;
     },
-    keepAlive: keepAlive([child, socket], ended),
+    keepAlive: keepAlive([child, input!, output!], ended),
   };
 }
 
-/** Reads and writes a node socket as a Deno connection is read and written. */
-function socketLink(socket: import("node:net").Socket): RawLink {
+type Socket = import("node:net").Socket;
+
+/** Reads and writes node sockets as a Deno connection is read and written. */
+function socketLink(from: Socket, to: Socket): RawLink {
   let chunk: Uint8Array | undefined;
   let ended = false;
   let wake: (() => void) | undefined;
@@ -83,22 +99,24 @@ function socketLink(socket: import("node:net").Socket): RawLink {
     wake = undefined;
   };
   // It flows a chunk at a time, so that the kernel holds what nobody wants yet.
-  socket.on("data", (data: Uint8Array) => {
+  from.on("data", (data: Uint8Array) => {
     chunk = data;
-    socket.pause();
+    from.pause();
     notify();
   });
   for (const event of ["end", "close", "error"]) {
-    socket.on(event, () => {
+    from.on(event, () => {
       ended = true;
       notify();
     });
   }
+  // Whoever writes is told; a program that has gone is noticed by its end.
+  to.on("error", () => {});
   return {
     async read(into): Promise<number | null> {
       while (chunk === undefined) {
         if (ended) return null;
-        socket.resume();
+        from.resume();
         await new Promise<void>((resolve) => wake = resolve);
       }
       const count = Math.min(into.length, chunk.length);
@@ -108,9 +126,12 @@ function socketLink(socket: import("node:net").Socket): RawLink {
     },
     write(bytes): Promise<number> {
       return new Promise((resolve, reject) =>
-        socket.write(bytes, (error) => error ? reject(error) : resolve(bytes.length))
+        to.write(bytes, (error) => error ? reject(error) : resolve(bytes.length))
       );
     },
-    close: () => void socket.destroy(),
+    close(): void {
+      to.destroy();
+      from.destroy();
+    },
   };
 }

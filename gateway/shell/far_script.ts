@@ -22,10 +22,13 @@ export interface FarScriptOptions {
 }
 
 /**
- * What a shell elsewhere is asked to run: it reads one line and runs that. Only what comes behind that line is left in
- * its stdin, because `read` takes byte by byte.
+ * What `sh -c` is asked to run elsewhere: it reads one line and runs that. What comes behind that line is left in its
+ * stdin, because `read` takes byte by byte.
  */
-export const READ_LINE = 'read -r x;export x;exec sh -c \'eval "$x"\'';
+export const READ_LINE = 'read -r x;eval "$x"';
+
+/** The same, for whatever shell reads it: `sh`, `bash`, `zsh`, `fish` or `csh`. */
+export const READ_LINE_BY_SH: string = `exec sh -c '${READ_LINE}'`;
 
 /** Deno was not found. */
 export const NO_DENO_CODE = 127;
@@ -49,7 +52,9 @@ export function farScript(options: FarScriptOptions): string {
   const env = Object.entries(options.env);
   const words = [...env.flat(), chdir ?? "", ...options.deno, ...options.args];
   if (words.some((word) => word.includes("\n"))) parts.push(NEWLINE);
-  if (env.length > 0) parts.push(`export ${env.map(([name, value]) => `${name}=${lineWord(value)}`).join(" ")}`);
+  if (env.length > 0) {
+    parts.push(`export ${env.map(([name, value]) => `${name}=${lineWord(value)}`).join(" ")}`);
+  }
   if (chdir !== undefined) {
     const folder = lineWord(chdir);
     parts.push(`mkdir -p -- ${folder}&&cd -- ${folder}||exit 1`);
@@ -57,7 +62,9 @@ export function farScript(options: FarScriptOptions): string {
   let deno = lineWords(options.deno);
   if (provisioned !== undefined) {
     parts.push(
-      `d=${lineWord(options.deno[0]!)};command -v "$d" >/dev/null 2>&1||{ d=${provisioned};[ -x "$d" ]||exit ${NO_DENO_CODE};}`,
+      `d=${
+        lineWord(options.deno[0]!)
+      };command -v "$d" >/dev/null 2>&1||{ d=${provisioned};[ -x "$d" ]||exit ${NO_DENO_CODE};}`,
     );
     deno = ['"$d"', ...options.deno.slice(1).map(lineWord)].join(" ");
   }
@@ -71,14 +78,15 @@ export function farScript(options: FarScriptOptions): string {
   }
   const strays = mark === undefined ? "" : killMarked(mark);
   const cut = `trap '' TERM;kill -TERM -$$;${strays}kill -9 -$$`;
-  const left = `{ cat <&3;${cut}; } 4>&- 5>&- 2>/dev/null`;
-  const ended = `s=$?;trap '' TERM;{ ${strays}kill -TERM -$$; } 2>/dev/null`;
-  const right = (streams: string): string => `{ ${marked}${nice}${command} 3<&0 ${streams};${ended};`;
-  const toTerminal = `{ { ${left}|${right("4>&6 5>&- 6>&- </dev/null >&2")}echo $s >&5; } 6>&1|${KEEP_ON_CAT}; } 5>&1`;
+  const left = `{ cat <&3;[ $? -gt 128 ]||{ ${cut};}; } 4>&- 5>&-`;
+  const ended = `e=$?;trap '' TERM;${strays}kill -TERM -$$`;
+  const right = (streams: string): string =>
+    `{ ${marked}${nice}${command} 3<&0 ${streams} </dev/null >&5 2>&5 5>&-;${ended};`;
+  const toTerminal = `{ { ${left}|${right("4>&6 6>&- 7>&-")}echo $e >&7; }; } 6>&1|${KEEP_ON_CAT}; } 7>&1`;
   parts.push(
-    "exec 3<&0 4>&1 </dev/null >&2;trap : TERM",
-    `if [ -t 4 ];then s=$(${toTerminal});else ${left}|${right("</dev/null >&2")}exit $s; };s=$?;fi`,
-    "exit $s",
+    "exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1;trap : TERM",
+    `if [ -t 4 ];then e=$(${toTerminal});else ${left}|${right("")}exit $e; };e=$?;fi`,
+    "exit $e",
   );
   return parts.join(";");
 }
@@ -87,7 +95,8 @@ export function farScript(options: FarScriptOptions): string {
 const KEEP_ON_CAT = "(trap '' TERM;exec cat >&4)";
 
 /** Makes the shell the leader of a process group, so that `$$` names it. */
-const LEAD = '[ "$1" ]||kill -0 -$$ 2>/dev/null||{ command -v setsid >/dev/null 2>&1&&exec setsid sh -c \'eval "$x"\' sh 1;}';
+const LEAD =
+  '[ "$1" ]||kill -0 -$$ 2>/dev/null||{ export x;command -v setsid >/dev/null 2>&1&&exec setsid sh -c \'eval "$x"\' sh 1;}';
 
 /** A newline, which a line cannot hold otherwise. */
 const NEWLINE = "n=$(printf '\\n_');n=${n%_}";

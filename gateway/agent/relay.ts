@@ -1,0 +1,85 @@
+/** Executions that run a program, in the agent's own isolate: no code of its users, and no hop to a Worker. */
+
+import { EMPTY, FrameType, makeFrame } from "../../channel/frame.ts";
+import { Session } from "../../channel/session.ts";
+import type { Permissions } from "../../xspec/mod.ts";
+import type { ExecFrameOptions, ProgramJob } from "../process/job.ts";
+import { runProgram } from "./program.ts";
+import type { Backend, Execution, ExecutionEvents } from "./router.ts";
+
+/** Serves programs itself, and leaves all else to another backend. */
+export class RelayBackend implements Backend {
+  readonly #name: string;
+  readonly #permissions: Permissions;
+  readonly #inner: Backend;
+
+  /** `permissions` are those of the gateway's spec; the agent itself may hold more. */
+  constructor(name: string, permissions: Permissions, inner: Backend) {
+    this.#name = name;
+    this.#permissions = permissions;
+    this.#inner = inner;
+  }
+
+  get runaway(): number {
+    return this.#inner.runaway;
+  }
+
+  warm(): void {
+    this.#inner.warm();
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+
+  start(events: ExecutionEvents, options: unknown): Execution {
+    if ((options as ExecFrameOptions | null)?.program !== true) return this.#inner.start(events, options);
+    return relay(events, this.#name, this.#permissions);
+  }
+}
+
+/** One execution, whose session is in this isolate. */
+function relay(events: ExecutionEvents, name: string, permissions: Permissions): Execution {
+  let push: (bytes: Uint8Array) => void;
+  const session = new Session({
+    read: () => Promise.resolve(null),
+    write(bytes, whole): Promise<void> {
+      events.bytes(whole ? new Uint8Array((bytes.buffer as ArrayBuffer).transfer()) : bytes.slice());
+      return Promise.resolve();
+    },
+    close: () => {},
+    abort: () => {},
+    receiveMessages: (take) => push = take,
+    writeBudget: Infinity,
+  }, {
+    name,
+    firstId: 2,
+    sharedFarSide: true,
+    handlers: {
+      exec: async (end): Promise<void> => {
+        try {
+          const channel = session.facade(end);
+          const job = await channel.receive() as unknown as ProgramJob;
+          checkMayRun(permissions, String(job.command[0]));
+          await runProgram(job, channel);
+          end.close();
+        } catch (error) {
+          end.close(session.errorPayload(error));
+        }
+        await session.flushed();
+        session.control(makeFrame(FrameType.DONE, end.id));
+      },
+    },
+  });
+  session.start(EMPTY);
+  const end = (): void => session.fail(undefined);
+  return { send: (frames) => push(frames), kill: end, release: end };
+}
+
+/** The agent may be allowed to start more than its spec says. */
+function checkMayRun({ all, allow, deny }: Permissions, program: string): void {
+  const listed = (list: true | readonly string[] | undefined): boolean =>
+    list === true || (list?.includes(program) ?? false);
+  if ((all || listed(allow.run)) && !listed(deny.run)) return;
+  throw new Deno.errors.NotCapable(`Cannot start "${program}": the spec of this gateway lacks allow-run`);
+}

@@ -1,0 +1,121 @@
+/** Which launcher a spec asks for, and what it may not ask for. */
+
+import { encodeHello } from "../channel/handshake.ts";
+import { splitWords, XSpecError } from "../xspec/mod.ts";
+import type { GatewayType, XSpec } from "../xspec/mod.ts";
+import { diagnoseExit } from "./launcher.ts";
+import type { Launcher } from "./launcher.ts";
+import type { SpawnedProcess } from "./process/process.ts";
+import type { TraceTarget } from "./process/trace.ts";
+import { ShellLauncher } from "./shell/launcher.ts";
+import type { Reach } from "./shell/launcher.ts";
+import { Provisions } from "./shell/provision.ts";
+import { CommandReach, HERE } from "./shell/reach.ts";
+import type { Starter } from "./shell/reach.ts";
+import { SshHosts, SshReach } from "./ssh/reach.ts";
+import { readSshWords } from "./ssh/words.ts";
+import { spawnPopen } from "./transport/popen.ts";
+import { hopStarter } from "./transport/via.ts";
+import type { Hop } from "./transport/via.ts";
+import { checkWorkerSpec, startWorker } from "./transport/worker.ts";
+
+/** What a launcher is made for. */
+export interface LaunchPlan {
+  spec: XSpec;
+  id: string;
+  trace: TraceTarget | undefined;
+  /** The gateway that it is started from. */
+  hop: Hop | undefined;
+  /** What the gateways of a group share. */
+  shared: Shared;
+}
+
+/** What the gateways of a group share elsewhere. */
+export class Shared {
+  readonly provisions: Provisions = new Provisions();
+  readonly hosts: SshHosts = new SshHosts();
+}
+
+/** What stands around the words of the spec, where a program hands on its streams to a shell. */
+const COMMANDS: Readonly<Partial<Record<GatewayType, readonly [before: string[], behind: string[]]>>> = {
+  command: [[], []],
+  podman: [["podman", "exec", "-i"], []],
+  docker: [["docker", "exec", "-i"], []],
+  kubectl: [["kubectl", "exec", "-i"], ["--"]],
+};
+
+/** Checks a spec before anything is started. Throws XSpecError. */
+export function checkSpec(spec: XSpec): void {
+  const refuse = (key: string, why: string): never => {
+    throw new XSpecError(`Cannot make a gateway of "${spec}": ${why}`, String(spec), key);
+  };
+  switch (spec.type) {
+    case "worker":
+      if (spec.via !== undefined) refuse("via", "a worker gateway is in this program, and not elsewhere");
+      checkWorkerSpec(spec);
+      break;
+    case "ssh":
+      readSshWords(spec);
+      break;
+    case "popen":
+    case "command":
+    case "podman":
+    case "docker":
+    case "kubectl":
+      break;
+    default:
+      refuse(spec.type, `this version starts no ${spec.type} gateways`);
+  }
+  if (spec.type in COMMANDS && prefixOf(spec).length === 0) refuse(spec.type, "it names no program");
+  if (spec.deno !== undefined && splitWords(spec.deno, "deno", String(spec)).length === 0) {
+    refuse("deno", "it names no program");
+  }
+  if (spec.provision && (spec.type === "worker" || spec.type === "popen" && spec.via === undefined)) {
+    refuse("provision", "there is a Deno on this machine");
+  }
+}
+
+/** Makes what starts the gateway of a checked spec. */
+export function makeLauncher(plan: LaunchPlan): Launcher {
+  const { spec, id, trace, hop } = plan;
+  const { provisions, hosts } = plan.shared;
+  const shell = (reach: Reach): Launcher => new ShellLauncher({ spec, id, trace, provisions, reach });
+  const starter: Starter = hop === undefined ? HERE : hopStarter(hop);
+  switch (spec.type) {
+    case "worker":
+      return {
+        ...LOCAL,
+        start: () => Promise.resolve(startWorker(spec, id)),
+        diagnose: (end) => Promise.resolve(diagnoseExit(end, "")),
+        permissionHint: "a worker gateway may not do more than its program",
+      };
+    case "popen":
+      if (hop === undefined) return popenLauncher(spec, id, trace);
+      return shell(new CommandReach([], starter));
+    case "ssh":
+      return shell(new SshReach({ words: readSshWords(spec), hosts, starter, here: hop === undefined }));
+    default:
+      return shell(new CommandReach(prefixOf(spec), starter));
+  }
+}
+
+const LOCAL = { repeats: false };
+
+function popenLauncher(spec: XSpec, id: string, trace: TraceTarget | undefined): Launcher {
+  return {
+    ...LOCAL,
+    start: (): Promise<SpawnedProcess> => spawnPopen(spec, id, encodeHello, trace),
+    diagnose: (end) => Promise.resolve(diagnoseExit(end, spec.deno ?? "deno")),
+    permissionHint:
+      "a program that makes gateways needs --allow-run, --allow-read, --allow-write and --allow-net, " +
+      "or --allow-run and --allow-env",
+  };
+}
+
+/** The words before the shell. */
+function prefixOf(spec: XSpec): string[] {
+  const text = spec.get(spec.type);
+  const words = typeof text === "string" ? splitWords(text, spec.type, String(spec)) : [];
+  const [before, behind] = COMMANDS[spec.type]!;
+  return words.length === 0 ? [] : [...before, ...words, ...behind];
+}

@@ -1,0 +1,71 @@
+/** A way of starting the process of a gateway: the seam between connecting and the kinds of gateways. */
+
+import type { ConnectErrorKind } from "./errors.ts";
+import type { ProcessEnd, SpawnedProcess } from "./process/process.ts";
+
+/** Why a start failed. */
+export interface Diagnosis {
+  readonly kind: ConnectErrorKind;
+  /** What the state is, for the error's message. */
+  readonly state: string;
+  /** The host of the gateway has no address. */
+  readonly hostNotFound?: boolean;
+  /** What was printed by something else than the process. */
+  readonly words?: string;
+}
+
+/** Starts the process of one gateway. */
+export interface Launcher {
+  /**
+   * Starts it. The signal ends the attempt; whatever fails, nothing that was started is left running.
+   *
+   * @throws {StartError} when it is known why that is impossible, otherwise what the system says
+   */
+  start(signal: AbortSignal): Promise<SpawnedProcess>;
+  /**
+   * Says why a process ended before its greeting; `again` when what it missed is there now.
+   *
+   * @param output the last of what it printed
+   */
+  diagnose(end: ProcessEnd, output: string, signal: AbortSignal): Promise<Diagnosis | "again">;
+  /** Whether `diagnose` may say `again`: what such a process has printed is then nobody's. */
+  readonly repeats: boolean;
+  /** The address of the host, once it has been started. */
+  readonly address?: string | undefined;
+  /** What the user might do about a program that may not start this. */
+  readonly permissionHint: string;
+}
+
+/** A start that failed before there was a process to ask. */
+export class StartError extends Error {
+  static {
+    this.prototype.name = "StartError";
+  }
+  /** Why. */
+  readonly diagnosis: Diagnosis;
+  /** How what was started has ended, if it has. */
+  readonly end: ProcessEnd | undefined;
+
+  /** Makes the error. */
+  constructor(diagnosis: Diagnosis, end?: ProcessEnd, options?: ErrorOptions) {
+    super(diagnosis.state, options);
+    this.diagnosis = diagnosis;
+    this.end = end;
+  }
+}
+
+/** What is to be said of a Deno that is not there, or ended in some way. */
+export function diagnoseExit({ code, signal, reason }: ProcessEnd, deno: string): Diagnosis {
+  if (reason !== undefined) return { kind: "exit", state: reason };
+  if (code === 127 || code === 126) {
+    return { kind: "no-deno", state: `there is no Deno that can be run as "${deno}"` };
+  }
+  if (code === OLD_DENO_CODE) return { kind: "version", state: "its Deno is too old" };
+  return {
+    kind: "exit",
+    state: `the process ended ${signal === null ? `with code ${code}` : `by ${signal}`}`,
+  };
+}
+
+/** The first lines of a process end it with this code when its Deno is too old. */
+export const OLD_DENO_CODE = 86;

@@ -1,0 +1,131 @@
+/** Starts an agent through a shell elsewhere, with nothing of ours installed there. */
+
+import { encodeHello } from "../../channel/handshake.ts";
+import type { Facts } from "../../channel/handshake.ts";
+import { splitWords } from "../../xspec/mod.ts";
+import type { XSpec } from "../../xspec/mod.ts";
+import { agentScript } from "../_agent_bundle.ts";
+import { planAgent } from "../agent_start.ts";
+import { diagnoseExit } from "../launcher.ts";
+import type { Diagnosis, Launcher } from "../launcher.ts";
+import { linkTransport, stageZeroUrl } from "../process/link.ts";
+import { agentFlight, denoCommand } from "../process/process.ts";
+import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "../process/process.ts";
+import type { Program } from "../process/program.ts";
+import { traceGrant } from "../process/trace.ts";
+import type { TraceTarget } from "../process/trace.ts";
+import { farScript, NO_DENO_CODE } from "./far_script.ts";
+import { Provision } from "./provision.ts";
+import type { Provisions } from "./provision.ts";
+
+/** A way to a shell elsewhere. */
+export interface Reach {
+  /** Starts a shell there that runs one line of its stdin, and gives the way to its stdin and stdout. */
+  open(signal: AbortSignal): Promise<Program>;
+  /** Says why the way itself has ended, where that was it. */
+  diagnose(end: ProcessEnd, output: string): Diagnosis | "again" | undefined;
+  /** Whether that may be mended by another attempt. */
+  readonly repeats: boolean;
+  /** Tells places apart: two with the same key are the same one. */
+  readonly place: string;
+  /** The address of the host, once it is known. */
+  readonly address?: string | undefined;
+  /** What the user might do about a program that may not go this way. */
+  readonly permissionHint: string;
+}
+
+/** Trace files elsewhere are in the folder that every system has for what is temporary. */
+const FAR_TRACE_FOLDER = "/tmp";
+
+/** What is started through a shell. */
+export interface ShellLauncherOptions {
+  spec: XSpec;
+  id: string;
+  reach: Reach;
+  trace: TraceTarget | undefined;
+  /** What has been brought elsewhere. */
+  provisions: Provisions;
+}
+
+/** Starts one gateway. */
+export class ShellLauncher implements Launcher {
+  readonly #options: ShellLauncherOptions;
+  readonly #provision: Provision | undefined;
+
+  constructor(options: ShellLauncherOptions) {
+    this.#options = options;
+    if (options.spec.provision) this.#provision = new Provision(options.reach, options.provisions);
+  }
+
+  get repeats(): boolean {
+    return this.#options.reach.repeats || this.#provision !== undefined;
+  }
+
+  get address(): string | undefined {
+    return this.#options.reach.address;
+  }
+
+  get permissionHint(): string {
+    return this.#options.reach.permissionHint;
+  }
+
+  async start(signal: AbortSignal): Promise<SpawnedProcess> {
+    await this.#provision?.prepare();
+    const flight = this.#flight();
+    const program = await this.#options.reach.open(signal);
+    const connected = linkTransport(program.link).write(flight, false).then(() =>
+      linkTransport(program.link)
+    );
+    connected.catch(() => {});
+    return Object.assign(program, { connected });
+  }
+
+  async diagnose(end: ProcessEnd, output: string, signal: AbortSignal): Promise<Diagnosis | "again"> {
+    const { reach, spec } = this.#options;
+    const known = reach.diagnose(end, output);
+    if (known !== undefined) return known;
+    if (end.code === NO_DENO_CODE && this.#provision !== undefined) {
+      return await this.#provision.bring(signal);
+    }
+    if (UNKNOWN_FLAG.test(output)) return { kind: "version", state: "its Deno does not know our flags" };
+    return diagnoseExit(end, spec.deno ?? "deno");
+  }
+
+  /** The line of shell, and what the agent needs, in one flight. */
+  #flight(): Uint8Array {
+    const { spec, id } = this.#options;
+    const trace = this.#options.trace?.to === "file"
+      ? { to: "file", folder: FAR_TRACE_FOLDER } as const
+      : this.#options.trace;
+    const deno = spec.deno === undefined ? undefined : splitWords(spec.deno, "deno", String(spec));
+    const plan = planAgent(spec, id, { deno: deno ?? [], cwd: "", trace });
+    const start: Pick<SpawnOptions, "deno" | "env" | "flags"> = {
+      deno: [],
+      env: spec.env,
+      flags: plan.flags,
+    };
+    const grant = traceGrant(trace, plan.permissions, "/");
+    const url = stageZeroUrl({
+      kind: "pipes",
+      path: "",
+      revoke: [],
+      nonce: "",
+      worker: plan.spareWorker,
+      trace: grant?.stage,
+    });
+    const line = farScript({
+      deno: deno ?? ["deno"],
+      args: denoCommand(start, grant?.permissions ?? plan.permissions, url),
+      env: spec.env,
+      chdir: spec.chdir,
+      nice: spec.nice,
+      mark: plan.mark,
+      provisioned: this.#provision?.word,
+    });
+    const hello = encodeHello(plan.config as unknown as Facts);
+    return agentFlight({ lead: `${line}\n`, agent: agentScript(), hello });
+  }
+}
+
+/** What Deno's argument parser says of a flag that it does not know, in its versions so far. */
+const UNKNOWN_FLAG = /error: (unexpected argument|Found argument) '--/;

@@ -1,0 +1,180 @@
+/** Brings this machine's Deno to a place that has none, once. */
+
+import { quoteWord } from "../../xspec/mod.ts";
+import type { Diagnosis } from "../launcher.ts";
+import { Output } from "../output.ts";
+import { linkTransport } from "../process/link.ts";
+import type { Reach } from "./launcher.ts";
+
+/** This machine's Deno. */
+interface Executable {
+  readonly path: string;
+  readonly bytes: number;
+  /** SHA-256, in hexadecimal digits. */
+  readonly digest: string;
+}
+
+/** What has been brought where by the gateways of one group. */
+export class Provisions {
+  /** Uploads, by the place; there is one at most for each, and it is not repeated. */
+  readonly #uploads = new Map<string, Promise<Diagnosis | "again">>();
+  #own: Promise<Executable> | undefined;
+
+  /** This machine's Deno. */
+  own(): Promise<Executable> {
+    return this.#own ??= ownExecutable();
+  }
+
+  /** Brings it to a place, unless that is under way or done. One that failed is not repeated for those who waited for it. */
+  upload(place: string, bring: () => Promise<Diagnosis | "again">): Promise<Diagnosis | "again"> {
+    const known = this.#uploads.get(place);
+    if (known !== undefined) return known;
+    const upload = bring();
+    this.#uploads.set(place, upload);
+    const forget = (): void => void this.#uploads.delete(place);
+    upload.then((result) => {
+      if (result !== "again") forget();
+    }, forget);
+    return upload;
+  }
+}
+
+/** Exit codes of the script that takes it. */
+const Code = { PLATFORM: 65, FOLDER: 73, WRITE: 74, SIZE: 75, DIGEST: 76, RUN: 77 } as const;
+
+/** Pieces that are read from the file at once. */
+const PIECE_BYTES = 1024 * 1024;
+
+/** The Deno of one gateway's place. */
+export class Provision {
+  readonly #reach: Reach;
+  readonly #provisions: Provisions;
+  #executable: Executable | undefined;
+  #brought = false;
+
+  constructor(reach: Reach, provisions: Provisions) {
+    this.#reach = reach;
+    this.#provisions = provisions;
+  }
+
+  /** Finds out what there is to bring. */
+  async prepare(): Promise<void> {
+    this.#executable = await this.#provisions.own();
+  }
+
+  /** Where it is over there, as a word of shell. */
+  get word(): string {
+    return `"\${XDG_CACHE_HOME:-$HOME/.cache}"/execnet/deno-${this.#executable!.digest}`;
+  }
+
+  /** Brings it. `again` when it is there. */
+  async bring(signal: AbortSignal): Promise<Diagnosis | "again"> {
+    if (this.#brought) return { kind: "no-deno", state: "the Deno that was brought there has gone" };
+    this.#brought = true;
+    return await this.#provisions.upload(this.#reach.place, () => this.#upload(signal));
+  }
+
+  async #upload(signal: AbortSignal): Promise<Diagnosis | "again"> {
+    const { path, bytes } = this.#executable!;
+    const program = await this.#reach.open(signal);
+    const stop = (): void => program.kill();
+    signal.addEventListener("abort", stop, { once: true });
+    const output = new Output("null", "", program.output!);
+    try {
+      const transport = linkTransport(program.link);
+      // What does not take it any more says why by its exit.
+      await this.#send(path, transport.write).catch(() => {});
+      program.endInput();
+      const { code, reason } = await program.ended;
+      await output.ended;
+      signal.throwIfAborted();
+      if (code === 0) return "again";
+      const why = reason ?? this.#explain(code, bytes);
+      return {
+        kind: "no-deno",
+        state: `there is no Deno, and none can be brought there: ${why}`,
+        words: output.tail,
+      };
+    } finally {
+      signal.removeEventListener("abort", stop);
+      program.kill();
+      program.link.close();
+    }
+  }
+
+  async #send(path: string, write: (bytes: Uint8Array, whole: boolean) => Promise<void>): Promise<void> {
+    await write(new TextEncoder().encode(`${this.#script()}\n`), false);
+    using file = await Deno.open(path);
+    const piece = new Uint8Array(PIECE_BYTES);
+    while (true) {
+      const count = await file.read(piece);
+      if (count === null) return;
+      await write(piece.subarray(0, count), false);
+    }
+  }
+
+  /** Takes what follows on stdin, and puts it in its place when it is whole and runs. */
+  #script(): string {
+    const { bytes, digest } = this.#executable!;
+    return [
+      `f=${this.word}`,
+      `[ -x "$f" ]&&exit 0`,
+      `[ "$(uname -sm)" = ${quoteWord(platform())} ]||{ uname -sm >&2;exit ${Code.PLATFORM};}`,
+      `umask 077`,
+      `mkdir -p "\${f%/*}"||exit ${Code.FOLDER}`,
+      `t="$f.$$"`,
+      `trap 'rm -f "$t"' EXIT`,
+      `trap 'exit 1' HUP INT TERM`,
+      `cat >"$t"||exit ${Code.WRITE}`,
+      `[ "$(wc -c <"$t")" -eq ${bytes} ]||exit ${Code.SIZE}`,
+      `if command -v sha256sum >/dev/null 2>&1;then case "$(sha256sum <"$t")" in ${digest}*);;*)exit ${Code.DIGEST};;esac;fi`,
+      `chmod 700 "$t"`,
+      `"$t" --version >/dev/null||exit ${Code.RUN}`,
+      `mv -f "$t" "$f"||exit ${Code.WRITE}`,
+    ].join(";");
+  }
+
+  #explain(code: number, bytes: number): string {
+    switch (code) {
+      case Code.PLATFORM:
+        return `this machine's is for ${platform()}`;
+      case Code.FOLDER:
+        return "no folder can be made for it";
+      case Code.WRITE:
+        return `its ${Math.ceil(bytes / 2 ** 20)} MiB cannot be written`;
+      case Code.SIZE:
+      case Code.DIGEST:
+        return "it did not arrive whole";
+      case Code.RUN:
+        return "this machine's does not run there";
+      default:
+        return `the upload ended with code ${code}`;
+    }
+  }
+}
+
+/** What `uname -sm` says of this machine. */
+function platform(): string {
+  const { os, arch } = Deno.build;
+  if (os === "darwin") return `Darwin ${arch === "aarch64" ? "arm64" : arch}`;
+  return `${os === "linux" ? "Linux" : os} ${arch}`;
+}
+
+/** Looks at this machine's Deno. It is read in pieces, for it has more than a hundred MiB. */
+async function ownExecutable(): Promise<Executable> {
+  if (Deno.build.standalone) {
+    throw new TypeError("A compiled program is no Deno that could be brought elsewhere");
+  }
+  const { createHash } = await import("node:crypto");
+  const path = Deno.execPath();
+  using file = await Deno.open(path);
+  const hash = createHash("sha256");
+  const piece = new Uint8Array(PIECE_BYTES);
+  let bytes = 0;
+  while (true) {
+    const count = await file.read(piece);
+    if (count === null) return { path, bytes, digest: hash.digest("hex") };
+    hash.update(piece.subarray(0, count));
+    bytes += count;
+  }
+}

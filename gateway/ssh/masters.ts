@@ -1,0 +1,159 @@
+/** Connections to ssh hosts that several gateways share, each with as many sessions as the host allows. */
+
+import { StartError } from "../launcher.ts";
+import { Output } from "../output.ts";
+import { startProgram } from "../process/program.ts";
+import type { Program } from "../process/program.ts";
+import { classifySsh } from "./failures.ts";
+import { Gate } from "./gate.ts";
+
+/** Sessions on one connection, unless the server refuses earlier: OpenSSH's default for `MaxSessions`. */
+const SESSIONS = 10;
+
+/**
+ * Connections to one host that are not authenticated yet: OpenSSH's default for `MaxStartups` begins to refuse at ten,
+ * and other programs want to log in, too.
+ */
+export const UNAUTHENTICATED = 4;
+
+/** A connection that carries sessions. It ends with its last one. */
+class Master {
+  /** Sessions that use it or are about to. */
+  sessions = 0;
+  /** No further session may use it: the server has refused one, or one has fallen silent. */
+  full = false;
+  /** Resolves when sessions can be opened. */
+  readonly ready: Promise<void>;
+  readonly path: string;
+  readonly #folder: string;
+  #program: Program | undefined;
+  #ended = false;
+
+  constructor(command: readonly string[], gate: Gate) {
+    this.#folder = Deno.makeTempDirSync({ prefix: "execnet-" });
+    this.path = `${this.#folder}/m`;
+    this.ready = gate.run(() => this.#start(command));
+    this.ready.catch(() => this.end());
+  }
+
+  async #start(command: readonly string[]): Promise<void> {
+    if (this.#ended) {
+      throw new StartError({ kind: "exit", state: "nobody waits for the connection any more" });
+    }
+    const program = await startProgram([
+      ...command.slice(0, -1),
+      "-N",
+      "-M",
+      ...["-S", this.path, "-o", "ControlPersist=no"],
+      // It runs when sessions can be opened.
+      ...["-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo"],
+      command.at(-1)!,
+    ], { link: true, print: "piped", folder: this.#folder });
+    this.#program = program;
+    if (this.#ended) program.kill();
+    program.keepAlive(false);
+    const output = new Output("null", "", program.output!);
+    const first = await program.link.read(new Uint8Array(1));
+    if (first !== null) {
+      void program.ended.then(() => this.full = true);
+      return;
+    }
+    const end = await program.ended;
+    await output.ended;
+    throw new StartError({ ...classifySsh(output.tail), words: output.tail }, end);
+  }
+
+  /** Ends it. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.full = true;
+    if (this.#program !== undefined) {
+      this.#program.kill();
+      this.#program.link.close();
+      return;
+    }
+    try {
+      Deno.removeSync(this.#folder, { recursive: true });
+    } catch {
+      // Somebody has tidied up.
+    }
+  }
+}
+
+/** A place for one session on a connection. */
+export interface Lease {
+  /** The socket of the connection. */
+  readonly path: string;
+  /** Gives the place back. Idempotent. */
+  release(): void;
+  /** The server has refused a session: this connection gets no more. */
+  refused(): void;
+  /** Nobody knows what has become of the connection: it gets no more sessions. */
+  doubt(): void;
+}
+
+/** The connections to one host. */
+export class Masters {
+  readonly #command: readonly string[];
+  readonly #gate: Gate;
+  #masters: Master[] = [];
+  #limit = SESSIONS;
+
+  /** `command` connects to the host; the host is its last word. */
+  constructor(command: readonly string[], gate: Gate) {
+    this.#command = command;
+    this.#gate = gate;
+  }
+
+  /** Takes a place, on a new connection where the others are full. */
+  async lease(signal: AbortSignal): Promise<Lease> {
+    let master = this.#masters.find((one) => !one.full && one.sessions < this.#limit);
+    if (master === undefined) {
+      master = new Master(this.#command, this.#gate);
+      this.#masters.push(master);
+    }
+    const lease = this.#take(master);
+    try {
+      await abortable(master.ready, signal);
+      return lease;
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
+  }
+
+  #take(master: Master): Lease {
+    master.sessions++;
+    let held = true;
+    const release = (): void => {
+      if (!held) return;
+      held = false;
+      if (--master.sessions > 0) return;
+      this.#masters = this.#masters.filter((one) => one !== master);
+      master.end();
+    };
+    return {
+      path: master.path,
+      release,
+      refused: () => {
+        master.full = true;
+        this.#limit = Math.max(1, Math.min(this.#limit, master.sessions - (held ? 1 : 0)));
+      },
+      doubt: () => void (master.full = true),
+    };
+  }
+}
+
+/** Waits for something that goes on without those who wait. */
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,164 @@
+/** The way to a shell on an ssh host. */
+
+import type { Diagnosis } from "../launcher.ts";
+import type { ProcessEnd } from "../process/process.ts";
+import type { Program } from "../process/program.ts";
+import { READ_LINE_BY_SH } from "../shell/far_script.ts";
+import type { Reach } from "../shell/launcher.ts";
+import type { Starter } from "../shell/reach.ts";
+import { readHost } from "./config.ts";
+import type { SshHost } from "./config.ts";
+import { classifySsh, MASTER_GONE, SESSION_REFUSED, SSH_FAILED } from "./failures.ts";
+import { Gate } from "./gate.ts";
+import { Masters, UNAUTHENTICATED } from "./masters.ts";
+import type { Lease } from "./masters.ts";
+import type { SshWords } from "./words.ts";
+
+/**
+ * What every connection is told before the user's own options: nobody is there to be asked for a password, there is no
+ * terminal, and what the user's configuration has for sessions of a person is not for gateways.
+ */
+const OPTIONS: readonly string[] = [
+  "-T",
+  ...["-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none", "-e", "none"],
+];
+
+/** What the ssh gateways of a group share. */
+export class SshHosts {
+  readonly #known = new Map<string, Promise<SshHost>>();
+  readonly #masters = new Map<string, Masters>();
+  readonly #gates = new Map<string, Gate>();
+
+  /** What the configuration says of a host; asked once. */
+  host(words: SshWords, signal: AbortSignal): Promise<SshHost> {
+    const key = [...words.options, words.destination].join("\0");
+    let host = this.#known.get(key);
+    if (host === undefined) {
+      host = readHost(words, signal);
+      this.#known.set(key, host);
+      host.catch(() => this.#known.delete(key));
+    }
+    return host;
+  }
+
+  /** The connections to a host that are shared. */
+  masters({ key, hostname }: SshHost, command: readonly string[]): Masters {
+    let masters = this.#masters.get(key);
+    if (masters === undefined) this.#masters.set(key, masters = new Masters(command, this.gate(hostname)));
+    return masters;
+  }
+
+  /** Bounds how many log in at the same time. */
+  gate(hostname: string): Gate {
+    let gate = this.#gates.get(hostname);
+    if (gate === undefined) this.#gates.set(hostname, gate = new Gate(UNAUTHENTICATED));
+    return gate;
+  }
+}
+
+/** What it takes to reach a host. */
+export interface SshReachOptions {
+  words: SshWords;
+  hosts: SshHosts;
+  starter: Starter;
+  /** Whether ssh runs on this machine, so that connections can be shared. */
+  here: boolean;
+}
+
+/** The way of one gateway. */
+export class SshReach implements Reach {
+  readonly repeats = true;
+  readonly place: string;
+  readonly permissionHint: string;
+  address: string | undefined;
+  readonly #options: SshReachOptions;
+  #lease: Lease | undefined;
+
+  constructor(options: SshReachOptions) {
+    this.#options = options;
+    const { words, starter } = options;
+    this.place = [starter.place, "ssh", ...words.options, words.destination].join("\0");
+    this.permissionHint = starter.permissionHint;
+  }
+
+  async open(signal: AbortSignal): Promise<Program> {
+    const { words, hosts, here } = this.#options;
+    const command = ["ssh", ...OPTIONS, ...words.options, words.destination];
+    if (!here) {
+      this.address = words.destination.replace(/^.*@/, "");
+      return await this.#start(command);
+    }
+    const host = await hosts.host(words, signal);
+    this.address = host.hostname;
+    return host.mayShare
+      ? await this.#shared(hosts.masters(host, command), command, signal)
+      : await this.#gated(hosts.gate(host.hostname), command, signal);
+  }
+
+  diagnose({ code }: ProcessEnd, output: string): Diagnosis | "again" | undefined {
+    if (code !== SSH_FAILED) return undefined;
+    const lease = this.#lease;
+    if (lease !== undefined && SESSION_REFUSED.test(output)) {
+      lease.refused();
+      return "again";
+    }
+    if (lease !== undefined && MASTER_GONE.test(output)) {
+      lease.doubt();
+      return { kind: "exit", state: "the connection that it shared has ended" };
+    }
+    return classifySsh(output);
+  }
+
+  /** A session on a connection that others use, too. */
+  async #shared(masters: Masters, command: readonly string[], signal: AbortSignal): Promise<Program> {
+    const lease = await masters.lease(signal);
+    this.#lease = lease;
+    try {
+      const program = await this.#start([
+        ...command.slice(0, -1),
+        ...["-S", lease.path, "-o", "ControlMaster=no"],
+        // Where there is no session to be had, there shall be no connection of its own.
+        ...["-o", "ProxyJump=none", "-o", "ProxyCommand=false"],
+        command.at(-1)!,
+      ]);
+      const { kill } = program;
+      void program.ended.then(() => lease.release());
+      return Object.assign(program, {
+        kill(): void {
+          // What had to be killed may have fallen silent with the whole connection.
+          lease.doubt();
+          kill();
+        },
+      });
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
+  }
+
+  /** A connection of its own, which logs in when there is room. */
+  async #gated(gate: Gate, command: readonly string[], signal: AbortSignal): Promise<Program> {
+    const leave = await gate.enter();
+    try {
+      signal.throwIfAborted();
+      const program = await this.#start(command);
+      const { read } = program.link;
+      void program.ended.then(leave);
+      // The first word from there says that it has logged in.
+      program.link.read = async (into): Promise<number | null> => {
+        const count = await read(into);
+        program.link.read = read;
+        leave();
+        return count;
+      };
+      return program;
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  #start(command: readonly string[]): Promise<Program> {
+    return this.#options.starter.start([...command, READ_LINE_BY_SH]);
+  }
+}

@@ -1,0 +1,143 @@
+/** `via`: programs that a gateway starts, as if they were started here. */
+
+import type { Channel } from "../../channel/channel.ts";
+import type { ProgramChannels } from "../executions.ts";
+import { ifThere } from "../process/process.ts";
+import type { ProcessEnd } from "../process/process.ts";
+import type { Program } from "../process/program.ts";
+import type { Starter } from "../shell/reach.ts";
+
+/** What starting through a gateway takes of it. */
+export interface Hop {
+  readonly id: string;
+  /** Starts a program over there. */
+  program(command: readonly string[]): ProgramChannels;
+  /** Whether this program has to stay because of what hangs on it. Counted. */
+  keepAlive(keep: boolean): void;
+}
+
+/** Starts programs through a gateway. */
+export function hopStarter(hop: Hop): Starter {
+  return {
+    place: `via ${hop.id}`,
+    start: (command) => startThrough(hop, command),
+    permissionHint: `add allow-run to the spec of gateway "${hop.id}"`,
+  };
+}
+
+/** What a killed process ends with. */
+const KILLED: ProcessEnd = { code: 137, signal: "SIGKILL" };
+
+async function startThrough(hop: Hop, command: readonly string[]): Promise<Program> {
+  const { streams, output, control } = hop.program(command);
+  let pid: number;
+  try {
+    const news = await control.receive();
+    pid = "pid" in news ? news.pid : -1;
+  } catch (error) {
+    throw await streams.waitClose().then(() => error, (reason) => denied(reason, hop, command) ?? reason);
+  }
+  const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
+  const keeps = new Keeps(hop);
+  let over = false;
+  let forced = false;
+  const finish = (end: ProcessEnd): void => {
+    over = true;
+    keeps.end();
+    resolve(end);
+  };
+  control.receive().then(
+    (news) => finish("code" in news ? news : KILLED),
+    (error: Error) => finish({ code: -1, signal: null, reason: error.message }),
+  );
+  const tell = (action: () => void): void => {
+    if (over) return;
+    forced = true;
+    action();
+  };
+  return {
+    pid,
+    link: {
+      read: reader(streams),
+      write: async (bytes): Promise<number> => {
+        await streams.send(bytes);
+        return bytes.length;
+      },
+      close: () => void streams.close(),
+    },
+    endInput: () => void streams.closeWrite(),
+    output: outputOf(output),
+    ended,
+    terminate: () => tell(() => void control.send("terminate").catch(() => {})),
+    kill: () =>
+      tell(() => {
+        ifThere(() => streams.kill());
+        finish(KILLED);
+      }),
+    get forced() {
+      return forced;
+    },
+    keepAlive: (keep) => keeps.count(keep),
+  };
+}
+
+/** Reads bytes from items. */
+function reader(channel: Channel<Uint8Array, Uint8Array>): (into: Uint8Array) => Promise<number | null> {
+  let chunk = new Uint8Array(0);
+  return async (into) => {
+    while (chunk.length === 0) {
+      try {
+        chunk = await channel.receive() as Uint8Array<ArrayBuffer>;
+      } catch {
+        // Why, is said by the end of the program.
+        return null;
+      }
+    }
+    const count = Math.min(into.length, chunk.length);
+    into.set(chunk.subarray(0, count));
+    chunk = chunk.subarray(count);
+    return count;
+  };
+}
+
+function outputOf(channel: Channel<Uint8Array, Uint8Array>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    async pull(controller): Promise<void> {
+      try {
+        controller.enqueue(await channel.receive() as Uint8Array<ArrayBuffer>);
+      } catch {
+        controller.close();
+      }
+    },
+    cancel: () => void channel.close(),
+  });
+}
+
+/** Reasons to stay, taken back when the program has ended. The start is the first one. */
+class Keeps {
+  readonly #hop: Hop;
+  #reasons = 0;
+  #over = false;
+
+  constructor(hop: Hop) {
+    this.#hop = hop;
+    this.count(true);
+  }
+
+  count(keep: boolean): void {
+    if (this.#over) return;
+    this.#reasons += keep ? 1 : -1;
+    this.#hop.keepAlive(keep);
+  }
+
+  end(): void {
+    while (this.#reasons > 0) this.count(false);
+    this.#over = true;
+  }
+}
+
+/** What a start that is not allowed over there is here. */
+function denied(reason: { remoteName?: string }, hop: Hop, command: readonly string[]): Error | undefined {
+  if (reason?.remoteName !== "NotCapable") return undefined;
+  return new Deno.errors.NotCapable(`Gateway "${hop.id}" may not start "${command[0]}"`, { cause: reason });
+}

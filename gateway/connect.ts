@@ -141,9 +141,8 @@ class Attempt {
       output.drop();
       return "again";
     } catch (error) {
-      if (error instanceof ConnectError) throw error;
       letGo(child);
-      await child.ended;
+      if (error instanceof ConnectError && error !== this.#limit.reason) throw error;
       if (this.#limit.aborted) throw await this.#outOfTime(child, output);
       throw error instanceof StartError ? await this.#failed(child, output, error.diagnosis, error) : error;
     } finally {
@@ -205,6 +204,7 @@ class Attempt {
   /** The reason of the caller's signal, or the error of a start that took too long. */
   async #outOfTime(child: SpawnedProcess | undefined, output: Output | undefined): Promise<unknown> {
     const { signal } = this.#plan.options;
+    await child?.ended;
     if (signal?.aborted) return signal.reason;
     const noise = output !== undefined && output.tail !== "";
     const diagnosis: Diagnosis = noise
@@ -257,11 +257,14 @@ async function greet(child: SpawnedProcess): Promise<Greeting> {
   }
 }
 
-/** A promise that rejects when a signal is aborted, until it is released. */
+/** What the wait for a greeting ends with; the reason of a signal may be any error. */
+const OUT_OF_TIME = Symbol("out of time");
+
+/** A promise that rejects with {@linkcode OUT_OF_TIME} when a signal is aborted, until it is released. */
 function untilAborted(signal: AbortSignal): { promise: Promise<never>; release: () => void } {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {});
-  const abort = (): void => reject(signal.reason);
+  const abort = (): void => reject(OUT_OF_TIME);
   if (signal.aborted) abort();
   else signal.addEventListener("abort", abort, { once: true });
   return { promise, release: () => signal.removeEventListener("abort", abort) };

@@ -128,13 +128,21 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     return await this.#make(parsed, options);
   }
 
-  /** Makes a gateway whose id is taken already. */
+  /** Makes a gateway whose id is taken already, unless the group is ended meanwhile. */
   #make(spec: XSpec, options: GatewayOptions): Promise<Gateway> {
     const id = spec.id!;
+    const abort = new AbortController();
+    this.#starting.add(abort);
+    const signal = options.signal === undefined
+      ? abort.signal
+      : AbortSignal.any([options.signal, abort.signal]);
     // It must be found by those that are to be started from it, though they are made in the same turn.
-    const made = Promise.resolve().then(() => this.#makeNow(spec, id, options));
+    const made = Promise.resolve().then(() => this.#makeNow(spec, id, { ...options, signal }));
     this.#making.set(id, made);
-    const over = (): void => void this.#making.delete(id);
+    const over = (): void => {
+      this.#making.delete(id);
+      this.#starting.delete(abort);
+    };
     made.then(over, over);
     return made;
   }
@@ -155,33 +163,23 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     }
   }
 
-  /** Connects, unless the group is ended meanwhile. */
   async #start(spec: XSpec, id: string, options: GatewayOptions): Promise<Started> {
-    const abort = new AbortController();
-    this.#starting.add(abort);
-    const signal = options.signal === undefined
-      ? abort.signal
-      : AbortSignal.any([options.signal, abort.signal]);
-    try {
-      const hop = spec.via === undefined
-        ? undefined
-        : this.#gateways.get(spec.via) ?? await this.#making.get(spec.via);
-      const trace = traceFromEnv();
-      const launcher = makeLauncher({
-        spec,
-        id,
-        trace: trace?.target,
-        hop: hop === undefined ? undefined : Gateway.asHop(hop),
-        shared: this.#shared,
-      });
-      const [connection, shipping] = await Promise.all([
-        connect({ spec, id, launcher, trace, options: { ...options, signal } }),
-        loadShipping(),
-      ]);
-      return { connection, shipping, hop };
-    } finally {
-      this.#starting.delete(abort);
-    }
+    const { via } = spec;
+    const hop = via === undefined ? undefined : this.#gateways.get(via) ?? await this.#making.get(via);
+    options.signal!.throwIfAborted();
+    const trace = traceFromEnv();
+    const launcher = makeLauncher({
+      spec,
+      id,
+      trace: trace?.target,
+      hop: hop === undefined ? undefined : Gateway.asHop(hop),
+      shared: this.#shared,
+    });
+    const [connection, shipping] = await Promise.all([
+      connect({ spec, id, launcher, trace, options }),
+      loadShipping(),
+    ]);
+    return { connection, shipping, hop };
   }
 
   /**

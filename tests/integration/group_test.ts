@@ -98,7 +98,7 @@ forPopen("Group.create() refuses wrong specs and double ids before anything is s
   // With a command that would leave a trace if it were run.
   const trace = `${await Deno.makeTempDir()}/started`;
   const tell = `popen//deno=sh -c "touch ${trace}"`;
-  for (const wrong of [`${tell}//id=a`, "worker//chdir=/tmp", "ssh=nowhere", "popen//via=a"]) {
+  for (const wrong of [`${tell}//id=a`, "worker//chdir=/tmp", "ssh=host command", "popen//via=a"]) {
     const first = wrong.includes("id=a") ? wrong : tell;
     await assertRejects(() => Group.create([first, wrong]), XSpecError);
   }

@@ -28,7 +28,9 @@ forEachKind("terminate() ends children and grandchildren of remote code with it"
   const gateway = await open("allow-run=sh");
   const { pid } = await gateway.remoteInfo();
   const [child, grandchild, execution] = await startFamily(gateway);
-  assert(processState(child!) !== undefined && processState(grandchild!)?.command.startsWith("sleep"));
+  // The shell tells of it before it has become that.
+  await until("the grandchild sleeps", () => processState(grandchild!)?.command.startsWith("sleep") ?? false);
+  assert(processState(child!) !== undefined);
   const [end] = await limited("terminate", group.terminate(), 8_000);
   assertEquals([end!.code, end!.signal, end!.forced, end!.reason], [0, undefined, false, "requested"]);
   await gone(child!);

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "jsr:@std/assert@^1.0.19";
 import { connect } from "../../gateway/connect.ts";
+import { makeLauncher, Shared } from "../../gateway/launch.ts";
 import { guardScript, PID_MARK } from "../../gateway/process/guard.ts";
 import { stageZeroUrl } from "../../gateway/process/link.ts";
 import { printTo } from "../../gateway/process/trace.ts";
@@ -304,7 +305,9 @@ forPopen("a closed stderr breaks nothing", async () => {
 });
 
 forPopen("without tracing the transport is the link's own", async () => {
-  const connection = await connect(new XSpec("popen"), "gw0", { stderr: "null" });
+  const spec = new XSpec("popen");
+  const launcher = makeLauncher({ spec, id: "gw0", trace: undefined, hop: undefined, shared: new Shared() });
+  const connection = await connect({ spec, id: "gw0", launcher, options: { stderr: "null" } });
   try {
     assert(connection.transport === await connection.process.connected);
   } finally {

@@ -14,7 +14,7 @@ import { CommandReach, HERE } from "./shell/reach.ts";
 import type { Starter } from "./shell/reach.ts";
 import { SshHosts, SshReach } from "./ssh/reach.ts";
 import { readSshWords } from "./ssh/words.ts";
-import { spawnPopen } from "./transport/popen.ts";
+import { diagnoseOwn, spawnPopen } from "./transport/popen.ts";
 import { hopStarter } from "./transport/via.ts";
 import type { Hop } from "./transport/via.ts";
 import { checkWorkerSpec, startWorker } from "./transport/worker.ts";
@@ -86,7 +86,7 @@ export function makeLauncher(plan: LaunchPlan): Launcher {
       return {
         ...LOCAL,
         start: () => Promise.resolve(startWorker(spec, id)),
-        diagnose: (end) => Promise.resolve(diagnoseExit(end, "")),
+        diagnose: (end, output) => Promise.resolve(diagnoseExit(end, output, "")),
         permissionHint: "a worker gateway may not do more than its program",
       };
     case "popen":
@@ -105,7 +105,8 @@ function popenLauncher(spec: XSpec, id: string, trace: TraceTarget | undefined):
   return {
     ...LOCAL,
     start: (): Promise<SpawnedProcess> => spawnPopen(spec, id, encodeHello, trace),
-    diagnose: (end) => Promise.resolve(diagnoseExit(end, spec.deno ?? "deno")),
+    diagnose: async (end, output, signal) =>
+      await diagnoseOwn(spec, end, signal) ?? diagnoseExit(end, output, spec.deno ?? "deno"),
     permissionHint:
       "a program that makes gateways needs --allow-run, --allow-read, --allow-write and --allow-net, " +
       "or --allow-run and --allow-env",

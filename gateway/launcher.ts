@@ -1,6 +1,7 @@
 /** A way of starting the process of a gateway: the seam between connecting and the kinds of gateways. */
 
 import type { ConnectErrorKind } from "./errors.ts";
+import { OLD_DENO_CODE } from "./process/link.ts";
 import type { ProcessEnd, SpawnedProcess } from "./process/process.ts";
 
 /** Why a start failed. */
@@ -54,18 +55,18 @@ export class StartError extends Error {
   }
 }
 
-/** What is to be said of a Deno that is not there, or ended in some way. */
-export function diagnoseExit({ code, signal, reason }: ProcessEnd, deno: string): Diagnosis {
+/** What is to be said of a Deno that is not there, is too old, or ended in some way; `output` is what it printed last. */
+export function diagnoseExit({ code, signal, reason }: ProcessEnd, output: string, deno: string): Diagnosis {
   if (reason !== undefined) return { kind: "exit", state: reason };
   if (code === 127 || code === 126) {
     return { kind: "no-deno", state: `there is no Deno that can be run as "${deno}"` };
   }
-  if (code === OLD_DENO_CODE) return { kind: "version", state: "its Deno is too old" };
-  return {
-    kind: "exit",
-    state: `the process ended ${signal === null ? `with code ${code}` : `by ${signal}`}`,
-  };
+  if (code === OLD_DENO_CODE || code === 1 && UNKNOWN_FLAG.test(output)) {
+    return { kind: "version", state: "its Deno is too old" };
+  }
+  const how = signal === null ? `with code ${code}` : `by ${signal}`;
+  return { kind: "exit", state: `the process ended ${how}` };
 }
 
-/** The first lines of a process end it with this code when its Deno is too old. */
-export const OLD_DENO_CODE = 86;
+/** What versions of Deno say of flags that only later ones know. */
+const UNKNOWN_FLAG = /error: (unexpected argument|Found argument) '--/;

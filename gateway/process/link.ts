@@ -99,6 +99,19 @@ export const WORKER_URL: string = "data:text/javascript," +
     "onmessage=e=>{const a=new Function(e.data)();onmessage=e=>{onmessage=null;a.startWorker(e.data)}}",
   );
 
+/** A Deno that is too old ends with this code. */
+export const OLD_DENO_CODE = 86;
+
+/** The oldest version of Deno that takes a link by descriptors. */
+const OLDEST_DENO = [2, 8] as const;
+
+/** Old engines read this, too. */
+const VERSION_CHECK = `{const[a,b]=Deno.version.deno.split(".");
+if(a<${OLDEST_DENO[0]}||a==${OLDEST_DENO[0]}&&b<${OLDEST_DENO[1]}){
+console.error("execnet needs Deno ${
+  OLDEST_DENO.join(".")
+}, and this is "+Deno.version.deno);Deno.exit(${OLD_DENO_CODE})}}`;
+
 /**
  * The first code of a process, as a URL for `deno run`: it connects, gives back the permissions that this took, proves
  * itself, reads the agent (4 bytes of length, then the script) and starts it on the same connection. The script is run
@@ -111,7 +124,7 @@ export function stageZeroUrl(zero: StageZero): string {
   return "data:text/javascript," + trace +
     encodeURIComponent(
       `const Z=${JSON.stringify(zero)},U=${JSON.stringify(WORKER_URL)};let T;` +
-        `${trace === "" ? "" : TRACE_FILE}${open}${STAGE_ZERO}`,
+        `${VERSION_CHECK}${trace === "" ? "" : TRACE_FILE}${open}${STAGE_ZERO}`,
     );
 }
 

@@ -87,8 +87,7 @@ export class ShellLauncher implements Launcher {
     if (end.code === NO_DENO_CODE && this.#provision !== undefined) {
       return await this.#provision.bring(signal);
     }
-    if (UNKNOWN_FLAG.test(output)) return { kind: "version", state: "its Deno does not know our flags" };
-    return diagnoseExit(end, spec.deno ?? "deno");
+    return diagnoseExit(end, output, spec.deno ?? "deno");
   }
 
   /** The line of shell, and what the agent needs, in one flight. */
@@ -126,6 +125,3 @@ export class ShellLauncher implements Launcher {
     return agentFlight({ lead: `${line}\n`, agent: agentScript(), hello });
   }
 }
-
-/** What Deno's argument parser says of a flag that it does not know, in its versions so far. */
-const UNKNOWN_FLAG = /error: (unexpected argument|Found argument) '--/;

@@ -6,7 +6,8 @@ import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
 import { planAgent } from "../agent_start.ts";
 import { spawnDeno } from "../process/spawn.ts";
-import type { SpawnedProcess } from "../process/process.ts";
+import type { Diagnosis } from "../launcher.ts";
+import type { ProcessEnd, SpawnedProcess } from "../process/process.ts";
 import type { TraceTarget } from "../process/trace.ts";
 
 /** Starts the process. Throws what the system says when that is impossible. */
@@ -34,6 +35,32 @@ export function spawnPopen(
     agent: agentScript(),
     hello: greet(config as unknown as Facts),
   });
+}
+
+/** The oldest Deno that a local gateway can run in: earlier ones know no permission for a Unix socket. */
+const OLDEST_DENO = [2, 9] as const;
+
+/** Whether a process ended because its Deno, another one than this program's, is too old. It is asked. */
+export async function diagnoseOwn(
+  spec: XSpec,
+  end: ProcessEnd,
+  signal: AbortSignal,
+): Promise<Diagnosis | undefined> {
+  if (spec.deno === undefined || end.code !== 1) return undefined;
+  const [program, ...words] = splitWords(spec.deno, "deno", String(spec));
+  try {
+    const command = new Deno.Command(program!, { args: [...words, "--version"], stderr: "null", signal });
+    const version = /^deno (\d+)\.(\d+)\./.exec(new TextDecoder().decode((await command.output()).stdout));
+    if (version === null) return undefined;
+    const [major, minor] = [Number(version[1]), Number(version[2])];
+    if (major > OLDEST_DENO[0] || major === OLDEST_DENO[0] && minor >= OLDEST_DENO[1]) return undefined;
+    return {
+      kind: "version",
+      state: `its Deno is ${major}.${minor}, and ${OLDEST_DENO.join(".")} is needed`,
+    };
+  } catch {
+    return undefined;
+  }
 }
 
 /** This program's own executable; a compiled program is no Deno that could run something else. */

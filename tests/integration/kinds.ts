@@ -30,6 +30,15 @@ export const KINDS: readonly Kind[] = [
     local: true,
     ownProcess: true,
   },
+  {
+    name: "command worker",
+    spec: "command=env//execmodel=worker",
+    model: "worker",
+    local: true,
+    ownProcess: true,
+  },
+  { name: "command main", spec: "command=env//execmodel=main", model: "main", local: true, ownProcess: true },
+  { name: "command process", spec: "command=env//execmodel=process", model: "process", local: true, ownProcess: true },
   { name: "worker", spec: "worker", model: "worker", local: false, ownProcess: false },
   { name: "worker main", spec: "worker//execmodel=main", model: "main", local: false, ownProcess: false },
 ];

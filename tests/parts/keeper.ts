@@ -114,7 +114,7 @@ export function quoted(word: string): string {
  */
 export async function keptFolder(keeper: Keeper): Promise<string> {
   const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "xp-" });
-  await keeper.undo(`rm -rf ${quoted(folder)}`);
+  await keeper.undo(`rm -rf --one-file-system ${quoted(folder)}`);
   await Deno.chmod(folder, 0o755);
   return folder;
 }

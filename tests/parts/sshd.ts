@@ -13,7 +13,7 @@ import type { Entry, Failing } from "./ssh_entries.ts";
 import { addUser, toolFolders } from "./ssh_users.ts";
 import type { DenoPlace, SshUser, ToolFolders, UserOptions } from "./ssh_users.ts";
 
-export type { DenoPlace, Failing, SshUser, UserOptions };
+export type { DenoPlace, Entry, Failing, SshUser, UserOptions };
 
 /** The server, reached as the user who runs the tests. */
 export const SSHD: Part = part("sshd", () => lacking("sshd", "ssh", "ssh-keygen"));
@@ -141,12 +141,12 @@ export class Sshd implements AsyncDisposable, FarSide {
 
   /** The alias of a user in {@linkcode Sshd.config}; without a name that of the own user. */
   host(user?: string): string {
-    return this.#entry(user).alias;
+    return this.entry(user).alias;
   }
 
   /** The same as words of a command line, which need no configuration: `-F none -p 5000 … user@127.0.0.1`. */
   words(user?: string): string {
-    return entryWords(this.#entry(user)).join(" ");
+    return entryWords(this.entry(user)).join(" ");
   }
 
   /** What it has written to its log. */
@@ -183,7 +183,8 @@ export class Sshd implements AsyncDisposable, FarSide {
     return this.stop();
   }
 
-  #entry(user: string = this.#alias): Entry {
+  /** How a client reaches a user. */
+  entry(user: string = this.#alias): Entry {
     const entry = this.#byAlias.get(user);
     if (entry === undefined) throw new Error(`Cannot find the user "${user}" of this sshd: not asked for`);
     return entry;

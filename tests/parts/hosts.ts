@@ -29,7 +29,7 @@ export interface HostsOptions {
   /** How many; by default three. */
   count?: number;
   /** The sshd on each; users, network, address and alias are given. */
-  sshd?: Pick<SshdOptions, "maxSessions" | "maxStartups" | "lines" | "deno">;
+  sshd?: Pick<SshdOptions, "maxSessions" | "maxStartups" | "lines" | "deno" | "executable">;
 }
 
 /** How many networks 10.99.x.0/24 there are. */

@@ -68,7 +68,7 @@ const START_FILES = [
  * Makes folders for PATH. sshd's own PATH is of no use, because Deno may be in /usr/bin: so one folder has links to
  * all programs but Deno, and another one Deno alone.
  */
-export async function toolFolders(folder: string): Promise<ToolFolders> {
+export async function toolFolders(folder: string, executable: string): Promise<ToolFolders> {
   const tools = `${folder}/t`;
   const denoFolder = `${folder}/d`;
   const ownHome = `${folder}/o`;
@@ -80,7 +80,7 @@ export async function toolFolders(folder: string): Promise<ToolFolders> {
       linked.add(name);
     }
   }
-  await placeDeno(`${denoFolder}/deno`);
+  await placeDeno(executable, `${denoFolder}/deno`);
   return {
     ownHome,
     path(place: DenoPlace, home: string): string {
@@ -133,14 +133,12 @@ async function makeNoisy(folder: string, home: string): Promise<void> {
 }
 
 /** Deno where every user may run it: a link to the executable or, if others may not reach that, the same file. */
-async function placeDeno(path: string): Promise<void> {
-  const deno = await Deno.realPath(Deno.execPath());
+async function placeDeno(executable: string, path: string): Promise<void> {
+  const deno = await Deno.realPath(executable);
   if (isOpen(deno)) return await Deno.symlink(deno, path);
-  try {
-    await Deno.link(deno, path); // The same file, so nobody may write it.
-  } catch {
-    await Deno.copyFile(deno, path); // On another file system.
-  }
+  const { mode } = await Deno.stat(deno);
+  if ((mode! & 0o001) !== 0 && await Deno.link(deno, path).then(() => true, () => false)) return;
+  await Deno.copyFile(deno, path); // It is on another file system, or only its owner may run it.
   await Deno.chmod(path, 0o755);
 }
 

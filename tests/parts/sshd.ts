@@ -38,6 +38,8 @@ export interface SshdOptions {
   users?: readonly UserOptions[];
   /** Where the own user finds Deno: by default on PATH. */
   deno?: DenoPlace;
+  /** The Deno that all users find, if they find one; by default the one that runs the tests. */
+  executable?: string;
   /** The address to listen on; by default 127.0.0.1. */
   address?: string;
   /** The port; by default a free one. */
@@ -216,7 +218,7 @@ async function make(keeper: Keeper, options: SshdOptions): Promise<Made> {
   await keeper.undo(`end_marked ${quoted(mark)}`);
   const [ownUser, tools] = await Promise.all([
     run(["id", "-un"]).then(({ stdout }) => stdout.trim()),
-    toolFolders(folder),
+    toolFolders(folder, options.executable ?? Deno.execPath()),
     ...["host_key", "id", "stranger"].map((name) =>
       run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", `${folder}/${name}`])
     ),

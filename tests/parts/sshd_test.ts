@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
-import { nothingLeft, processesOfUser, processesWithEnv, processState } from "../helpers/leaks.ts";
+import { nothingLeft, processesOfUser, processState } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
-import { needs, shared, testWith } from "./need.ts";
+import { shared, testWith } from "./need.ts";
 import { run } from "./run.ts";
 import { SSHD, Sshd, SSHD_USERS } from "./sshd.ts";
 
@@ -139,12 +139,6 @@ testWith(SSHD_USERS, "Sshd is undone when the test program is killed", async () 
   await until("the folder is gone", async () => !await exists(folder));
   assertEquals(processState(pid), undefined);
   assertEquals((await run(["id", login], { mayFail: true })).code, 1);
-});
-
-Deno.test("needs() says that there is no sshd when there is none", () => {
-  assertEquals(needs({ name: "x", missing: undefined }), { met: true });
-  assertEquals(needs({ name: "x", missing: "no" }), { met: false, reason: "x: no" });
-  assertEquals(processesWithEnv("EXECNET_TEST_PART=never"), []);
 });
 
 async function exists(path: string): Promise<boolean> {

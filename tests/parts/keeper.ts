@@ -28,6 +28,10 @@ end_marked() {
   all=$(grep -alsxz -- "$1" /proc/[0-9]*/environ | cut -d/ -f3)
   [ -z "$all" ] || { kill -9 $all 2>/dev/null; wait_gone $all; }
 }
+end_naming() {
+  all=$(grep -als -- "$1" /proc/[0-9]*/cmdline | cut -d/ -f3)
+  [ -z "$all" ] || { kill -9 $all 2>/dev/null; wait_gone $all; }
+}
 end_user() {
   turn=0
   while [ $turn -lt 100 ]; do
@@ -38,6 +42,15 @@ end_user() {
     turn=$((turn + 1)); sleep 0.1
   done
   echo "$said" >&2; return 1
+}
+end_groups() {
+  turn=0
+  while [ $turn -lt 100 ]; do
+    find /sys/fs/cgroup -depth -type d -path "*/$1*" -exec rmdir {} ';' 2>/dev/null
+    [ -n "$(find /sys/fs/cgroup -type d -path "*/$1*" 2>/dev/null)" ] || return 0
+    turn=$((turn + 1)); sleep 0.05
+  done
+  echo "control groups are left: $1" >&2; return 1
 }
 todo=
 while IFS= read -r line; do todo="$line || status=1
@@ -73,8 +86,10 @@ export class Keeper implements AsyncDisposable {
   /**
    * Takes a shell command of one line, to be run at the end, before those that were given earlier. Give it before the
    * deed that it undoes; it must do no harm when that has not happened. Besides programs there are `end_tree PID WORD`
-   * (kills a process, if its command line holds the word, with all below), `end_marked NAME=VALUE` (all with that in
-   * their environment) and `end_user NAME` (all of a user, and the user).
+   * (kills a process, if its command line holds the word, with all below), `end_naming WORD` (all whose command line
+   * holds it), `end_marked NAME=VALUE` (all with that in
+   * their environment), `end_user NAME` (all of a user, and the user) and `end_groups WORD` (empty control groups whose
+   * path has a part that begins so).
    */
   async undo(command: string): Promise<void> {
     if (command.includes("\n")) {

@@ -8,7 +8,7 @@ import { failing, findProgram, lacking, notRoot, part } from "./need.ts";
 import type { Part } from "./need.ts";
 import { imageKey, makeRoot } from "./podman_image.ts";
 import type { ImageOptions } from "./podman_image.ts";
-import { run } from "./run.ts";
+import { PART_MARK, run } from "./run.ts";
 import type { Ran } from "./run.ts";
 
 export type { ImageOptions };
@@ -132,11 +132,17 @@ runroot = "${folder}/run"
 `;
     await Deno.writeTextFile(env.CONTAINERS_CONF!, containers);
     await Deno.writeTextFile(env.CONTAINERS_STORAGE_CONF!, storage);
-    const variables = Object.entries(env).map(([name, value]) => `export ${name}=${value}\n`).join("");
+    const mark = `${PART_MARK}=${folder}`;
+    const variables = [...Object.entries(env), [PART_MARK, folder]].map(([name, value]) =>
+      `export ${name}=${value}\n`
+    ).join("");
     const script = `#!/bin/sh\n${variables}exec ${quoted(findProgram("podman")!)} "$@"\n`;
     await Deno.writeTextFile(this.program, script, { mode: 0o755 });
-    await this.#keeper.undo(`find /sys/fs/cgroup -depth -type d -path '*/${this.#id}*' -exec rmdir {} ';'`);
+    await this.#keeper.undo(`end_groups ${this.#id}`);
     await this.#keeper.undo(`grep ' ${folder}/' /proc/mounts | cut -d' ' -f2 | sort -r | xargs -r umount -l`);
+    // What tidies up after a container, in the background and with an environment of its own, must have ended before.
+    await this.#keeper.undo(`end_naming ${folder}/`);
+    await this.#keeper.undo(`end_marked ${quoted(mark)}`);
     await this.#keeper.undo(`${this.program} rm --force --all --time 0 >/dev/null`);
   }
 

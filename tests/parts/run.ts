@@ -29,6 +29,9 @@ const LIMIT_MS = 60_000;
 /** So that what is started is not taken for something that a test has left behind. */
 export const NO_TEST_MARK: Readonly<Record<string, string>> = { EXECNET_TEST_RUN: "" };
 
+/** In the environment of all that a part starts, with the part's folder as its value, so that it is found. */
+export const PART_MARK = "EXECNET_TEST_PART";
+
 /** Runs a command to its end. Throws with what it said when it fails, unless that is allowed. */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const child = new Deno.Command(findProgram(argv[0]!) ?? argv[0]!, {

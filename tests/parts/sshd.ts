@@ -7,7 +7,7 @@ import { until } from "../helpers/wait.ts";
 import { Keeper, keptFolder, quoted } from "./keeper.ts";
 import { failing, findProgram, lacking, notRoot, part } from "./need.ts";
 import type { Part } from "./need.ts";
-import { NO_TEST_MARK, run } from "./run.ts";
+import { NO_TEST_MARK, PART_MARK, run } from "./run.ts";
 import { entryText, entryWords, FAILING, failingEntries } from "./ssh_entries.ts";
 import type { Entry, Failing } from "./ssh_entries.ts";
 import { addUser, toolFolders } from "./ssh_users.ts";
@@ -64,9 +64,6 @@ export interface Seen {
 
 const START_TIMEOUT_MS = 10_000;
 const PORT_TRIES = 5;
-
-/** In the environment of everything that runs in a session, so that it is found. */
-const MARK = "EXECNET_TEST_PART";
 
 /** A running sshd. What it started is ended, and what it made is removed, when it is disposed of. */
 export class Sshd implements AsyncDisposable, FarSide {
@@ -214,7 +211,7 @@ interface Made {
 
 async function make(keeper: Keeper, options: SshdOptions): Promise<Made> {
   const folder = await keptFolder(keeper);
-  const mark = `${MARK}=${folder}`;
+  const mark = `${PART_MARK}=${folder}`;
   await keeper.undo(`end_marked ${quoted(mark)}`);
   const [ownUser, tools] = await Promise.all([
     run(["id", "-un"]).then(({ stdout }) => stdout.trim()),

@@ -1,19 +1,17 @@
 /** A real sshd with temporary keys, configuration and, if wished, users. */
 
-import { endedByPart, processesOfUser, processesWithEnv, startedByPart } from "../helpers/leaks.ts";
+import { descendants, endedByPart, processesOfUser, processesWithEnv } from "../helpers/leaks.ts";
 import type { FarSide, ProcessState } from "../helpers/leaks.ts";
-import { descendants } from "../helpers/leaks.ts";
-import { until } from "../helpers/wait.ts";
-import { Keeper, keptFolder, quoted } from "./keeper.ts";
-import { failing, findProgram, lacking, notRoot, part } from "./need.ts";
+import { Keeper } from "./keeper.ts";
+import { failing, lacking, notRoot, part } from "./need.ts";
 import type { Part } from "./need.ts";
-import { NO_TEST_MARK, PART_MARK, run } from "./run.ts";
 import { entryText, entryWords, FAILING, failingEntries } from "./ssh_entries.ts";
 import type { Entry, Failing } from "./ssh_entries.ts";
-import { addUser, toolFolders } from "./ssh_users.ts";
-import type { DenoPlace, SshUser, ToolFolders, UserOptions } from "./ssh_users.ts";
+import type { DenoPlace, SshUser, UserOptions } from "./ssh_users.ts";
+import { startServer } from "./sshd_start.ts";
+import type { SshdOptions, Started } from "./sshd_start.ts";
 
-export type { DenoPlace, Entry, Failing, SshUser, UserOptions };
+export type { DenoPlace, Entry, Failing, SshdOptions, SshUser, UserOptions };
 
 /** The server, reached as the user who runs the tests. */
 export const SSHD: Part = part("sshd", () => lacking("sshd", "ssh", "ssh-keygen"));
@@ -26,30 +24,6 @@ export const SSHD_USERS: Part = part(
       failing(["test", "-w", "/etc/passwd"]),
 );
 
-/** What kind of server it is. */
-export interface SshdOptions {
-  /** Sessions on one connection; by default sshd's own 10. */
-  maxSessions?: number;
-  /** Unauthenticated connections, as sshd_config writes it; by default sshd's own `10:30:100`. */
-  maxStartups?: string;
-  /** More lines for sshd_config. */
-  lines?: readonly string[];
-  /** Temporary users besides the own one; needs {@linkcode SSHD_USERS}. */
-  users?: readonly UserOptions[];
-  /** Where the own user finds Deno: by default on PATH. */
-  deno?: DenoPlace;
-  /** The Deno that all users find, if they find one; by default the one that runs the tests. */
-  executable?: string;
-  /** The address to listen on; by default 127.0.0.1. */
-  address?: string;
-  /** The port; by default a free one. */
-  port?: number;
-  /** The network namespace to run in. */
-  network?: string;
-  /** What the own user's alias is; by default `own`. */
-  alias?: string;
-}
-
 /** What the server has seen so far. */
 export interface Seen {
   /** Connections that were let in. */
@@ -61,9 +35,6 @@ export interface Seen {
   /** Sessions that were refused because of MaxSessions. */
   readonly refused: number;
 }
-
-const START_TIMEOUT_MS = 10_000;
-const PORT_TRIES = 5;
 
 /** A running sshd. What it started is ended, and what it made is removed, when it is disposed of. */
 export class Sshd implements AsyncDisposable, FarSide {
@@ -91,7 +62,7 @@ export class Sshd implements AsyncDisposable, FarSide {
   readonly #byAlias: ReadonlyMap<string, Entry>;
   #end: Promise<void> | undefined;
 
-  private constructor(made: Made, entries: readonly Entry[], failing: Record<Failing, string>) {
+  private constructor(made: Started, entries: readonly Entry[], failing: Record<Failing, string>) {
     this.folder = made.folder;
     this.config = `${made.folder}/ssh`;
     this.address = made.address;
@@ -111,7 +82,7 @@ export class Sshd implements AsyncDisposable, FarSide {
   static async start(options: SshdOptions = {}): Promise<Sshd> {
     const keeper = new Keeper("sshd");
     try {
-      const made = await make(keeper, options);
+      const made = await startServer(keeper, options);
       const own: Entry = {
         alias: made.alias,
         host: made.address,
@@ -194,142 +165,4 @@ export class Sshd implements AsyncDisposable, FarSide {
     await this.#child.status;
     endedByPart(this.pid);
   }
-}
-
-/** What there is when the server listens. */
-interface Made {
-  readonly keeper: Keeper;
-  readonly folder: string;
-  readonly mark: string;
-  readonly alias: string;
-  readonly ownUser: string;
-  readonly users: ReadonlyMap<string, SshUser>;
-  readonly address: string;
-  readonly port: number;
-  readonly child: Deno.ChildProcess;
-}
-
-async function make(keeper: Keeper, options: SshdOptions): Promise<Made> {
-  const folder = await keptFolder(keeper);
-  const mark = `${PART_MARK}=${folder}`;
-  await keeper.undo(`end_marked ${quoted(mark)}`);
-  const [ownUser, tools] = await Promise.all([
-    run(["id", "-un"]).then(({ stdout }) => stdout.trim()),
-    toolFolders(folder, options.executable ?? Deno.execPath()),
-    ...["host_key", "id", "stranger"].map((name) =>
-      run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", `${folder}/${name}`])
-    ),
-  ]);
-  await Deno.copyFile(`${folder}/id.pub`, `${folder}/authorized`);
-  const users = new Map<string, SshUser>();
-  for (const wish of options.users ?? []) users.set(wish.name, await addUser(keeper, folder, tools, wish));
-  const address = options.address ?? "127.0.0.1";
-  const given = { folder, mark, tools, users, address };
-  for (let tries = 1;; tries++) {
-    const port = options.port ?? freePort(address);
-    const child = await listen(keeper, { ...given, port }, options);
-    if (child === undefined && options.port === undefined && tries < PORT_TRIES) continue;
-    if (child === undefined) throw new Error(`Cannot start sshd on ${address}: ${logOf(folder)}`);
-    await writeKnownHosts(folder, address, port);
-    return { keeper, alias: options.alias ?? "own", ownUser, child, ...given, port };
-  }
-}
-
-/** What goes into the server's configuration. */
-interface Settings {
-  readonly folder: string;
-  readonly mark: string;
-  readonly tools: ToolFolders;
-  readonly users: ReadonlyMap<string, SshUser>;
-  readonly address: string;
-  readonly port: number;
-}
-
-/** Starts the server; undefined when the port was taken in the meantime. */
-async function listen(
-  keeper: Keeper,
-  settings: Settings,
-  options: SshdOptions,
-): Promise<Deno.ChildProcess | undefined> {
-  const { folder } = settings;
-  const conf = `${folder}/sshd_config`;
-  await Deno.writeTextFile(conf, configText(settings, options));
-  await Deno.writeTextFile(`${folder}/log`, "");
-  // The folder that sshd changes its root to; the package's own start makes it and it stays, as there.
-  if (Deno.uid() === 0) await Deno.mkdir("/run/sshd", { recursive: true, mode: 0o755 });
-  const inside = options.network === undefined
-    ? []
-    : [findProgram("ip") ?? "ip", "netns", "exec", options.network];
-  // sshd starts itself anew for each connection and therefore insists on its full path.
-  const argv = [...inside, findProgram("sshd")!, "-D", "-f", conf, "-E", `${folder}/log`];
-  const child = new Deno.Command(argv[0]!, {
-    args: argv.slice(1),
-    env: NO_TEST_MARK,
-    cwd: "/",
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-    detached: true,
-  }).spawn();
-  startedByPart(child.pid);
-  await keeper.undo(`end_tree ${child.pid} ${conf}`);
-  let ended = false;
-  child.status.then(() => ended = true);
-  await until(
-    "sshd listens",
-    () => ended || logOf(folder).includes("Server listening on"),
-    START_TIMEOUT_MS,
-  );
-  if (!ended) return child;
-  endedByPart(child.pid);
-  if (logOf(folder).includes("Address already in use")) return undefined;
-  throw new Error(`Cannot start sshd: ${logOf(folder).trim()}`);
-}
-
-function configText(settings: Settings, options: SshdOptions): string {
-  const { folder, mark, tools, users, address, port } = settings;
-  const own = `SetEnv ${mark} HOME=${tools.ownHome} PATH=${
-    tools.path(options.deno ?? "path", tools.ownHome)
-  }`;
-  return [
-    `Port ${port}`,
-    `ListenAddress ${address}`,
-    `HostKey ${folder}/host_key`,
-    "PidFile none",
-    `AuthorizedKeysFile ${folder}/authorized`,
-    "UsePAM no",
-    "PasswordAuthentication no",
-    "KbdInteractiveAuthentication no",
-    "StrictModes no",
-    "LogLevel VERBOSE",
-    ...(options.maxSessions === undefined ? [] : [`MaxSessions ${options.maxSessions}`]),
-    ...(options.maxStartups === undefined ? [] : [`MaxStartups ${options.maxStartups}`]),
-    ...(options.lines ?? []),
-    own,
-    ...[...users.values()].flatMap((user) => [
-      `Match User ${user.login}`,
-      `  SetEnv ${mark} PATH=${user.path}`,
-      ...(user.noisy ? [`  Banner ${folder}/banner`] : []),
-    ]),
-    "",
-  ].join("\n");
-}
-
-async function writeKnownHosts(folder: string, address: string, port: number): Promise<void> {
-  const place = port === 22 ? address : `[${address}]:${port}`;
-  const keyOf = async (name: string): Promise<string> =>
-    (await Deno.readTextFile(`${folder}/${name}.pub`)).split(" ").slice(0, 2).join(" ");
-  await Deno.writeTextFile(`${folder}/known`, `${place} ${await keyOf("host_key")}\n`);
-  await Deno.writeTextFile(`${folder}/known_wrong`, `${place} ${await keyOf("stranger")}\n`);
-  await Deno.writeTextFile(`${folder}/known_none`, "");
-}
-
-function logOf(folder: string): string {
-  return Deno.readTextFileSync(`${folder}/log`);
-}
-
-/** A port that was free a moment ago. */
-function freePort(address: string): number {
-  using listener = Deno.listen({ hostname: address, port: 0 });
-  return listener.addr.port;
 }

@@ -118,29 +118,6 @@ testWith(SSHD_USERS, "Sshd.stop() removes users and their processes", async () =
   assertEquals((await run(["id", login], { mayFail: true })).code, 1);
 });
 
-testWith(SSHD_USERS, "Sshd is undone when the test program is killed", async () => {
-  const program = `
-    import { Sshd } from ${JSON.stringify(new URL("./sshd.ts", import.meta.url).href)};
-    const sshd = await Sshd.start({ users: [{ name: "one" }] });
-    console.log(JSON.stringify([sshd.pid, sshd.folder, sshd.users.get("one").login]));
-    await new Promise((resolve) => setTimeout(resolve, 100_000));
-  `;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--ext=ts", program],
-    cwd: new URL("../../", import.meta.url),
-    stdout: "piped",
-  }).spawn();
-  const reader = child.stdout.getReader();
-  const { value } = await reader.read();
-  const [pid, folder, login] = JSON.parse(new TextDecoder().decode(value)) as [number, string, string];
-  child.kill("SIGKILL");
-  await child.status;
-  await reader.cancel();
-  await until("the folder is gone", async () => !await exists(folder));
-  assertEquals(processState(pid), undefined);
-  assertEquals((await run(["id", login], { mayFail: true })).code, 1);
-});
-
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }

@@ -42,7 +42,7 @@ export interface ToolFolders {
   /** The home that the own user's sessions have, so that nothing is left in the true one. */
   readonly ownHome: string;
   /** The PATH on which Deno is found or not. Puts it into `~/.deno/bin` of `home` if it is to be there. */
-  path(place: DenoPlace, home: string): string;
+  path(place: DenoPlace, home: string): Promise<string>;
 }
 
 const LOCK_TIMEOUT_MS = 30_000;
@@ -65,32 +65,43 @@ const START_FILES = [
 ];
 
 /**
- * Makes folders for PATH. sshd's own PATH is of no use, because Deno may be in /usr/bin: so one folder has links to
- * all programs but Deno, and another one Deno alone.
+ * Makes folders for PATH. sshd's own PATH is of no use, because Deno may be in /usr/bin: so Deno gets a folder of its
+ * own, and for who must not find it the folders that have one are replaced by links to all else that is in them.
  */
-export async function toolFolders(folder: string, executable: string): Promise<ToolFolders> {
-  const tools = `${folder}/t`;
+export async function toolFolders(keeper: Keeper, folder: string, executable: string): Promise<ToolFolders> {
   const denoFolder = `${folder}/d`;
   const ownHome = `${folder}/o`;
-  for (const made of [tools, denoFolder, ownHome]) await Deno.mkdir(made);
-  const linked = new Set(["deno", "dx", "denort"]);
-  for (const from of ["/usr/local/bin", "/usr/bin", "/bin"]) {
-    for (const { name } of await entriesOf(from)) {
-      if (!linked.has(name)) Deno.symlinkSync(`${from}/${name}`, `${tools}/${name}`);
-      linked.add(name);
-    }
-  }
+  for (const made of [denoFolder, ownHome]) await Deno.mkdir(made);
   await placeDeno(executable, `${denoFolder}/deno`);
+  const system = [...new Set(["/usr/local/bin", "/usr/bin", "/bin"].filter(exists).map(Deno.realPathSync))];
+  let without: Promise<string> | undefined;
   return {
     ownHome,
-    path(place: DenoPlace, home: string): string {
+    async path(place: DenoPlace, home: string): Promise<string> {
+      if (place === "path") return [denoFolder, ...system].join(":");
       if (place === "home") {
-        Deno.mkdirSync(`${home}/.deno/bin`, { recursive: true });
-        Deno.symlinkSync(`${denoFolder}/deno`, `${home}/.deno/bin/deno`);
+        await Deno.mkdir(`${home}/.deno/bin`, { recursive: true });
+        await Deno.symlink(`${denoFolder}/deno`, `${home}/.deno/bin/deno`);
       }
-      return place === "path" ? `${denoFolder}:${tools}` : tools;
+      return await (without ??= withoutDeno(keeper, folder, system));
     },
   };
+}
+
+/** The folders without Deno. The thousand links are in memory: on a busy disk each takes a millisecond. */
+async function withoutDeno(keeper: Keeper, folder: string, system: readonly string[]): Promise<string> {
+  const memory = `/dev/shm/${folder.slice(folder.lastIndexOf("/") + 1)}`;
+  const links = exists("/dev/shm") ? memory : `${folder}/t`;
+  await keeper.undo(`rm -rf ${quoted(links)}`);
+  await Deno.mkdir(links, { mode: 0o755 });
+  for (const from of system.filter((one) => exists(`${one}/deno`))) {
+    for await (const { name } of Deno.readDir(from)) {
+      if (name !== "deno" && !exists(`${links}/${name}`)) {
+        Deno.symlinkSync(`${from}/${name}`, `${links}/${name}`);
+      }
+    }
+  }
+  return [links, ...system.filter((one) => !exists(`${one}/deno`))].join(":");
 }
 
 /** Makes a user. It is gone, with its processes and its home, when the keeper ends. */
@@ -114,7 +125,7 @@ export async function addUser(
   }, LOCK_TIMEOUT_MS);
   const uid = Number((await run(["id", "-u", login])).stdout);
   await Deno.mkdir(home);
-  const path = tools.path(wish.deno ?? "path", home);
+  const path = await tools.path(wish.deno ?? "path", home);
   if (wish.noisy) await makeNoisy(folder, home);
   await run(["chown", "-Rh", `${uid}`, home]);
   await Deno.chmod(home, 0o700);
@@ -150,10 +161,10 @@ function isOpen(path: string): boolean {
   return true;
 }
 
-async function entriesOf(folder: string): Promise<Deno.DirEntry[]> {
+function exists(path: string): boolean {
   try {
-    return await Array.fromAsync(Deno.readDir(folder));
+    return Deno.lstatSync(path) !== undefined;
   } catch {
-    return [];
+    return false;
   }
 }

@@ -14,7 +14,7 @@ import type { SshdOptions, Started } from "./sshd_start.ts";
 export type { DenoPlace, Entry, Failing, SshdOptions, SshUser, UserOptions };
 
 /** The server, reached as the user who runs the tests. */
-export const SSHD: Part = part("sshd", () => lacking("sshd", "ssh", "ssh-keygen"));
+export const SSHD: Part = part("sshd", () => lacking("sshd", "ssh", "ssh-keygen") ?? noLogin());
 
 /** The server with temporary users, whose login shells may be any. */
 export const SSHD_USERS: Part = part(
@@ -23,6 +23,19 @@ export const SSHD_USERS: Part = part(
     SSHD.missing ?? notRoot() ?? lacking("useradd", "userdel", "find", "bash", "zsh", "fish", "csh") ??
       failing(["test", "-w", "/etc/passwd"]),
 );
+
+/** Why sshd would not let the own user in. */
+function noLogin(): string | undefined {
+  const [id, passwd] = [["id", "-un"], ["cat", "/etc/passwd"]].map(([program, arg]) =>
+    new TextDecoder().decode(new Deno.Command(program!, { args: [arg!] }).outputSync().stdout)
+  );
+  const user = id!.trim();
+  const shell = passwd!.split("\n").find((line) => line.startsWith(`${user}:`))?.split(":").at(-1);
+  if (shell !== undefined && /\/(nologin|false)$/.test(shell)) return `the user "${user}" may not log in`;
+  // Only root may look; sshd itself cannot look either when it runs as another user.
+  const locked = Deno.uid() === 0 && failing(["grep", "-q", `^${user}:!`, "/etc/shadow"]) === undefined;
+  return locked ? `the account of "${user}" is locked` : undefined;
+}
 
 /** What the server has seen so far. */
 export interface Seen {

@@ -7,7 +7,7 @@ import type { Keeper } from "./keeper.ts";
 import { findProgram } from "./need.ts";
 import { NO_TEST_MARK, PART_MARK, run } from "./run.ts";
 import { addUser, toolFolders } from "./ssh_users.ts";
-import type { DenoPlace, SshUser, ToolFolders, UserOptions } from "./ssh_users.ts";
+import type { DenoPlace, SshUser, UserOptions } from "./ssh_users.ts";
 
 /** What kind of server it is. */
 export interface SshdOptions {
@@ -65,7 +65,7 @@ export async function startServer(keeper: Keeper, options: SshdOptions): Promise
   await keeper.undo(`end_marked ${quoted(mark)}`);
   const [ownUser, tools] = await Promise.all([
     run(["id", "-un"]).then(({ stdout }) => stdout.trim()),
-    toolFolders(folder, options.executable ?? Deno.execPath()),
+    toolFolders(keeper, folder, options.executable ?? Deno.execPath()),
     ...["host_key", "id", "stranger"].map((name) =>
       run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", `${folder}/${name}`])
     ),
@@ -74,7 +74,8 @@ export async function startServer(keeper: Keeper, options: SshdOptions): Promise
   const users = new Map<string, SshUser>();
   for (const wish of options.users ?? []) users.set(wish.name, await addUser(keeper, folder, tools, wish));
   const address = options.address ?? "127.0.0.1";
-  const given = { folder, mark, tools, users, address };
+  const path = await tools.path(options.deno ?? "path", tools.ownHome);
+  const given = { folder, mark, own: `HOME=${tools.ownHome} PATH=${path}`, users, address };
   for (let tries = 1;; tries++) {
     const port = options.port ?? freePort(address);
     const child = await listen(keeper, { ...given, port }, options);
@@ -89,7 +90,8 @@ export async function startServer(keeper: Keeper, options: SshdOptions): Promise
 interface Settings {
   readonly folder: string;
   readonly mark: string;
-  readonly tools: ToolFolders;
+  /** The variables of the own user's sessions. */
+  readonly own: string;
   readonly users: ReadonlyMap<string, SshUser>;
   readonly address: string;
   readonly port: number;
@@ -112,6 +114,7 @@ async function listen(
     : [findProgram("ip") ?? "ip", "netns", "exec", options.network];
   // sshd starts itself anew for each connection and therefore insists on its full path.
   const argv = [...inside, findProgram("sshd")!, "-D", "-f", conf, "-E", `${folder}/log`];
+  await keeper.undo(`end_naming ${conf}`);
   const child = new Deno.Command(argv[0]!, {
     args: argv.slice(1),
     env: NO_TEST_MARK,
@@ -137,10 +140,7 @@ async function listen(
 }
 
 function configText(settings: Settings, options: SshdOptions): string {
-  const { folder, mark, tools, users, address, port } = settings;
-  const own = `SetEnv ${mark} HOME=${tools.ownHome} PATH=${
-    tools.path(options.deno ?? "path", tools.ownHome)
-  }`;
+  const { folder, mark, own, users, address, port } = settings;
   return [
     `Port ${port}`,
     `ListenAddress ${address}`,
@@ -155,7 +155,7 @@ function configText(settings: Settings, options: SshdOptions): string {
     ...(options.maxSessions === undefined ? [] : [`MaxSessions ${options.maxSessions}`]),
     ...(options.maxStartups === undefined ? [] : [`MaxStartups ${options.maxStartups}`]),
     ...(options.lines ?? []),
-    own,
+    `SetEnv ${mark} ${own}`,
     ...[...users.values()].flatMap((user) => [
       `Match User ${user.login}`,
       `  SetEnv ${mark} PATH=${user.path}`,

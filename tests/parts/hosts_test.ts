@@ -86,7 +86,7 @@ testWith(HOSTS, "Hosts.loss() loses packets until it is taken back", async () =>
     const { stdout } = await hosts().runOn(3, ["iptables", "-w", "-L", "INPUT", "-v", "-x", "-n"]);
     return Number(/^ *(\d+) +\d+ +DROP/m.exec(stdout)?.[1] ?? -1);
   };
-  await hosts().loss(3, 0.3);
+  await hosts().loss(3, 0.1);
   const { stdout } = await run(["ssh", "-F", hosts().config, "h3", "head -c 1000000 /dev/zero"]);
   assertEquals(stdout.length, 1_000_000);
   assert(await received() > 0, address);

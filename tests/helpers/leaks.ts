@@ -11,13 +11,13 @@ export interface ProcessState {
   command: string;
 }
 
+/** What gateways whose code may start programs put into the environment. */
+const GATEWAY = "EXECNET_GATEWAY";
+
 /**
  * Every process that descends from this program has this in its environment, so that it is found when its parent has
  * gone. The value is the same for all test files of a run, which share a process.
  */
-/** What gateways whose code may start programs put into the environment. */
-const GATEWAY = "EXECNET_GATEWAY";
-
 const MARK = "EXECNET_TEST_RUN";
 Deno.env.set(MARK, String(Deno.pid));
 
@@ -88,6 +88,72 @@ export async function groupGone(group: number, ms: number = GONE_TIMEOUT_MS): Pr
   await until(`process group ${group} is gone`, () => groupMembers(group).length === 0, ms);
 }
 
+/** The processes of the parts that tests run against: a part ends them, and with them all that is below. */
+const ofParts = new Set<number>();
+
+/** Tells that a process belongs to a part, so that neither it nor what descends from it is a test's leak. */
+export function startedByPart(pid: number): void {
+  ofParts.add(pid);
+}
+
+/** Takes that back when the process has ended: its number may be given to another one. */
+export function endedByPart(pid: number): void {
+  ofParts.delete(pid);
+}
+
+/** Where processes run that are not this program's children: a user of an sshd, a container, another host. */
+export interface FarSide {
+  /** What lives there apart from the part itself. Zombies do not live. */
+  processes(): ProcessState[];
+}
+
+/** Resolves when nothing runs there any more that was not there before; fails after `ms` with what is left. */
+export async function nothingLeft(
+  place: FarSide,
+  before: readonly ProcessState[] = [],
+  ms: number = GONE_TIMEOUT_MS,
+): Promise<void> {
+  const known = new Set(before.map((one) => one.pid));
+  let left: ProcessState[] = [];
+  await until("nothing is left there", () => {
+    left = place.processes().filter((one) => !known.has(one.pid));
+    return left.length === 0;
+  }, ms).catch(() => {
+    throw new Error(`Left on the far side after ${ms} ms:\n${left.map(shown).join("\n")}`);
+  });
+}
+
+/** The processes with `NAME=value` in their environment at start, as far as this user may look at it. */
+export function processesWithEnv(entry: string): ProcessState[] {
+  return processesWhere((pid) => Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0").includes(entry));
+}
+
+/** The processes of a user. */
+export function processesOfUser(uid: number): ProcessState[] {
+  return processesWhere((pid) => Deno.statSync(`/proc/${pid}`).uid === uid);
+}
+
+/** The processes in a control group: those whose group's path holds `part`. */
+export function processesInCgroup(part: string): ProcessState[] {
+  return processesWhere((pid) => Deno.readTextFileSync(`/proc/${pid}/cgroup`).includes(part));
+}
+
+/** The processes in the network namespace that a file such as `/run/netns/name` stands for. */
+export function processesInNetwork(file: string): ProcessState[] {
+  const { ino } = Deno.statSync(file);
+  return processesWhere((pid) => Deno.statSync(`/proc/${pid}/ns/net`).ino === ino);
+}
+
+function processesWhere(condition: (pid: number) => boolean): ProcessState[] {
+  return [...processes().values()].filter((one) => {
+    try {
+      return condition(one.pid);
+    } catch {
+      return false; // It has ended, or is another user's.
+    }
+  });
+}
+
 /** The folders that connecting makes in the temporary directory. */
 export function meetingFolders(): Set<string> {
   const folder = Deno.env.get("TMPDIR") ?? "/tmp";
@@ -120,11 +186,13 @@ export class LeakCheck {
       return folders.length === 0;
     }, FOLDER_TIMEOUT_MS).catch(() => {});
     if (left.length + folders.length === 0) return;
-    const lines = left.map((one) =>
-      `process ${one.pid} (${one.state}, parent ${one.parent}): ${one.command}`
-    );
+    const lines = left.map(shown);
     throw new Error(`The test leaves behind:\n${[...lines, ...folders].join("\n")}`);
   }
+}
+
+function shown(one: ProcessState): string {
+  return `process ${one.pid} (${one.state}, parent ${one.parent}): ${one.command}`;
 }
 
 /** The whole command lines of all processes: the guard of a process names the folder that goes with it. */
@@ -145,9 +213,8 @@ export function commandLine(pid: number): string {
 /** The processes that this thread has started, with all below, and those that have lost their parents. */
 function ours(): ProcessState[] {
   const all = processes();
-  const roots = Deno.readTextFileSync("/proc/thread-self/children").split(" ").filter((id) => id !== "").map(
-    Number,
-  );
+  const roots = Deno.readTextFileSync("/proc/thread-self/children").split(" ").filter((id) => id !== "")
+    .map(Number).filter((pid) => !ofParts.has(pid));
   const found = below(all, roots);
   for (const root of roots) if (all.has(root)) found.push(all.get(root)!);
   const orphans = [...all.values()].filter((one) => one.pid !== Deno.pid && isOrphan(all, one));

@@ -4,7 +4,7 @@ import { guardScript } from "./guard.ts";
 import type { GuardOptions } from "./guard.ts";
 import type { RawLink } from "./link.ts";
 import { Control, keepAlive } from "./process.ts";
-import type { ProcessEnd } from "./process.ts";
+import type { ProcessEnd, Ref } from "./process.ts";
 
 /** How a program is started. */
 export interface ProgramOptions extends GuardOptions {
@@ -83,8 +83,13 @@ export async function startProgram(command: readonly string[], options: ProgramO
     get forced() {
       return control.forced;
     },
-    keepAlive: keepAlive([child, input!, output!], ended),
+    keepAlive: keepAlive([child, input!, output!, ...refs(child.stderr)], ended),
   };
+}
+
+/** The pipes of a process are sockets, whatever their types say. */
+function refs(stream: unknown): Ref[] {
+  return stream !== null && typeof (stream as Partial<Ref>).unref === "function" ? [stream as Ref] : [];
 }
 
 type Socket = import("node:net").Socket;

@@ -77,7 +77,7 @@ export class ShellLauncher implements Launcher {
       linkTransport(program.link)
     );
     connected.catch(() => {});
-    return Object.assign(program, { connected });
+    return Object.assign(program, { connected, ended: program.ended.then(farEnd) });
   }
 
   async diagnose(end: ProcessEnd, output: string, signal: AbortSignal): Promise<Diagnosis | "again"> {
@@ -124,4 +124,23 @@ export class ShellLauncher implements Launcher {
     const hello = encodeHello(plan.config as unknown as Facts);
     return agentFlight({ lead: `${line}\n`, agent: agentScript(), hello });
   }
+}
+
+/** Signals by their numbers, which are the same on all systems that Deno runs on. */
+const SIGNALS: Readonly<Record<number, string>> = {
+  1: "SIGHUP",
+  2: "SIGINT",
+  3: "SIGQUIT",
+  4: "SIGILL",
+  6: "SIGABRT",
+  8: "SIGFPE",
+  9: "SIGKILL",
+  11: "SIGSEGV",
+  15: "SIGTERM",
+};
+
+/** A shell says by its exit code that a signal has ended what it ran. */
+function farEnd(end: ProcessEnd): ProcessEnd {
+  const signal = SIGNALS[end.code - 128];
+  return end.signal !== null || signal === undefined ? end : { ...end, signal };
 }

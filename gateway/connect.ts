@@ -8,7 +8,7 @@ import type { Transport } from "../channel/transport.ts";
 import { Waiter } from "../channel/wait.ts";
 import { XSpecError } from "../xspec/mod.ts";
 import type { XSpec } from "../xspec/mod.ts";
-import { ConnectError } from "./errors.ts";
+import { ConnectError, ConnectProblem, HostNotFoundError } from "./errors.ts";
 import type { ConnectErrorKind } from "./errors.ts";
 import { Output } from "./output.ts";
 import type { StderrMode } from "./output.ts";
@@ -16,6 +16,7 @@ import type { ProcessEnd, SpawnedProcess } from "./process/process.ts";
 import type { TraceTarget } from "./process/trace.ts";
 import { traceConnection, traceEnd, traceFromEnv } from "./trace.ts";
 import { spawnPopen } from "./transport/popen.ts";
+import { checkSocketSpec, spawnSocket } from "./transport/socket.ts";
 import { checkWorkerSpec, startWorker } from "./transport/worker.ts";
 
 /** How a gateway is made. */
@@ -45,6 +46,8 @@ export interface Connection {
 const CONNECT_TIMEOUT_MS = 30_000;
 const STDERR_MODES: ReadonlySet<string> = new Set(["inherit", "prefix", "piped", "null"]);
 
+const TYPES: ReadonlySet<string> = new Set(["popen", "worker", "socket"]);
+
 /** How long after the end of a process its last output is waited for. */
 export const OUTPUT_GRACE_MS = 500;
 
@@ -53,13 +56,14 @@ const EXIT_GRACE_MS = 2_000;
 
 /** Checks a spec before anything is started. Throws XSpecError. */
 export function checkSpec(spec: XSpec): void {
-  if (spec.via !== undefined || spec.type !== "popen" && spec.type !== "worker") {
+  if (spec.via !== undefined || !TYPES.has(spec.type)) {
     throw new XSpecError(
-      `Cannot make a gateway of "${spec}": this version starts popen and worker gateways only`,
+      `Cannot make a gateway of "${spec}": this version starts popen, worker and socket gateways only`,
       String(spec),
       spec.via === undefined ? spec.type : "via",
     );
   }
+  if (spec.type === "socket") checkSocketSpec(spec);
   if (spec.type === "worker") checkWorkerSpec(spec);
 }
 
@@ -110,7 +114,7 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
     await child.ended;
     await within(output.ended, OUTPUT_GRACE_MS);
     const tail = output.tail;
-    return failure = new ConnectError(
+    return failure = new (kind === "host" ? HostNotFoundError : ConnectError)(
       kind,
       `Cannot start gateway "${id}" (${spec}): ${state}${tail === "" ? "" : `; its last output: ${tail}`}`,
       { exitCode: end?.code, signal: end?.signal ?? undefined, stderrTail: tail },
@@ -153,6 +157,7 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
         noise ? "it printed something else than a greeting" : `no greeting after ${timeout} ms`,
       );
     }
+    if (error instanceof ConnectProblem) throw await fail(error.kind, error.message, undefined, error);
     const end = await within(child.ended, EXIT_GRACE_MS);
     throw await fail(error instanceof ProtocolError ? "noise" : "exit", (error as Error).message, end, error);
   } finally {
@@ -162,7 +167,8 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
 
 /** Starts what the spec says. */
 async function start(spec: XSpec, id: string, trace: TraceTarget | undefined): Promise<SpawnedProcess> {
-  return spec.type === "worker" ? startWorker(spec, id) : await spawnPopen(spec, id, encodeHello, trace);
+  if (spec.type === "worker") return startWorker(spec, id);
+  return await (spec.type === "socket" ? spawnSocket : spawnPopen)(spec, id, encodeHello, trace);
 }
 
 /** Nothing was started at all: this program may not, or what starting takes is not there. */

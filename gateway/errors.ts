@@ -57,3 +57,18 @@ export class HostNotFoundError extends ConnectError {
     this.prototype.name = "HostNotFoundError";
   }
 }
+
+/** What a way of connecting rejects with when it knows which step failed. It becomes a {@linkcode ConnectError}. */
+export class ConnectProblem extends Error {
+  static {
+    this.prototype.name = "ConnectProblem";
+  }
+  /** Which step failed. */
+  readonly kind: ConnectErrorKind;
+
+  /** Makes the error for a failed step; `state` says how things stand. */
+  constructor(kind: ConnectErrorKind, state: string, options?: ErrorOptions) {
+    super(state, options);
+    this.kind = kind;
+  }
+}

@@ -10,6 +10,7 @@ import type { Mirrored, MirroredArgs } from "../channel/mirrored.ts";
 import { Session } from "../channel/session.ts";
 import { waitFor } from "../channel/wait.ts";
 import type { WaitOptions } from "../channel/wait.ts";
+import { keepaliveOf } from "../xspec/mod.ts";
 import type { XSpec } from "../xspec/mod.ts";
 import type { Transport } from "../channel/transport.ts";
 import { OUTPUT_GRACE_MS, within } from "./connect.ts";
@@ -126,6 +127,7 @@ export class Gateway implements AsyncDisposable {
     this.#connection = connection;
     this.#leave = leave;
     const { process, output } = connection;
+    if (process.remoteAddress !== undefined) this.remoteAddress = process.remoteAddress;
     this.#processEnd = process.ended.then(async (end) => {
       // A moment for the last lines; a reader that does not read them must not hold up the end.
       await within(output.ended, OUTPUT_GRACE_MS);
@@ -138,7 +140,7 @@ export class Gateway implements AsyncDisposable {
       name: id,
       firstId: 1,
       gateway: this,
-      keepalive: spec.keepalive ?? 0,
+      keepalive: keepaliveOf(spec),
       unrefTimer: (timer) => Deno.unrefTimer(timer as unknown as number),
       sharedFarSide: spec.execmodel === "main",
       handlers: { busy: (busy) => process.keepAlive(busy) },
@@ -379,7 +381,7 @@ export class Gateway implements AsyncDisposable {
       code,
       signal: signal ?? undefined,
       forced: process.forced,
-      reason: this.#exiting ? "requested" : describeReason(reason, code, signal),
+      reason: this.#exiting ? "requested" : describeReason(reason, end),
       stderrTail: output.tail,
     };
   }
@@ -426,6 +428,8 @@ export class Gateway implements AsyncDisposable {
       ? `${reason.name}: ${reason.message}`
       : details === undefined
       ? "the connection ended"
+      : details.reason !== undefined
+      ? details.reason
       : details.signal === null
       ? `its process ended with code ${details.code}`
       : `its process was ended by ${details.signal}`;
@@ -457,7 +461,8 @@ function splitArguments(source: unknown, rest: unknown[]): [kwargs: unknown, opt
 /** A process whose connection has broken gets this long to end by itself. */
 const ORPHAN_GRACE_MS = 1_000;
 
-function describeReason(reason: unknown, code: number, signal: string | null): string {
-  if (reason instanceof Error) return `${reason.name}: ${reason.message}`;
+function describeReason(first: unknown, { code, signal, reason }: ProcessEnd): string {
+  if (first instanceof Error) return `${first.name}: ${first.message}`;
+  if (reason !== undefined) return reason;
   return signal === null ? `the process ended with code ${code}` : `the process was ended by ${signal}`;
 }

@@ -36,7 +36,7 @@ export interface SpawnOptions {
   trace?: TraceTarget | undefined;
   /** The trace file that its first lines of code make. Set by `spawnDeno`, which allows that. */
   stageTrace?: StageTrace;
-  /** The agent's script. */
+  /** The agent's script. An empty one is not sent, nor is the greeting: whoever uses the connection sends both. */
   agent: Uint8Array;
   /** Sent right behind it. */
   hello: Uint8Array;
@@ -46,6 +46,8 @@ export interface SpawnOptions {
 export interface ProcessEnd {
   code: number;
   signal: string | null;
+  /** What is known instead, where nobody is left who could say how it ended. */
+  reason?: string | undefined;
 }
 
 /** A process that was started, from the first moment on. */
@@ -63,6 +65,8 @@ export interface SpawnedProcess {
   kill(): void;
   /** Whether it had to be told or killed: it did not end by itself, nor by being asked over its connection. */
   readonly forced: boolean;
+  /** The host that it runs on, where that is another one. */
+  readonly remoteAddress?: string | undefined;
   /** Whether the program has to stay because of this process. Counted: a `false` takes back one `true`. */
   keepAlive(keep: boolean): void;
 }
@@ -104,13 +108,17 @@ export async function showsProof(link: RawLink, nonce: string): Promise<boolean>
 }
 
 /** Sends a process its agent and the greeting, in one flight. */
-export async function sendAgent(link: RawLink, options: SpawnOptions): Promise<void> {
-  const { agent, hello } = options;
+export async function sendAgent(link: RawLink, { agent, hello }: SpawnOptions): Promise<void> {
+  if (agent.length > 0) await linkTransport(link).write(agentFlight(agent, hello), false);
+}
+
+/** The agent and the greeting as the first lines of a process read them. */
+export function agentFlight(agent: Uint8Array, hello: Uint8Array): Uint8Array {
   const flight = new Uint8Array(4 + agent.length + hello.length);
   new DataView(flight.buffer).setUint32(0, agent.length);
   flight.set(agent, 4);
   flight.set(hello, 4 + agent.length);
-  await linkTransport(link).write(flight, false);
+  return flight;
 }
 
 /** Does something with a process, or a connection to it, that may have ended. */

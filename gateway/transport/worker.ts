@@ -1,6 +1,6 @@
 /** `worker`: a gateway inside of this program, in Web Workers. */
 
-import { workerPermissions, XSpecError } from "../../xspec/mod.ts";
+import { keepaliveOf, workerPermissions, XSpecError } from "../../xspec/mod.ts";
 import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
 import { startInside } from "../inside/start.ts";
@@ -36,7 +36,7 @@ export function startWorker(spec: XSpec, id: string): SpawnedProcess {
     execmodel: spec.execmodel,
     cwd: Deno.cwd(),
     permissions: spec.permissions,
-    keepalive: spec.keepalive ?? 0,
+    keepalive: keepaliveOf(spec),
     deno: [],
     flags: [],
     env: {},

@@ -85,7 +85,6 @@ export function readArguments(args: readonly string[]): Arguments | undefined {
   const text = (name: string): string | undefined => {
     const value = given[name];
     if (value === undefined) return undefined;
-    if (Array.isArray(value)) throw new UsageError(`Cannot use --${name} more than once`);
     if (value === "") throw new UsageError(`Cannot use --${name} without a value`);
     return value as string;
   };

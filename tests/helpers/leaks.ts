@@ -18,6 +18,14 @@ export interface ProcessState {
 /** What gateways whose code may start programs put into the environment. */
 const GATEWAY = "EXECNET_GATEWAY";
 
+/** Processes that are no children of this thread's, and whose descendants are still those of its tests. */
+const FAMILIES = new Set<number>();
+
+/** Counts all that descends from a process among what tests start. */
+export function watchFamily(pid: number): void {
+  FAMILIES.add(pid);
+}
+
 const MARK = "EXECNET_TEST_RUN";
 Deno.env.set(MARK, String(Deno.pid));
 
@@ -148,7 +156,7 @@ function ours(): ProcessState[] {
   const roots = Deno.readTextFileSync("/proc/thread-self/children").split(" ").filter((id) => id !== "").map(
     Number,
   );
-  const found = below(all, roots);
+  const found = below(all, [...roots, ...FAMILIES]);
   for (const root of roots) if (all.has(root)) found.push(all.get(root)!);
   const orphans = [...all.values()].filter((one) => one.pid !== Deno.pid && isOrphan(all, one));
   return [...found, ...orphans];

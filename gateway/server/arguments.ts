@@ -73,7 +73,9 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
  * @throws {UsageError} when it makes no sense
  */
 export function readArguments(args: readonly string[]): Arguments | undefined {
-  const given = parseArgs([...args], {
+  // The parser takes a lone "-" for no value.
+  const joined = args.join("\0").replace(/(?<=^|\0)--token-file\0-(?=\0|$)/, "--token-file=-");
+  const given = parseArgs(args.length === 0 ? [] : joined.split("\0"), {
     string: [...OPTIONS.string],
     boolean: [...OPTIONS.boolean],
     collect: [...OPTIONS.collect],

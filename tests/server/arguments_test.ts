@@ -2,6 +2,11 @@ import { assert, assertEquals, assertThrows } from "jsr:@std/assert@^1.0.19";
 import { HELP, readArguments, readList, UsageError } from "../../gateway/server/arguments.ts";
 import { test } from "../helpers/bounded.ts";
 
+test("readArguments() takes a dash for standard input", () => {
+  assertEquals(readArguments(["--listen", "1", "--token-file", "-"])!.tokenFile, "-");
+  assertEquals(readArguments(["--token-file=-", "--listen", "1"])!.tokenFile, "-");
+});
+
 test("readArguments() has safe defaults", () => {
   assertEquals(readArguments(["--listen", "8888"]), {
     address: { host: "127.0.0.1", port: 8888 },

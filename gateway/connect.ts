@@ -134,8 +134,10 @@ export async function connect(spec: XSpec, id: string, options: GatewayOptions):
       const how = signal === null ? `with code ${code}` : `by ${signal}`;
       throw await fail(
         missing ? "no-deno" : "exit",
-        missing ? `there is no Deno that can be run as "${spec.deno ?? "deno"}"` : `the process ended ${how}`,
-        result.end,
+        missing
+          ? `there is no Deno that can be run as "${spec.deno ?? "deno"}"`
+          : result.end.reason ?? `the process ended ${how}`,
+        result.end.reason === undefined ? result.end : undefined,
       );
     }
     if (result.version !== PROTOCOL_VERSION) {

@@ -26,7 +26,7 @@ const PATHS: readonly string[] = ["read", "write", "ffi"];
  * shell's, and where Deno looks for what it has compiled before.
  */
 const POWERFUL =
-  /^((LD|DYLD|DENO|NODE|NPM|GLIBC|MALLOC|EXECNET|V8)_.*|PATH|HOME|ENV|BASH_ENV|SHELL|SHELLOPTS|IFS|CDPATH|TMPDIR|XDG_CACHE_HOME)$/i;
+  /^((LD|DYLD|DENO|NODE|NPM|GLIBC|MALLOC|OPENSSL|EXECNET|V8)_.*|GCONV_PATH|PATH|HOME|ENV|BASH_ENV|SHELL|SHELLOPTS|IFS|CDPATH|TMPDIR|XDG_CACHE_HOME)$/i;
 
 /** Permissions whose paths are absolute and without `.` and `..`, so that they mean the same in every folder. */
 export function absolute(permissions: Permissions, cwd: string): Permissions {

@@ -155,7 +155,7 @@ export class Server {
   /** Lets the client prove itself and say what it wants, in the time that there is for that. */
   async #handshake(connection: Deno.Conn): Promise<Record<string, unknown>> {
     let reason: string | undefined;
-    const giveUp = (why: string) => (): void => {
+    const giveUp = (why: string): () => void => (): void => {
       reason ??= why;
       close(connection);
     };

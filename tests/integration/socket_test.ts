@@ -370,11 +370,11 @@ function cutter(
     get up() {
       return up;
     },
-    cut() {
+    cut(): void {
       close(listener);
       for (const one of open) close(one);
     },
-    freeze() {
+    freeze(): void {
       frozen = true;
     },
     done,
@@ -412,14 +412,17 @@ for (
 ) {
   test(`${file} is a server when it is run by URL`, async () => {
     await withFolder(async (folder) => {
-      const site = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async ({ url }) => {
-        const text = await Deno.readTextFile(new URL(`.${new URL(url).pathname}`, ROOT)).catch(() =>
-          undefined
-        );
-        if (text === undefined) return new Response("", { status: 404 });
-        const type = url.endsWith(".ts") ? "application/typescript" : "text/javascript";
-        return new Response(text, { headers: { "content-type": type } });
-      });
+      const site = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+        async ({ url }): Promise<Response> => {
+          const text = await Deno.readTextFile(new URL(`.${new URL(url).pathname}`, ROOT)).catch(() =>
+            undefined
+          );
+          if (text === undefined) return new Response("", { status: 404 });
+          const type = url.endsWith(".ts") ? "application/typescript" : "text/javascript";
+          return new Response(text, { headers: { "content-type": type } });
+        },
+      );
       try {
         const config = flags.map((one) => one === "deno.json" ? new URL(one, ROOT).pathname : one);
         await withServer([], async (server) => {

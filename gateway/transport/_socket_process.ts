@@ -94,6 +94,10 @@ export class SocketProcess implements SpawnedProcess {
 
   async #connect(options: SocketProcessOptions, refs: Ref[]): Promise<Transport> {
     const { connection, started } = await connectToServer(options, this.#abort.signal);
+    if (this.#abort.signal.aborted) {
+      connection.close();
+      throw this.#abort.signal.reason;
+    }
     this.#connection = connection;
     this.pid = started.pid;
     refs.push(connection as unknown as Ref);

@@ -1,25 +1,20 @@
 /**
- * What runs on the far side of a gateway. This script and all it imports are bundled into one text
- * (`deno task build`), which every gateway ships over its connection.
+ * What runs on the far side of a gateway, and the server that gateways connect to:
+ *
+ * ```sh
+ * deno run -A agent.ts --listen 8888 --allow read=/srv
+ * ```
+ *
+ * `agent.js` is the same server in one file that needs no other.
  *
  * @module
  */
 
-import { serve } from "./gateway/agent/main.ts";
-import { startWorker as startWorkerSide } from "./gateway/agent/worker_entry.ts";
-import type { WorkerStart } from "./gateway/agent/worker_entry.ts";
-import type { AgentStart } from "./gateway/process/config.ts";
-import type { RawLink } from "./gateway/process/link.ts";
-
+export { startAgent, startWorker } from "./gateway/agent/entry.ts";
 export type { AgentStart } from "./gateway/process/config.ts";
 export type { RawLink } from "./gateway/process/link.ts";
 
-/** Serves a gateway on a link. Called by the first lines of a process. */
-export function startAgent(link: RawLink, start: AgentStart): Promise<void> {
-  return serve(link, start);
-}
-
-/** Serves an execution, or a whole gateway, in a Worker, with what its owner sent. Called by a Worker's first lines. */
-export function startWorker(start: unknown): void {
-  startWorkerSide(start as WorkerStart);
+if (import.meta.main) {
+  const { runServer } = await import("./gateway/server/main.ts");
+  await runServer(Deno.args);
 }

@@ -6,8 +6,8 @@ import { PROTOCOL_VERSION } from "../channel/frame.ts";
 import { ProtocolError } from "../channel/errors.ts";
 import type { Transport } from "../channel/transport.ts";
 import type { XSpec } from "../xspec/mod.ts";
-import { ConnectError, HostNotFoundError } from "./errors.ts";
-import { StartError } from "./launcher.ts";
+import { ConnectError, ConnectProblem, HostNotFoundError } from "./errors.ts";
+import type { ConnectErrorDetails } from "./errors.ts";
 import type { Diagnosis, Launcher } from "./launcher.ts";
 import { Output } from "./output.ts";
 import type { StderrMode } from "./output.ts";
@@ -144,7 +144,9 @@ class Attempt {
       letGo(child);
       if (error instanceof ConnectError && error !== this.#limit.reason) throw error;
       if (this.#limit.aborted) throw await this.#outOfTime(child, output);
-      throw error instanceof StartError ? await this.#failed(child, output, error.diagnosis, error) : error;
+      throw error instanceof ConnectProblem
+        ? await this.#failed(child, output, brokenBy(error), error)
+        : error;
     } finally {
       limited.release();
     }
@@ -165,13 +167,11 @@ class Attempt {
 
   /** Nothing was started at all: this program may not, or what starting takes is not there. */
   #notStarted(error: Error): ConnectError {
-    if (error instanceof StartError) {
-      return this.#error(error.diagnosis, "", error.end, error.cause ?? error);
-    }
+    if (error instanceof ConnectProblem) return this.#error(brokenBy(error), error.details, error);
     const forbidden = error instanceof Deno.errors.NotCapable;
     const kind = forbidden || error instanceof Deno.errors.NotFound ? "no-deno" : "exit";
     const hint = forbidden ? `: ${this.#plan.launcher.permissionHint}` : "";
-    return this.#error({ kind, state: error.message + hint }, "", undefined, error);
+    return this.#error({ kind, state: error.message + hint }, {}, error);
   }
 
   /** The error for a process that is let go of; what it printed last is part of it. */
@@ -184,19 +184,20 @@ class Attempt {
     const end = await within(child.ended, EXIT_GRACE_MS);
     await within(output.ended, OUTPUT_GRACE_MS);
     output.release();
-    return this.#error(diagnosis, output.tail, end, cause);
+    const { code: exitCode, signal } = end ?? {};
+    return this.#error(diagnosis, { exitCode, signal: signal ?? undefined, stderrTail: output.tail }, cause);
   }
 
-  #error(diagnosis: Diagnosis, printed: string, end: ProcessEnd | undefined, cause: unknown): ConnectError {
+  #error(diagnosis: Diagnosis, details: ConnectErrorDetails, cause: unknown): ConnectError {
     const { spec, id } = this.#plan;
-    const tail = [printed, diagnosis.words ?? ""].filter((text) => text !== "").join("\n");
-    const Kind = diagnosis.hostNotFound ? HostNotFoundError : ConnectError;
-    return new Kind(
-      diagnosis.kind,
-      `Cannot start gateway "${id}" (${spec}): ${diagnosis.state}${
-        tail === "" ? "" : `; its last output: ${tail}`
+    const { kind, state, words = "" } = diagnosis;
+    const stderrTail = [details.stderrTail ?? "", words].filter((text) => text !== "").join("\n");
+    return new (kind === "host" ? HostNotFoundError : ConnectError)(
+      kind,
+      `Cannot start gateway "${id}" (${spec}): ${state}${
+        stderrTail === "" ? "" : `; its last output: ${stderrTail}`
       }`,
-      { exitCode: end?.code, signal: end?.signal ?? undefined, stderrTail: tail },
+      { ...details, stderrTail },
       cause === undefined ? undefined : { cause },
     );
   }
@@ -211,7 +212,7 @@ class Attempt {
       ? { kind: "noise", state: "it printed something else than a greeting" }
       : { kind: "timeout", state: `no greeting after ${this.#timeout} ms` };
     return child === undefined
-      ? this.#error(diagnosis, "", undefined, undefined)
+      ? this.#error(diagnosis, {}, undefined)
       : await this.#failed(child, output!, diagnosis);
   }
 }
@@ -222,7 +223,7 @@ type Meeting = Greeting | { end: ProcessEnd } | { reason: unknown };
 /** The end of the connection and the end of the process are one event that is seen in either order. */
 async function meet(child: SpawnedProcess): Promise<Meeting> {
   const broken = async (reason: unknown): Promise<Meeting> => {
-    if (reason instanceof ProtocolError) return { reason };
+    if (reason instanceof ProtocolError || reason instanceof ConnectProblem) return { reason };
     const end = await within(child.ended, EXIT_GRACE_MS);
     return end === undefined ? { reason } : { end };
   };
@@ -230,7 +231,9 @@ async function meet(child: SpawnedProcess): Promise<Meeting> {
 }
 
 function brokenBy(reason: unknown): Diagnosis {
-  return { kind: reason instanceof ProtocolError ? "noise" : "exit", state: (reason as Error).message };
+  const state = (reason as Error).message;
+  if (reason instanceof ConnectProblem) return { kind: reason.kind, state };
+  return { kind: reason instanceof ProtocolError ? "noise" : "exit", state };
 }
 
 function letGo(child: SpawnedProcess): void {

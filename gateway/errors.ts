@@ -57,3 +57,25 @@ export class HostNotFoundError extends ConnectError {
     this.prototype.name = "HostNotFoundError";
   }
 }
+
+/** What a way of connecting rejects with when it knows which step failed. It becomes a {@linkcode ConnectError}. */
+export class ConnectProblem extends Error {
+  static {
+    this.prototype.name = "ConnectProblem";
+  }
+  /** Which step failed. */
+  readonly kind: ConnectErrorKind;
+  /** What was started and has failed, if anything. */
+  readonly details: ConnectErrorDetails;
+
+  /** Makes the error for a failed step; `state` says how things stand. */
+  constructor(
+    kind: ConnectErrorKind,
+    state: string,
+    { details = {}, ...options }: ErrorOptions & { details?: ConnectErrorDetails } = {},
+  ) {
+    super(state, options);
+    this.kind = kind;
+    this.details = details;
+  }
+}

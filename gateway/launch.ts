@@ -15,6 +15,8 @@ import type { Starter } from "./shell/reach.ts";
 import { SshHosts, SshReach } from "./ssh/reach.ts";
 import { readSshWords } from "./ssh/words.ts";
 import { diagnoseOwn, spawnPopen } from "./transport/popen.ts";
+import { parseAddress } from "./socket/address.ts";
+import { checkSocketSpec, spawnSocket } from "./transport/socket.ts";
 import { hopStarter } from "./transport/via.ts";
 import type { Hop } from "./transport/via.ts";
 import { checkWorkerSpec, startWorker } from "./transport/worker.ts";
@@ -57,6 +59,10 @@ export function checkSpec(spec: XSpec): void {
     case "ssh":
       readSshWords(spec);
       break;
+    case "socket":
+      if (spec.via !== undefined) refuse("via", "a server is connected to from this program");
+      checkSocketSpec(spec);
+      break;
     case "popen":
     case "command":
     case "podman":
@@ -89,6 +95,8 @@ export function makeLauncher(plan: LaunchPlan): Launcher {
         diagnose: (end, output) => Promise.resolve(diagnoseExit(end, output, "")),
         permissionHint: "a worker gateway may not do more than its program",
       };
+    case "socket":
+      return socketLauncher(spec, id, trace);
     case "popen":
       if (hop === undefined) return popenLauncher(spec, id, trace);
       return shell(new CommandReach([], starter));
@@ -110,6 +118,17 @@ function popenLauncher(spec: XSpec, id: string, trace: TraceTarget | undefined):
     permissionHint:
       "a program that makes gateways needs --allow-run, --allow-read, --allow-write and --allow-net, " +
       "or --allow-run and --allow-env",
+  };
+}
+
+function socketLauncher(spec: XSpec, id: string, trace: TraceTarget | undefined): Launcher {
+  return {
+    ...LOCAL,
+    start: () => Promise.resolve(spawnSocket(spec, id, encodeHello, trace)),
+    diagnose: (end, output) => Promise.resolve(diagnoseExit(end, output, "deno")),
+    address: parseAddress(spec.socket!)!.host,
+    permissionHint:
+      "a program that connects to a server needs --allow-net for it, and --allow-read for its token",
   };
 }
 

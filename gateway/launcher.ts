@@ -9,8 +9,6 @@ export interface Diagnosis {
   readonly kind: ConnectErrorKind;
   /** What the state is, for the error's message. */
   readonly state: string;
-  /** The host of the gateway has no address. */
-  readonly hostNotFound?: boolean;
   /** What was printed by something else than the process. */
   readonly words?: string;
 }
@@ -20,7 +18,7 @@ export interface Launcher {
   /**
    * Starts it. The signal ends the attempt; whatever fails, nothing that was started is left running.
    *
-   * @throws {StartError} when it is known why that is impossible, otherwise what the system says
+   * @throws {ConnectProblem} when it is known why that is impossible, otherwise what the system says
    */
   start(signal: AbortSignal): Promise<SpawnedProcess>;
   /**
@@ -35,24 +33,6 @@ export interface Launcher {
   readonly address?: string | undefined;
   /** What the user might do about a program that may not start this. */
   readonly permissionHint: string;
-}
-
-/** A start that failed before there was a process to ask. */
-export class StartError extends Error {
-  static {
-    this.prototype.name = "StartError";
-  }
-  /** Why. */
-  readonly diagnosis: Diagnosis;
-  /** How what was started has ended, if it has. */
-  readonly end: ProcessEnd | undefined;
-
-  /** Makes the error. */
-  constructor(diagnosis: Diagnosis, end?: ProcessEnd, options?: ErrorOptions) {
-    super(diagnosis.state, options);
-    this.diagnosis = diagnosis;
-    this.end = end;
-  }
 }
 
 /** What is to be said of a Deno that is not there, is too old, or ended in some way; `output` is what it printed last. */

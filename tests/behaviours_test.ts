@@ -35,7 +35,9 @@ function overOf(kinds: readonly string[]): string {
     kinds.length === expected.length && expected.every(({ name }) => kinds.includes(name));
   if (kinds.length === 0) return "-";
   if (is(KINDS)) return "every kind";
-  if (is(KINDS.filter(({ ownProcess }) => ownProcess))) return "every popen";
+  if (is(KINDS.filter(({ ownProcess }) => ownProcess))) return "every process";
+  if (is(KINDS.filter(({ local }) => local))) return "every local";
+  if (is(KINDS.filter(({ name }) => name.startsWith("popen")))) return "every popen";
   return kinds.join(", ");
 }
 

@@ -36,7 +36,7 @@ export interface SpawnOptions {
   trace?: TraceTarget | undefined;
   /** The trace file that its first lines of code make. Set by `spawnDeno`, which allows that. */
   stageTrace?: StageTrace;
-  /** The agent's script. */
+  /** The agent's script. An empty one is not sent, nor is the greeting: whoever uses the connection sends both. */
   agent: Uint8Array;
   /** Sent right behind it. */
   hello: Uint8Array;
@@ -46,8 +46,8 @@ export interface SpawnOptions {
 export interface ProcessEnd {
   code: number;
   signal: string | null;
-  /** Why, where that says more than the code. */
-  reason?: string;
+  /** Why, where that says more than the code, or nobody is left who could say how it ended. */
+  reason?: string | undefined;
 }
 
 /** A process that was started, from the first moment on. */
@@ -133,7 +133,7 @@ export function agentFlight({ lead = "", agent, hello }: Flight): Uint8Array {
 
 /** Sends a process its agent and the greeting, in one flight. */
 export async function sendAgent(link: RawLink, options: SpawnOptions): Promise<void> {
-  await linkTransport(link).write(agentFlight(options), false);
+  if (options.agent.length > 0) await linkTransport(link).write(agentFlight(options), false);
 }
 
 /** Does something with a process, or a connection to it, that may have ended. */

@@ -5,12 +5,12 @@ import type { Facts } from "../../channel/handshake.ts";
 import { splitWords } from "../../xspec/mod.ts";
 import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
-import { planAgent } from "../agent_start.ts";
 import { diagnoseExit } from "../launcher.ts";
 import type { Diagnosis, Launcher } from "../launcher.ts";
 import { linkTransport, stageZeroUrl } from "../process/link.ts";
+import { planProcess } from "../process/plan.ts";
 import { agentFlight, denoCommand } from "../process/process.ts";
-import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "../process/process.ts";
+import type { ProcessEnd, SpawnedProcess } from "../process/process.ts";
 import type { Program } from "../process/program.ts";
 import { traceGrant } from "../process/trace.ts";
 import type { TraceTarget } from "../process/trace.ts";
@@ -36,6 +36,9 @@ export interface Reach {
 
 /** Trace files elsewhere are in the folder that every system has for what is temporary. */
 const FAR_TRACE_FOLDER = "/tmp";
+
+/** A path that nothing allows: where the working directory will be is not known here. */
+const UNKNOWN_FOLDER = "/nowhere";
 
 /** What is started through a shell. */
 export interface ShellLauncherOptions {
@@ -97,31 +100,26 @@ export class ShellLauncher implements Launcher {
       ? { to: "file", folder: FAR_TRACE_FOLDER } as const
       : this.#options.trace;
     const deno = spec.deno === undefined ? undefined : splitWords(spec.deno, "deno", String(spec));
-    const plan = planAgent(spec, id, { deno: deno ?? [], cwd: "", trace });
-    const start: Pick<SpawnOptions, "deno" | "env" | "flags"> = {
-      deno: [],
-      env: spec.env,
-      flags: plan.flags,
-    };
-    const grant = traceGrant(trace, plan.permissions, "/");
+    const { config, spawn } = planProcess(spec, { name: id, deno: deno ?? [], cwd: "", trace });
+    const grant = traceGrant(trace, spawn.permissions, UNKNOWN_FOLDER);
     const url = stageZeroUrl({
       kind: "pipes",
       path: "",
       revoke: [],
       nonce: "",
-      worker: plan.spareWorker,
+      worker: spawn.spareWorker,
       trace: grant?.stage,
     });
     const line = farScript({
       deno: deno ?? ["deno"],
-      args: denoCommand(start, grant?.permissions ?? plan.permissions, url),
+      args: denoCommand({ ...spawn, deno: [] }, grant?.permissions ?? spawn.permissions, url),
       env: spec.env,
       chdir: spec.chdir,
-      nice: spec.nice,
-      mark: plan.mark,
+      nice: spawn.nice,
+      mark: spawn.mark,
       provisioned: this.#provision?.word,
     });
-    const hello = encodeHello(plan.config as unknown as Facts);
+    const hello = encodeHello(config as unknown as Facts);
     return agentFlight({ lead: `${line}\n`, agent: agentScript(), hello });
   }
 }

@@ -16,7 +16,7 @@ export const MASTER_GONE: RegExp =
  * In this order: a host key that has changed also leads to a refused login, and every failed login closes a connection.
  */
 const KINDS: readonly (readonly [RegExp, Diagnosis])[] = [
-  [/Could not resolve hostname/, { kind: "host", state: "the host has no address", hostNotFound: true }],
+  [/Could not resolve hostname/, { kind: "host", state: "the host has no address" }],
   [
     /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|No \S+ host key is known/,
     { kind: "hostkey", state: "the host's key is not the one that is known" },

@@ -1,6 +1,6 @@
 /** Connections to ssh hosts that several gateways share, each with as many sessions as the host allows. */
 
-import { StartError } from "../launcher.ts";
+import { ConnectProblem } from "../errors.ts";
 import { Output } from "../output.ts";
 import { startProgram } from "../process/program.ts";
 import type { Program } from "../process/program.ts";
@@ -38,7 +38,7 @@ class Master {
 
   async #start(command: readonly string[]): Promise<void> {
     if (this.#ended) {
-      throw new StartError({ kind: "exit", state: "nobody waits for the connection any more" });
+      throw new ConnectProblem("exit", "nobody waits for the connection any more");
     }
     const program = await startProgram([
       ...command.slice(0, -1),
@@ -60,7 +60,8 @@ class Master {
     }
     const end = await program.ended;
     await output.ended;
-    throw new StartError({ ...classifySsh(output.tail), words: output.tail }, end);
+    const { kind, state } = classifySsh(output.tail);
+    throw new ConnectProblem(kind, state, { details: { exitCode: end.code, stderrTail: output.tail } });
   }
 
   /** Ends it. */

@@ -4,7 +4,7 @@ import type { Facts } from "../../channel/handshake.ts";
 import { splitWords } from "../../xspec/mod.ts";
 import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
-import { planAgent } from "../agent_start.ts";
+import { planProcess } from "../process/plan.ts";
 import { spawnDeno } from "../process/spawn.ts";
 import type { Diagnosis } from "../launcher.ts";
 import type { ProcessEnd, SpawnedProcess } from "../process/process.ts";
@@ -17,24 +17,13 @@ export function spawnPopen(
   greet: (facts: Facts) => Uint8Array,
   trace?: TraceTarget,
 ): Promise<SpawnedProcess> {
-  const deno = spec.deno === undefined ? [ownDeno()] : splitWords(spec.deno, "deno", String(spec));
-  const cwd = workingFolder(spec.chdir);
-  const { config, permissions, flags, mark, spareWorker } = planAgent(spec, id, { deno, cwd, trace });
-  return spawnDeno({
-    deno,
-    permissions,
-    flags,
-    env: spec.env,
-    cwd,
-    nice: spec.nice,
-    mark,
-    spareWorker,
-    keepFolder: spec.execmodel === "process",
-    print: "piped",
+  const { config, spawn } = planProcess(spec, {
+    name: id,
+    deno: spec.deno === undefined ? [ownDeno()] : splitWords(spec.deno, "deno", String(spec)),
+    cwd: workingFolder(spec.chdir),
     trace,
-    agent: agentScript(),
-    hello: greet(config as unknown as Facts),
   });
+  return spawnDeno({ ...spawn, agent: agentScript(), hello: greet(config as unknown as Facts) });
 }
 
 /** The oldest Deno that a local gateway can run in: earlier ones know no permission for a Unix socket. */

@@ -1,9 +1,8 @@
 /** `worker`: a gateway inside of this program, in Web Workers. */
 
-import { workerPermissions, XSpecError } from "../../xspec/mod.ts";
+import { keepaliveOf, workerPermissions, XSpecError } from "../../xspec/mod.ts";
 import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
-import { keepaliveOf } from "../agent_start.ts";
 import { startInside } from "../inside/start.ts";
 import type { SpawnedProcess } from "../process/process.ts";
 

@@ -18,6 +18,14 @@ const GATEWAY = "EXECNET_GATEWAY";
  * Every process that descends from this program has this in its environment, so that it is found when its parent has
  * gone. The value is the same for all test files of a run, which share a process.
  */
+/** Processes that are no children of this thread's, and whose descendants are still those of its tests. */
+const FAMILIES = new Set<number>();
+
+/** Counts all that descends from a process among what tests start. */
+export function watchFamily(pid: number): void {
+  FAMILIES.add(pid);
+}
+
 const MARK = "EXECNET_TEST_RUN";
 Deno.env.set(MARK, String(Deno.pid));
 
@@ -215,7 +223,7 @@ function ours(): ProcessState[] {
   const all = processes();
   const roots = Deno.readTextFileSync("/proc/thread-self/children").split(" ").filter((id) => id !== "")
     .map(Number).filter((pid) => !ofParts.has(pid));
-  const found = below(all, roots);
+  const found = below(all, [...roots, ...FAMILIES]);
   for (const root of roots) if (all.has(root)) found.push(all.get(root)!);
   const orphans = [...all.values()].filter((one) => one.pid !== Deno.pid && isOrphan(all, one));
   return [...found, ...orphans];

@@ -16,7 +16,16 @@ export async function listTests(files: readonly string[]): Promise<Map<string, s
         const named = given.find((one) => typeof one === "string" || one.name);
         globalThis.testNames.push(typeof named === "string" ? named : named.name);
       };
-      Object.assign(Deno, { test: Object.assign(note, { ignore: note, only: note }) });
+      Object.assign(Deno, {
+        test: Object.assign(note, {
+          ignore: note,
+          only: note,
+          beforeAll() {},
+          beforeEach() {},
+          afterEach() {},
+          afterAll() {},
+        }),
+      });
     `),
     ...imports,
     script("console.log(JSON.stringify(globalThis.allNames)); Deno.exit(0);"),

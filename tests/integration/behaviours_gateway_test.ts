@@ -41,7 +41,7 @@ forEachKind("the start of a gateway loads no code from anywhere", async ({ open 
     const loaded = places.flatMap(({ name }) => [...Deno.readDirSync(`${folder}/${name}`)]);
     assertEquals(loaded, []);
   });
-}, { local: true });
+}, { popen: true });
 
 forEachKind("an exception of a function shows the caller's own file and line", async ({ open }) => {
   const gateway = await open();
@@ -67,7 +67,7 @@ forEachKind(
       assertEquals([code, program.stdout.text], [0, `${folder} here\n`], program.stderr.text);
     });
   },
-  { local: true },
+  { popen: true },
 );
 
 forEachKind("chdir through a symbolic link leads to the folder itself", async ({ open }) => {

@@ -61,7 +61,7 @@ forEachKind(
     group.defaultSpec = kind.spec;
     const gateway = await group.makeGateway(undefined, QUIET);
     assertEquals([gateway.spec.type, gateway.spec.execmodel], [
-      kind.ownProcess ? "popen" : "worker",
+      new XSpec(kind.spec).type,
       kind.model,
     ]);
     group.defaultSpec = "hello=world";

@@ -3,9 +3,11 @@
 import { Group } from "../../mod.ts";
 import type { ExecModel, Gateway, GatewayOptions } from "../../mod.ts";
 import { LeakCheck } from "../helpers/leaks.ts";
+import { SharedServer } from "../helpers/socket_server.ts";
+import type { TestServer } from "../helpers/socket_server.ts";
 import { limited } from "../helpers/wait.ts";
 
-/** A way of starting a gateway and a model of running its executions. */
+/** What its tests know of a kind. */
 export interface Kind {
   /** Shown in the names of tests. */
   readonly name: string;
@@ -17,10 +19,27 @@ export interface Kind {
   readonly local: boolean;
   /** Whether it has a process of its own; a `worker` gateway shares that of the program. */
   readonly ownProcess: boolean;
+  /** The server that starts its processes; others are started by the program itself. */
+  readonly server?: TestServer | undefined;
+}
+
+/** A way of starting a gateway and a model of running its executions. What it takes is started when a test needs it. */
+export interface KindInit extends Omit<Kind, "spec"> {
+  /** The spec, or what starts all that it takes and then gives it. */
+  readonly spec: string | (() => Promise<Pick<Kind, "spec" | "server">>);
+}
+
+const SERVER = new SharedServer();
+Deno.test.afterAll(() => SERVER.stop());
+
+async function socketSpec(model: ExecModel): Promise<Pick<Kind, "spec" | "server">> {
+  const server = await SERVER.get();
+  const spec = `socket=127.0.0.1:${server.port}//token_file=${server.tokenFile}//execmodel=${model}`;
+  return { spec, server };
 }
 
 /** All kinds. A new way of connecting gets a line here, and with it every test. */
-export const KINDS: readonly Kind[] = [
+export const KINDS: readonly KindInit[] = [
   { name: "popen worker", spec: "popen//execmodel=worker", model: "worker", local: true, ownProcess: true },
   { name: "popen main", spec: "popen//execmodel=main", model: "main", local: true, ownProcess: true },
   {
@@ -31,6 +50,14 @@ export const KINDS: readonly Kind[] = [
     ownProcess: true,
   },
   {
+    name: "socket worker",
+    spec: () => socketSpec("worker"),
+    model: "worker",
+    local: true,
+    ownProcess: true,
+  },
+  { name: "socket main", spec: () => socketSpec("main"), model: "main", local: true, ownProcess: true },
+  {
     name: "command worker",
     spec: "command=env//execmodel=worker",
     model: "worker",
@@ -38,7 +65,13 @@ export const KINDS: readonly Kind[] = [
     ownProcess: true,
   },
   { name: "command main", spec: "command=env//execmodel=main", model: "main", local: true, ownProcess: true },
-  { name: "command process", spec: "command=env//execmodel=process", model: "process", local: true, ownProcess: true },
+  {
+    name: "command process",
+    spec: "command=env//execmodel=process",
+    model: "process",
+    local: true,
+    ownProcess: true,
+  },
   { name: "worker", spec: "worker", model: "worker", local: false, ownProcess: false },
   { name: "worker main", spec: "worker//execmodel=main", model: "main", local: false, ownProcess: false },
 ];
@@ -84,6 +117,8 @@ export interface TestOptions {
   local?: boolean;
   /** Only for kinds with a process of their own. */
   ownProcess?: boolean;
+  /** Only for kinds whose processes the program itself starts, with its own folder and Deno. */
+  popen?: boolean;
   /** Only for kinds that share the program's process. */
   inside?: boolean;
 }
@@ -101,6 +136,7 @@ export function forEachKind(
     if (options.models !== undefined && !options.models.includes(kind.model)) continue;
     if (options.local && !kind.local) continue;
     if (options.ownProcess && !kind.ownProcess) continue;
+    if (options.popen && !kind.name.startsWith("popen")) continue;
     if (options.inside && kind.ownProcess) continue;
     register(`${name} [${kind.name}]`, kind, fn, options);
   }
@@ -117,11 +153,13 @@ export function forPopen(
 
 function register(
   name: string,
-  kind: Kind,
+  init: KindInit,
   fn: (setting: Setting) => Promise<void>,
   options: TestOptions,
 ): void {
   Deno.test(name, async () => {
+    const { spec } = init;
+    const kind: Kind = { ...init, ...(typeof spec === "string" ? { spec } : await spec()) };
     const leaks = new LeakCheck();
     const setting = new Setting(kind);
     try {

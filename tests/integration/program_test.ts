@@ -4,17 +4,18 @@ import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
 import { descendants, gone, groupMembers } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
 import { forEachKind, forPopen } from "./kinds.ts";
+import type { Kind } from "./kinds.ts";
 import { end, start } from "./program.ts";
 import type { Program } from "./program.ts";
 
 const GONE_MS = 1_500;
 
-/** The far side of a program: all processes that it has started, with their groups. */
-function farSide(program: Program): number[] {
-  const below = descendants(program.process.pid);
+/** The far side of a program: all processes that it, or a server for it, has started, with their groups. */
+function farSide(program: Program, server: Kind["server"]): number[] {
+  const below = descendants(server?.pid ?? program.process.pid);
   const groups = new Set(below.map((one) => one.group));
   return [...new Set([...below, ...[...groups].flatMap(groupMembers)].map((one) => one.pid))]
-    .filter((pid) => pid !== program.process.pid && pid !== Deno.pid);
+    .filter((pid) => ![program.process.pid, server?.pid, Deno.pid].includes(pid));
 }
 
 const LEAVINGS: readonly [name: string, leave: (program: Program) => void][] = [
@@ -28,7 +29,7 @@ for (const [name, leave] of LEAVINGS) {
     forEachKind(`${name} of the program ends a far side that is busy with "${work}"`, async ({ kind }) => {
       const program = start("busy.ts", [kind.spec, work]);
       await program.stdout.has("up\n", 15_000);
-      const pids = farSide(program);
+      const pids = farSide(program, kind.server);
       assert(pids.length > 0);
       leave(program);
       await end(program);
@@ -54,7 +55,7 @@ for (const [how, code, says] of ENDS) {
       async ({ kind }) => {
         const program = start("busy.ts", [kind.spec, work, how]);
         await program.stdout.has("up\n", 15_000);
-        const pids = farSide(program);
+        const pids = farSide(program, kind.server);
         assert(pids.length > (work === "child" ? 3 : 1));
         program.process.kill("SIGUSR1");
         assertEquals((await end(program)).code, code);
@@ -74,7 +75,7 @@ for (const [name, leave] of LEAVINGS) {
       await Deno.writeTextFile(`${folder}/deno`, fake, { mode: 0o755 });
       const program = start("idle.ts", [`popen//deno=${folder}/deno`, "idle"]);
       await until("it starts", () => Deno.stat(`${folder}/deno.up`).then(() => true, () => false), 15_000);
-      const pids = farSide(program);
+      const pids = farSide(program, undefined);
       assert(pids.length > 1);
       leave(program);
       await end(program);

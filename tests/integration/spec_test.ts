@@ -116,7 +116,7 @@ forEachKind("deno may be a path, with spaces and further words", async ({ open }
       assertEquals(await gateway.remoteExec("channel.send(Deno.version.deno)").receive(), Deno.version.deno);
     }
   });
-}, { local: true });
+}, { popen: true });
 
 forPopen("makeGateway() starts popen when nothing else is said", async () => {
   await using gateway = await makeGateway(undefined, { stderr: "null" });

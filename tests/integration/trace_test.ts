@@ -115,9 +115,14 @@ function checkLines(text: string | undefined, pid: number, wanted: readonly stri
 }
 
 /** What each process has to tell, in this order. */
-function checkTraces(texts: ReadonlyMap<number, string>, { pid, far, found }: Found, model: string): void {
+function checkTraces(
+  texts: ReadonlyMap<number, string>,
+  { pid, far, found }: Found,
+  model: string,
+  type = "popen",
+): void {
   checkLines(texts.get(pid), pid, [
-    `starting popen execmodel=${model}`,
+    `starting ${type} execmodel=${model}`,
     `connected pid=${far}`,
     "sent CHANNEL_EXEC channel=1 bytes=16",
     "received CHANNEL_DATA channel=1 bytes=8",
@@ -162,7 +167,7 @@ forEachKind("EXECNET_DEBUG=1 makes a file for each process", async ({ kind }) =>
       seen: 0,
     });
   });
-}, { local: true });
+}, { popen: true });
 
 forEachKind("EXECNET_DEBUG=2 traces to stderr", async ({ kind }) => {
   await inFolder(async (folder) => {
@@ -173,7 +178,7 @@ forEachKind("EXECNET_DEBUG=2 traces to stderr", async ({ kind }) => {
       const pid = Number(/^\[(\d+)\] /.exec(line)?.[1]);
       texts.set(pid, `${texts.get(pid) ?? ""}${line}\n`);
     }
-    checkTraces(texts, JSON.parse(stdout), kind.model);
+    checkTraces(texts, JSON.parse(stdout), kind.model, new XSpec(kind.spec).type);
     assert(!/secret|an item/.test(stderr));
   });
 }, { local: true });

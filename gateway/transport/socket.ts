@@ -1,0 +1,63 @@
+/** `socket=host:port`: a process that a server starts, on this machine or another. */
+
+import type { Facts } from "../../channel/handshake.ts";
+import { keepaliveOf, XSpecError } from "../../xspec/mod.ts";
+import type { XSpec } from "../../xspec/mod.ts";
+import { agentScript } from "../_agent_bundle.ts";
+import { agentFlight } from "../process/process.ts";
+import type { SpawnedProcess } from "../process/process.ts";
+import { planProcess } from "../process/plan.ts";
+import type { TraceTarget } from "../process/trace.ts";
+import { parseAddress } from "../socket/address.ts";
+import { SocketProcess } from "./_socket_process.ts";
+
+/** Keys of a spec that say how to get to the server, and are none of its business. */
+const OWN_KEYS: ReadonlySet<string> = new Set(["socket", "tls", "tls_ca", "token_file", "id", "keepalive"]);
+
+/** What goes with other ways of connecting, or is the server's to say. */
+const REFUSED: readonly (readonly [key: string, why: string])[] = [
+  ["deno", "the server runs its own Deno"],
+  ["provision", "the server runs its own Deno"],
+];
+
+/** Throws XSpecError for what no server does, or no client can. */
+export function checkSocketSpec(spec: XSpec): void {
+  const refuse = (key: string, why: string): never => {
+    throw new XSpecError(`Cannot make a socket gateway with ${key}: ${why}`, String(spec), key);
+  };
+  if (spec.installvia !== undefined) {
+    refuse("installvia", "this version connects to servers that run already");
+  }
+  for (const [key, why] of REFUSED) if (spec.get(key) !== undefined) refuse(key, why);
+  if (spec.tlsCa !== undefined && !spec.tls) refuse("tls_ca", 'it goes with "tls"');
+  if (spec.nice !== undefined && spec.nice < 0) refuse("nice", "a server takes 0 to 19");
+}
+
+/** Starts to connect. What fails is known by `connected`. */
+export function spawnSocket(
+  spec: XSpec,
+  id: string,
+  greet: (facts: Facts) => Uint8Array,
+  trace?: TraceTarget,
+): SpawnedProcess {
+  const address = parseAddress(spec.socket!)!;
+  // Files of this machine's are none of the server's.
+  const target = trace?.to === "stderr" ? trace : undefined;
+  return new SocketProcess({
+    address,
+    tls: spec.tls,
+    tlsCa: spec.tlsCa,
+    tokenFile: spec.tokenFile,
+    start: { name: id, spec: specForServer(spec), ...(target === undefined ? {} : { trace: true }) },
+    agent: (cwd) => {
+      const { config } = planProcess(spec, { name: id, deno: [], cwd, trace: target });
+      return agentFlight({ agent: agentScript(), hello: greet(config as unknown as Facts) });
+    },
+  });
+}
+
+/** What the server is to start, as a spec of its own machine. */
+function specForServer(spec: XSpec): string {
+  const parts = String(spec).split("//").filter((part) => !OWN_KEYS.has(part.split("=", 1)[0]!));
+  return ["popen", ...parts, `keepalive=${keepaliveOf(spec)}`].join("//");
+}

@@ -1,5 +1,6 @@
 /** The caller's side of tracing: whether the program wants it, where its own lines go, and what they say. */
 
+import type { Facts } from "../channel/handshake.ts";
 import { traceTransport } from "../channel/trace.ts";
 import type { TracePrint } from "../channel/trace.ts";
 import type { Transport } from "../channel/transport.ts";
@@ -40,7 +41,8 @@ export function traceEnd(process: SpawnedProcess, id: string, print: TracePrint)
 
 /** What tracing needs of a connection. */
 export interface Traceable {
-  readonly process: SpawnedProcess;
+  /** What the far side said of itself. */
+  readonly facts: Facts;
   readonly transport: Transport;
   /** What came behind the greeting. */
   readonly rest: Uint8Array;
@@ -48,8 +50,8 @@ export interface Traceable {
 
 /** The connection of a gateway, traced from here on. */
 export function traceConnection<C extends Traceable>(connection: C, id: string, print: TracePrint): C {
-  const { process, transport, rest } = connection;
-  print([`${id} connected pid=${process.pid}`]);
+  const { facts, transport, rest } = connection;
+  print([`${id} connected pid=${Number(facts.pid)}`]);
   return { ...connection, transport: traceTransport(transport, id, print, rest) };
 }
 

@@ -19,6 +19,7 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
   const program = await startProgram(denoCommand(options, options.permissions, url), {
     nice: options.nice,
     mark: options.mark,
+    link: "descriptor",
     env: markedEnv(options),
     cwd: options.cwd,
     print: options.print,

@@ -16,8 +16,11 @@ export interface GuardOptions {
   folder?: string | undefined;
   /** The value of {@linkcode MARK} in the environment of the process: whatever inherits it must not outlive it. */
   mark?: string | undefined;
-  /** Gives the command descriptor 3 as its stdin and 4 as its stdout, and leaves it its stderr. */
-  link?: boolean;
+  /**
+   * What descriptor 3 is: nothing of the command's (`none`), its link (`descriptor`), or together with 4 what becomes its
+   * stdin and its stdout (`streams`); that leaves it its stderr.
+   */
+  link: "none" | "descriptor" | "streams";
   /** A line of shell that is run before the process is killed; it sees the id of the process as `$$`. */
   farewell?: string | undefined;
 }
@@ -27,29 +30,36 @@ export const MARK = "EXECNET_GATEWAY";
 
 /**
  * A POSIX shell script that becomes `command` (`exec`, so its process id and its exit are the shell's own), beside a
- * second, tiny process that does nothing but wait for the end of stdin, the lifeline. Whoever started the script holds
- * the other end. When that closes it, or is gone in whatever way, the whole process group is killed: a busy loop, a
- * stopped process and every child that did not leave the group. With a mark, those that left it too, where the system
- * shows the environments of processes in /proc.
+ * second, tiny process that does nothing but read stdin, the lifeline. Whoever started the script holds the other end. A
+ * line on it tells the command to end, by SIGTERM. When it ends, on purpose or because its holder is gone in whatever
+ * way, the whole process group is killed: a busy loop, a stopped process and every child that did not leave the group.
+ * With a mark, those that left it too, where the system shows the environments of processes in /proc.
  *
  * - The script must be the leader of a process group (`detached`), so that `$$` names the group.
- * - The command's stdin is empty and its stdout is its stderr, so that what it prints keeps its order. Descriptor 3
- *   stays as it is.
+ * - Without streams for a link, the command's stdin is empty and its stdout is its stderr, so that what it prints keeps
+ *   its order.
  * - {@linkcode PID_MARK} in a word of the command becomes the process's id. Where the command is another program that
  *   starts Deno, it is the id of that one.
  * - Where `deno` is not on PATH, `~/.deno/bin` is looked at too.
  */
-export function guardScript(command: readonly string[], options: GuardOptions = {}): string {
+export function guardScript(command: readonly string[], options: GuardOptions): string {
   const nice = options.nice === undefined ? "" : `nice -n ${options.nice} `;
   const folder = options.folder === undefined ? "" : quoteWord(options.folder);
   const tidy = folder === "" ? "" : `[ -e ${folder} ] && rm -rf ${folder}; `;
   const farewell = options.farewell === undefined ? "" : `${options.farewell}; `;
   const strays = options.mark === undefined ? "" : `kill -9 $$; ${killMarked(options.mark)}`;
-  const streams = options.link ? "<&3 >&4 3<&- 4>&-" : "</dev/null 1>&2";
+  const streams = STREAMS[options.link];
   return 'PATH="$PATH:$HOME/.deno/bin"; exec 5<&0; ' +
-    `{ exec 3<&- 4>&-; read -r _; ${tidy}${farewell}${strays}kill -9 -$$; } <&5 5<&- >/dev/null 2>&1 & ` +
+    `{ exec 3<&- 4>&-; while read -r _; do kill $$; done; ${tidy}${farewell}${strays}kill -9 -$$; } <&5 5<&- >/dev/null 2>&1 & ` +
     `exec ${nice}${shellWords(command)} ${streams} 5<&-`;
 }
+
+/** What becomes of the command's descriptors; what belongs to somebody else, e.g. to an agent, is closed. */
+const STREAMS: Readonly<Record<GuardOptions["link"], string>> = {
+  none: "</dev/null 1>&2 3<&- 4>&-",
+  descriptor: "</dev/null 1>&2 4>&-",
+  streams: "<&3 >&4 3<&- 4>&-",
+};
 
 /** A command as a shell reads it; {@linkcode PID_MARK} becomes the shell's own process id. */
 export function shellWords(command: readonly string[]): string {
@@ -57,12 +67,16 @@ export function shellWords(command: readonly string[]): string {
 }
 
 /**
- * Shell text that kills whatever carries a mark outside of the process group `$$`. It ends with a blank.
+ * Shell text that kills whatever carries a mark. It ends with a blank.
  *
  * @param mark The value of {@linkcode MARK}; the marked process itself has to be dead, so that it starts nothing more.
+ * @param sparing Whether to leave out the process group `$$`.
  */
-export function killMarked(mark: string): string {
+export function killMarked(mark: string, sparing: "group" | "none" = "group"): string {
+  const kill = sparing === "none"
+    ? "kill -9 $p"
+    : "read -r s </proc/$p/stat && s=${s##*) } && set -- $s && " +
+      '[ "$3" != $$ ] && kill -9 $p';
   return `for p in $(grep -slF ${quoteWord(`${MARK}=${mark}`)} /proc/[0-9]*/environ); do ` +
-    "p=${p#/proc/}; p=${p%/environ}; read -r s </proc/$p/stat && s=${s##*) } && set -- $s && " +
-    '[ "$3" != $$ ] && kill -9 $p; done; ';
+    `p=\${p#/proc/}; p=\${p%/environ}; ${kill}; done; `;
 }

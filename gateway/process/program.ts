@@ -4,6 +4,7 @@ import { guardScript } from "./guard.ts";
 import type { GuardOptions } from "./guard.ts";
 import type { RawLink } from "./link.ts";
 import { Control, keepAlive } from "./process.ts";
+import { SIGNAL_NUMBERS } from "./signals.ts";
 import type { ProcessEnd, Ref } from "./process.ts";
 
 /** How a program is started. */
@@ -38,7 +39,7 @@ export interface Program {
 }
 
 /**
- * Starts a program. Its link is its descriptor 3, or with `link` its stdin and its stdout: these are not one socket then,
+ * Starts a program. Its link is its descriptor 3, or its stdin and its stdout: these are not one socket then,
  * because a program that makes the one non-blocking must not surprise those that read from the other.
  *
  * Throws what the system says when that is impossible.
@@ -54,17 +55,20 @@ export async function startProgram(command: readonly string[], options: ProgramO
       "ignore",
       options.print === "piped" ? "pipe" : "inherit",
       "pipe",
-      ...(options.link ? ["pipe" as const] : []),
+      ...(options.link === "streams" ? ["pipe" as const] : []),
     ],
     detached: true,
   });
   const [input, output = input] = child.stdio.slice(3) as unknown as Socket[];
   const link = socketLink(output!, input!);
   const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
-  const control = new Control(() => child.stdin!.destroy(), () => child.kill("SIGTERM"));
+  const lifeline = child.stdin!;
+  lifeline.on("error", () => {});
+  // What `child.kill` does closes the lifeline, too.
+  const control = new Control(() => lifeline.destroy(), () => void lifeline.write("\n"));
   child.on("exit", (code, signal) => {
     control.ended();
-    resolve({ code: code ?? 137, signal });
+    resolve({ code: code ?? 128 + (SIGNAL_NUMBERS[signal!] ?? 9), signal });
   });
   const started = Promise.withResolvers<void>();
   child.on("spawn", () => started.resolve());

@@ -68,6 +68,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
       nice: options.nice,
       folder,
       mark: options.mark,
+      link: "none",
     });
     child = new Deno.Command("/bin/sh", {
       args: ["-c", script],

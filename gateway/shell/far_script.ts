@@ -69,19 +69,19 @@ export function farScript(options: FarScriptOptions): string {
     deno = ['"$d"', ...options.deno.slice(1).map(lineWord)].join(" ");
   }
   const nice = options.nice === undefined ? "" : `nice -n ${options.nice} `;
-  const marked = mark === undefined ? "" : `${MARK}=${mark} `;
+  const marked = mark === undefined ? "" : `export ${MARK}=${mark};`;
   let command = `${deno} ${lineWords(options.args)}`;
   if (options.args.some((arg) => arg.includes(PID_MARK))) {
     // The shell that becomes Deno knows the process id.
     const inner = shellWords(options.args).replaceAll("\n", " ");
     command = `sh -c ${quoteWord(`exec "$@" ${inner}`)} sh ${deno}`;
   }
-  const strays = mark === undefined ? "" : killMarked(mark);
-  const cut = `trap '' TERM;kill -TERM -$$;${strays}kill -9 -$$`;
+  const strays = (sparing: "group" | "none"): string => mark === undefined ? "" : killMarked(mark, sparing);
+  const cut = `trap '' TERM;kill -TERM -$$;${strays("group")}kill -9 -$$`;
   const left = `{ cat <&3;[ $? -gt 128 ]||{ ${cut};}; } 4>&- 5>&-`;
-  const ended = `e=$?;trap '' TERM;${strays}kill -TERM -$$`;
+  const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$`;
   const right = (streams: string): string =>
-    `{ ${marked}${nice}${command} 3<&0 ${streams} </dev/null >&5 2>&5 5>&-;${ended};`;
+    `{ (${marked}exec ${nice}${command} 3<&0 ${streams} </dev/null >&5 2>&5 5>&-);${ended};`;
   const toTerminal = `{ { ${left}|${right("4>&6 6>&- 7>&-")}echo $e >&7; }; } 6>&1|${KEEP_ON_CAT}; } 7>&1`;
   parts.push(
     "exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1;trap : TERM",

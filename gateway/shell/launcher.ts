@@ -12,6 +12,7 @@ import { planProcess } from "../process/plan.ts";
 import { agentFlight, denoCommand } from "../process/process.ts";
 import type { ProcessEnd, SpawnedProcess } from "../process/process.ts";
 import type { Program } from "../process/program.ts";
+import { signalOf } from "../process/signals.ts";
 import { traceGrant } from "../process/trace.ts";
 import type { TraceTarget } from "../process/trace.ts";
 import { farScript, NO_DENO_CODE } from "./far_script.ts";
@@ -124,21 +125,8 @@ export class ShellLauncher implements Launcher {
   }
 }
 
-/** Signals by their numbers, which are the same on all systems that Deno runs on. */
-const SIGNALS: Readonly<Record<number, string>> = {
-  1: "SIGHUP",
-  2: "SIGINT",
-  3: "SIGQUIT",
-  4: "SIGILL",
-  6: "SIGABRT",
-  8: "SIGFPE",
-  9: "SIGKILL",
-  11: "SIGSEGV",
-  15: "SIGTERM",
-};
-
 /** A shell says by its exit code that a signal has ended what it ran. */
 function farEnd(end: ProcessEnd): ProcessEnd {
-  const signal = SIGNALS[end.code - 128];
+  const signal = signalOf(end.code);
   return end.signal !== null || signal === undefined ? end : { ...end, signal };
 }

@@ -19,7 +19,7 @@ export interface Starter {
 /** Starts programs on this machine, which end with this program however it ends. */
 export const HERE: Starter = {
   place: "",
-  start: (command, options) => startProgram(command, { ...options, link: true, print: "piped" }),
+  start: (command, options) => startProgram(command, { ...options, link: "streams", print: "piped" }),
   permissionHint: "a program that makes gateways through other programs needs --allow-run and --allow-env",
 };
 

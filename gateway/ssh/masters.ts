@@ -48,7 +48,7 @@ class Master {
       // It runs when sessions can be opened.
       ...["-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo"],
       command.at(-1)!,
-    ], { link: true, print: "piped", folder: this.#folder });
+    ], { link: "streams", print: "piped", folder: this.#folder });
     this.#program = program;
     if (this.#ended) program.kill();
     program.keepAlive(false);

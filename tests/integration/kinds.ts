@@ -2,10 +2,15 @@
 
 import { Group } from "../../mod.ts";
 import type { ExecModel, Gateway, GatewayOptions } from "../../mod.ts";
-import { LeakCheck } from "../helpers/leaks.ts";
+import { LeakCheck, nothingLeft } from "../helpers/leaks.ts";
+import type { FarSide } from "../helpers/leaks.ts";
 import { SharedServer } from "../helpers/socket_server.ts";
 import type { TestServer } from "../helpers/socket_server.ts";
 import { limited } from "../helpers/wait.ts";
+import { needs, shared, testWith } from "../parts/need.ts";
+import type { Part } from "../parts/need.ts";
+import { SSHD } from "../parts/sshd.ts";
+import { SshWithMaster } from "../parts/ssh_master.ts";
 
 /** What its tests know of a kind. */
 export interface Kind {
@@ -21,21 +26,45 @@ export interface Kind {
   readonly ownProcess: boolean;
   /** The server that starts its processes; others are started by the program itself. */
   readonly server?: TestServer | undefined;
+  /** Where its processes run, if they are not descendants of this program. */
+  readonly farSide?: FarSide | undefined;
+  /** The spec of the gateway that its gateways are started from, which has the id `hop`. */
+  readonly hop?: string;
 }
+
+/** What is known of a kind when what it takes has been started. */
+type Reached = Pick<Kind, "spec" | "server" | "farSide">;
 
 /** A way of starting a gateway and a model of running its executions. What it takes is started when a test needs it. */
 export interface KindInit extends Omit<Kind, "spec"> {
   /** The spec, or what starts all that it takes and then gives it. */
-  readonly spec: string | (() => Promise<Pick<Kind, "spec" | "server">>);
+  readonly spec: string | (() => Promise<Reached>);
+  /** The real part that it takes, which a machine may not have. */
+  readonly part?: Part;
 }
 
 const SERVER = new SharedServer();
 Deno.test.afterAll(() => SERVER.stop());
 
-async function socketSpec(model: ExecModel): Promise<Pick<Kind, "spec" | "server">> {
+async function socketSpec(model: ExecModel): Promise<Reached> {
   const server = await SERVER.get();
   const spec = `socket=127.0.0.1:${server.port}//token_file=${server.tokenFile}//execmodel=${model}`;
   return { spec, server };
+}
+
+let ssh: (() => SshWithMaster) | undefined;
+
+/** Starts what kinds take once for the tests of a file, if there are any for them. */
+function prepare({ part }: KindInit): void {
+  if (part === SSHD) ssh ??= shared(SSHD, () => SshWithMaster.start());
+}
+
+function sshSpec(model: ExecModel): Promise<Reached> {
+  const { sshd, config } = ssh!();
+  return Promise.resolve({
+    spec: `ssh=${sshd.host()}//ssh_config=${config}//execmodel=${model}`,
+    farSide: sshd,
+  });
 }
 
 /** All kinds. A new way of connecting gets a line here, and with it every test. */
@@ -58,19 +87,28 @@ export const KINDS: readonly KindInit[] = [
   },
   { name: "socket main", spec: () => socketSpec("main"), model: "main", local: true, ownProcess: true },
   {
-    name: "command worker",
-    spec: "command=env//execmodel=worker",
-    model: "worker",
-    local: true,
-    ownProcess: true,
-  },
-  { name: "command main", spec: "command=env//execmodel=main", model: "main", local: true, ownProcess: true },
-  {
     name: "command process",
     spec: "command=env//execmodel=process",
     model: "process",
     local: true,
     ownProcess: true,
+  },
+  {
+    name: "ssh worker",
+    spec: () => sshSpec("worker"),
+    model: "worker",
+    local: true,
+    ownProcess: true,
+    part: SSHD,
+  },
+  { name: "ssh main", spec: () => sshSpec("main"), model: "main", local: true, ownProcess: true, part: SSHD },
+  {
+    name: "via worker",
+    spec: "popen//via=hop//execmodel=worker",
+    model: "worker",
+    local: true,
+    ownProcess: true,
+    hop: "popen//id=hop//allow-run=sh",
   },
   { name: "worker", spec: "worker", model: "worker", local: false, ownProcess: false },
   { name: "worker main", spec: "worker//execmodel=main", model: "main", local: false, ownProcess: false },
@@ -94,6 +132,9 @@ export class Setting {
 
   /** Starts a gateway of this kind; `keys` are added to its spec. What it prints is dropped if not asked for. */
   readonly open = async (keys: string = "", options: GatewayOptions = {}): Promise<Gateway> => {
+    if (this.kind.hop !== undefined && !this.group.has("hop")) {
+      this.#opened.push(await this.group.makeGateway(this.kind.hop, { stderr: "null" }));
+    }
     const spec = keys === "" ? this.kind.spec : `${this.kind.spec}//${keys}`;
     const gateway = await this.group.makeGateway(spec, { stderr: "null", ...options });
     this.#opened.push(gateway);
@@ -157,10 +198,12 @@ function register(
   fn: (setting: Setting) => Promise<void>,
   options: TestOptions,
 ): void {
-  Deno.test(name, async () => {
+  prepare(init);
+  const body = async (): Promise<void> => {
     const { spec } = init;
     const kind: Kind = { ...init, ...(typeof spec === "string" ? { spec } : await spec()) };
     const leaks = new LeakCheck();
+    const before = kind.farSide?.processes();
     const setting = new Setting(kind);
     try {
       await limited(name, fn(setting), options.limit ?? LIMIT_MS);
@@ -168,5 +211,9 @@ function register(
       await limited(`the end of ${name}`, setting.end(), END_LIMIT_MS);
     }
     await leaks.done();
-  });
+    if (kind.farSide !== undefined) await nothingLeft(kind.farSide, before);
+  };
+  const { part } = init;
+  if (part === undefined || needs(part).met) Deno.test(name, body);
+  else testWith(part, name, body);
 }

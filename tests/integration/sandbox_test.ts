@@ -179,7 +179,7 @@ forEachKind("deny-import and deny-run are possible beside other permissions", as
   assert(await channel.receive() !== "granted");
 });
 
-forEachKind("what connecting took is gone when remote code runs", async ({ open }) => {
+forEachKind("what connecting took is gone when remote code runs", async ({ kind, open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     await channel.send("up");
@@ -207,7 +207,8 @@ forEachKind("what connecting took is gone when remote code runs", async ({ open 
   const own = [...command.replaceAll("%2F", "/").matchAll(/\/[^\s\0,=:"'%]*execnet-[0-9a-z]+/g)].map((
     [path],
   ) => path);
-  assert(own.length > 0, command);
+  // A process that is not started by this program or a server has its link from its shell.
+  assert(own.length > 0 || !/^(popen|socket) /.test(kind.name), command);
   const paths = [...folders, ...own, "/tmp/execnet-x"].flatMap((path) => [path, `${path}/s`, `${path}/x`]);
   await channel.send(paths);
   assertEquals(await channel.receive(), []);

@@ -332,7 +332,9 @@ test("stageZeroUrl() and guardScript() say nothing of tracing unless there is so
 });
 
 test("guardScript() puts the process's id in for the mark, and quotes all else", async () => {
-  const script = guardScript(["sh", "-c", 'echo "$$ $0"', `it's $$ "${PID_MARK}" ${PID_MARK}`]);
+  const script = guardScript(["sh", "-c", 'echo "$$ $0"', `it's $$ "${PID_MARK}" ${PID_MARK}`], {
+    link: "none",
+  });
   const child = new Deno.Command("sh", {
     args: ["-c", script],
     stdin: "piped",

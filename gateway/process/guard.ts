@@ -47,7 +47,7 @@ export function guardScript(command: readonly string[], options: GuardOptions): 
   const folder = options.folder === undefined ? "" : quoteWord(options.folder);
   const tidy = folder === "" ? "" : `[ -e ${folder} ] && rm -rf ${folder}; `;
   const farewell = options.farewell === undefined ? "" : `${options.farewell}; `;
-  const strays = options.mark === undefined ? "" : `kill -9 $$; ${killMarked(options.mark)}`;
+  const strays = options.mark === undefined ? "" : `kill -9 $$; ${killMarked(quoteWord(options.mark))}`;
   const streams = STREAMS[options.link];
   return 'PATH="$PATH:$HOME/.deno/bin"; exec 5<&0; ' +
     `{ exec 3<&- 4>&-; while read -r _; do kill $$; done; ${tidy}${farewell}${strays}kill -9 -$$; } <&5 5<&- >/dev/null 2>&1 & ` +
@@ -69,7 +69,7 @@ export function shellWords(command: readonly string[]): string {
 /**
  * Shell text that kills whatever carries a mark. It ends with a blank.
  *
- * @param mark The value of {@linkcode MARK}; the marked process itself has to be dead, so that it starts nothing more.
+ * @param mark The value of {@linkcode MARK} as a word of shell; the marked process itself has to be dead, so that it starts nothing more.
  * @param sparing Whether to leave out the process group `$$`.
  */
 export function killMarked(mark: string, sparing: "group" | "none" = "group"): string {
@@ -77,6 +77,6 @@ export function killMarked(mark: string, sparing: "group" | "none" = "group"): s
     ? "kill -9 $p"
     : "read -r s </proc/$p/stat && s=${s##*) } && set -- $s && " +
       '[ "$3" != $$ ] && kill -9 $p';
-  return `for p in $(grep -slF ${quoteWord(`${MARK}=${mark}`)} /proc/[0-9]*/environ); do ` +
+  return `for p in $(grep -slF ${MARK}=${mark} /proc/[0-9]*/environ); do ` +
     `p=\${p#/proc/}; p=\${p%/environ}; ${kill}; done; `;
 }

@@ -50,6 +50,9 @@ export interface ProcessEnd {
   reason?: string | undefined;
 }
 
+/** How a process ends that is killed. */
+export const KILLED: ProcessEnd = { code: 137, signal: "SIGKILL" };
+
 /** A process that was started, from the first moment on. */
 export interface SpawnedProcess {
   readonly pid: number;

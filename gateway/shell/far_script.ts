@@ -1,5 +1,6 @@
 /** The line of shell that starts Deno elsewhere, so that nothing of it outlives the connection. Pure. */
 
+import { BEAT_FORMAT } from "./beats.ts";
 import { killMarked, MARK, PID_MARK, shellWords } from "../process/guard.ts";
 import { quoteWord } from "../../xspec/mod.ts";
 
@@ -30,6 +31,9 @@ export const READ_LINE = 'read -r x;eval "$x"';
 /** The same, for whatever shell reads it: `sh`, `bash`, `zsh`, `fish` or `csh`. */
 export const READ_LINE_BY_SH: string = `exec sh -c '${READ_LINE}'`;
 
+/** How often a shell looks whether somebody reads its stderr. */
+const BEAT_SECONDS = 2;
+
 /** Deno was not found. */
 export const NO_DENO_CODE = 127;
 
@@ -40,6 +44,8 @@ export const NO_DENO_CODE = 127;
  *   prints, on stdout too, goes to stderr.
  * - What comes on stdin passes through `cat`. That ends when the connection ends, whatever Deno does at that moment (a
  *   busy loop, a stopped process), and then the process group is killed. No data passes through the shell.
+ * - Where Deno has stopped to read, `cat` does not see the end behind what is still on its way. So a beat goes to stderr
+ *   every two seconds; that it cannot be written is the end, too.
  * - When Deno ends, what it has left behind is ended, so that nothing holds the connection; the script ends with Deno's
  *   exit code.
  * - Where stdout is a terminal, as under `srun --unbuffered`, Deno gets a pipe instead, for it takes no terminal.
@@ -69,22 +75,26 @@ export function farScript(options: FarScriptOptions): string {
     deno = ['"$d"', ...options.deno.slice(1).map(lineWord)].join(" ");
   }
   const nice = options.nice === undefined ? "" : `nice -n ${options.nice} `;
-  const marked = mark === undefined ? "" : `export ${MARK}=${mark};`;
+  // The environment of a shell may hold this script, which must not hold what marked processes are found by.
+  if (mark !== undefined) parts.push(`m=${mark}`);
+  const marked = mark === undefined ? "" : `export ${MARK}="$m";`;
   let command = `${deno} ${lineWords(options.args)}`;
   if (options.args.some((arg) => arg.includes(PID_MARK))) {
     // The shell that becomes Deno knows the process id.
     const inner = shellWords(options.args).replaceAll("\n", " ");
     command = `sh -c ${quoteWord(`exec "$@" ${inner}`)} sh ${deno}`;
   }
-  const strays = (sparing: "group" | "none"): string => mark === undefined ? "" : killMarked(mark, sparing);
+  const strays = (sparing: "group" | "none"): string => mark === undefined ? "" : killMarked('"$m"', sparing);
   const cut = `trap '' TERM;kill -TERM -$$;${strays("group")}kill -9 -$$`;
+  const watch =
+    `{ trap '' PIPE;while sleep ${BEAT_SECONDS}&&printf '${BEAT_FORMAT}' >&5;do :;done;${cut}; } 3<&- 4>&- &`;
   const left = `{ cat <&3;[ $? -gt 128 ]||{ ${cut};}; } 4>&- 5>&-`;
-  const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$`;
+  const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$;kill $w`;
   const right = (streams: string): string =>
     `{ (${marked}exec ${nice}${command} 3<&0 ${streams} </dev/null >&5 2>&5 5>&-);${ended};`;
   const toTerminal = `{ { ${left}|${right("4>&6 6>&- 7>&-")}echo $e >&7; }; } 6>&1|${KEEP_ON_CAT}; } 7>&1`;
   parts.push(
-    "exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1;trap : TERM",
+    `exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1;trap : TERM;${watch} w=$!`,
     `if [ -t 4 ];then e=$(${toTerminal});else ${left}|${right("")}exit $e; };e=$?;fi`,
     "exit $e",
   );

@@ -15,6 +15,7 @@ import type { Program } from "../process/program.ts";
 import { signalOf } from "../process/signals.ts";
 import { traceGrant } from "../process/trace.ts";
 import type { TraceTarget } from "../process/trace.ts";
+import { withoutBeats } from "./beats.ts";
 import { farScript, NO_DENO_CODE } from "./far_script.ts";
 import { Provision } from "./provision.ts";
 import type { Provisions } from "./provision.ts";
@@ -81,7 +82,11 @@ export class ShellLauncher implements Launcher {
       linkTransport(program.link)
     );
     connected.catch(() => {});
-    return Object.assign(program, { connected, ended: program.ended.then(farEnd) });
+    return Object.assign(program, {
+      connected,
+      ended: program.ended.then(farEnd),
+      output: withoutBeats(program.output!),
+    });
   }
 
   async diagnose(end: ProcessEnd, output: string, signal: AbortSignal): Promise<Diagnosis | "again"> {

@@ -1,6 +1,7 @@
 /** The way to a shell on an ssh host. */
 
 import type { Diagnosis } from "../launcher.ts";
+import { KILLED } from "../process/process.ts";
 import type { ProcessEnd } from "../process/process.ts";
 import type { Program } from "../process/program.ts";
 import { READ_LINE_BY_SH } from "../shell/far_script.ts";
@@ -158,7 +159,10 @@ export class SshReach implements Reach {
     }
   }
 
-  #start(command: readonly string[]): Promise<Program> {
-    return this.#options.starter.start([...command, READ_LINE_BY_SH]);
+  async #start(command: readonly string[]): Promise<Program> {
+    const program = await this.#options.starter.start([...command, READ_LINE_BY_SH]);
+    // What ssh says when it is told to end is nothing about the far side, which is killed when the connection ends.
+    const ended = program.ended.then((end) => program.forced && end.code === SSH_FAILED ? KILLED : end);
+    return Object.assign(program, { ended });
   }
 }

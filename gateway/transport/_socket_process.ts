@@ -1,7 +1,7 @@
 /** The client's side of a connection to a server: a process that runs there, as its gateway sees it. */
 
 import type { Transport } from "../../channel/transport.ts";
-import { keepAlive } from "../process/process.ts";
+import { keepAlive, KILLED } from "../process/process.ts";
 import type { ProcessEnd, Ref, SpawnedProcess } from "../process/process.ts";
 import { connectToServer } from "./_socket_connect.ts";
 import type { ServerConnectOptions } from "./_socket_connect.ts";
@@ -35,8 +35,7 @@ const MAX_OUTPUT_WAITING_BYTES = 1024 * 1024;
 
 const READ_BYTES = 64 * 1024;
 
-/** The exit of a process that was killed, and that of one nobody is left to tell about. */
-const KILLED: ProcessEnd = { code: 137, signal: "SIGKILL" };
+/** The exit of a process that nobody is left to tell about. */
 const LOST: ProcessEnd = { code: -1, signal: null, reason: "the connection to the server was lost" };
 
 /** A process on a server. */

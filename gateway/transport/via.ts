@@ -2,7 +2,7 @@
 
 import type { Channel } from "../../channel/channel.ts";
 import type { ProgramChannels } from "../executions.ts";
-import { ifThere } from "../process/process.ts";
+import { ifThere, KILLED } from "../process/process.ts";
 import type { ProcessEnd } from "../process/process.ts";
 import type { Program } from "../process/program.ts";
 import type { Starter } from "../shell/reach.ts";
@@ -24,9 +24,6 @@ export function hopStarter(hop: Hop): Starter {
     permissionHint: `add allow-run to the spec of gateway "${hop.id}"`,
   };
 }
-
-/** What a killed process ends with. */
-const KILLED: ProcessEnd = { code: 137, signal: "SIGKILL" };
 
 async function startThrough(hop: Hop, command: readonly string[]): Promise<Program> {
   const { streams, output, control } = hop.program(command);

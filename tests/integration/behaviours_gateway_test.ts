@@ -93,7 +93,8 @@ const HOSTILE = `
   const libc = Deno.dlopen("libc.so.6", { write: { parameters: ["i32", "buffer", "usize"], result: "isize" } });
   const sockets = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => name).filter((name) => {
     try {
-      return Number(name) > 2 && Deno.readLinkSync("/proc/self/fd/" + name).startsWith("socket:");
+      const target = Deno.readLinkSync("/proc/self/fd/" + name);
+      return Number(name) > 2 && target.startsWith("socket:") || name === "4" && target.startsWith("pipe:");
     } catch {
       return false;
     }

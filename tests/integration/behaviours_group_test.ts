@@ -24,7 +24,7 @@ forEachKind("a group counts, orders, finds and forgets gateways of its kind", as
   }
   assertEquals([copy, group.size, [...group]], [[first, third], 0, []]);
   assert(Deno.inspect(group).includes("Group"));
-});
+}, { alone: true });
 
 forEachKind("ids are given before the start, and explicit ones are kept", async ({ group, kind }) => {
   const specs = [kind.spec, `${kind.spec}//id=mine`, kind.spec].map((text) => new XSpec(text));
@@ -35,7 +35,7 @@ forEachKind("ids are given before the start, and explicit ones are kept", async 
   const next = await group.makeGateway(kind.spec, QUIET);
   assertEquals(next.id, "gw2");
   assertEquals(await next.remoteExec(`channel.send(channel.gateway.id)`).receive(), "gw2");
-});
+}, { alone: true });
 
 forEachKind(
   "an id that is taken is refused, and nothing is started for it",
@@ -53,6 +53,7 @@ forEachKind(
     // The leak check of these tests fails where a refused gateway has left a process behind.
     assertEquals((await group.terminate()).length, 2);
   },
+  { alone: true },
 );
 
 forEachKind(
@@ -68,6 +69,7 @@ forEachKind(
     await assertRejects(() => group.makeGateway(), XSpecError, "gateway type");
     assertEquals(group.size, 1);
   },
+  { alone: true },
 );
 
 forEachKind("defaultSpec may give every gateway a folder of its own", async ({ group, kind }) => {
@@ -84,7 +86,7 @@ forEachKind("defaultSpec may give every gateway a folder of its own", async ({ g
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}, { ownProcess: true });
+}, { alone: true, ownProcess: true });
 
 forEachKind("makeGateway() of the module puts every kind in the default group", async ({ kind }) => {
   await using gateway = await makeGateway(kind.spec, QUIET);
@@ -103,7 +105,7 @@ forEachKind("group.remoteExec() of a function gives each gateway the kwargs", as
   await all.sendEach(40);
   assertEquals(await all.receiveEach(), ids.map((id) => [id, 42]));
   await all.waitClose();
-});
+}, { alone: true });
 
 forEachKind(
   "terminate() ends every gateway once, and a second time does nothing",
@@ -120,6 +122,7 @@ forEachKind(
     const again = await open();
     assertEquals([again.id, group.size], ["gw2", 1]);
   },
+  { alone: true },
 );
 
 forEachKind(
@@ -139,6 +142,7 @@ forEachKind(
     ]]);
     assert(channels.every((channel) => channel.isClosed()));
   },
+  { alone: true },
 );
 
 forEachKind(

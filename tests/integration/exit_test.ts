@@ -31,7 +31,7 @@ forEachKind("exit() leaves the group at once and ends the process", async ({ ope
   gateway.exit();
   assertEquals(await gateway.closed, end);
   assertEquals(await gateway.join({ timeout: 0 }), end);
-});
+}, { alone: true });
 
 forEachKind("exit() ends the process although remote code waits", async ({ open }) => {
   const gateway = await open();
@@ -102,7 +102,7 @@ forEachKind("[Symbol.asyncDispose]() ends the gateway", async ({ open, group }) 
   assertEquals((await gateway.closed).reason, "requested");
   assert(!gateway.hasReceiver());
   await gateway[Symbol.asyncDispose]();
-});
+}, { alone: true });
 
 /** Kills the process behind the gateway and waits until this side knows. */
 async function crash(gateway: Gateway, signal: Deno.Signal = "SIGKILL"): Promise<void> {

@@ -132,7 +132,7 @@ forEachKind("terminate() ends gateways that wait, work and idle, and says how", 
   for (const end of ends) assertEquals([end.code, end.forced, end.reason], [0, false, "requested"]);
   assertEquals(ends.length, 3);
   for (const pid of pids) await groupGone(pid);
-}, { local: true });
+}, { alone: true, local: true });
 
 forEachKind("terminate() kills a gateway whose process is stopped, and no other", async ({ open, group }) => {
   const gateways = [await open(), await open()];
@@ -143,7 +143,7 @@ forEachKind("terminate() kills a gateway whose process is stopped, and no other"
   assertEquals([fine!.forced, fine!.code], [false, 0]);
   assertEquals(group.size, 0);
   await groupGone(pid);
-}, { local: true });
+}, { alone: true, local: true });
 
 forEachKind("terminate() ends in bounded time with a full pipe", async ({ open, group }) => {
   const gateway = await open();
@@ -166,7 +166,7 @@ forEachKind("terminate() ends in bounded time with a full pipe", async ({ open, 
   assertEquals(end!.forced, true);
   await limited("the sends", settled);
   await groupGone(pid);
-}, { local: true });
+}, { alone: true, local: true });
 
 forEachKind("terminate() ends a busy loop", async ({ open, group }) => {
   const gateway = await open();
@@ -176,7 +176,7 @@ forEachKind("terminate() ends a busy loop", async ({ open, group }) => {
   const [end] = await limited("terminate", group.terminate({ timeout: 500 }), 5_000);
   assertEquals(end!.reason, "requested");
   await groupGone(pid);
-}, { local: true });
+}, { alone: true, local: true });
 
 forEachKind("terminate() of many is as slow as one", async ({ open, group }) => {
   const gateways: Gateway[] = await Promise.all([1, 2, 3, 4, 5].map(() => open()));
@@ -185,7 +185,7 @@ forEachKind("terminate() of many is as slow as one", async ({ open, group }) => 
   const ends = await group.terminate({ timeout: 500 });
   assert(performance.now() - started < 3_000);
   assert(ends.every((end) => end.forced));
-}, { local: true });
+}, { alone: true, local: true });
 
 forPopen("terminate() and asyncDispose may be called twice at once", async ({ open, group }) => {
   const gateway = await open();

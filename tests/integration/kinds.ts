@@ -26,6 +26,8 @@ export interface Kind {
   readonly ownProcess: boolean;
   /** The server that starts its processes; others are started by the program itself. */
   readonly server?: TestServer | undefined;
+  /** The folder that its gateways start in, if not the program's own. */
+  readonly folder?: string | undefined;
   /** Where its processes run, if they are not descendants of this program. */
   readonly farSide?: FarSide | undefined;
   /** The spec of the gateway that its gateways are started from, which has the id `hop`. */
@@ -33,7 +35,7 @@ export interface Kind {
 }
 
 /** What is known of a kind when what it takes has been started. */
-type Reached = Pick<Kind, "spec" | "server" | "farSide">;
+type Reached = Pick<Kind, "spec" | "server" | "farSide" | "folder">;
 
 /** A way of starting a gateway and a model of running its executions. What it takes is started when a test needs it. */
 export interface KindInit extends Omit<Kind, "spec"> {
@@ -64,7 +66,14 @@ function sshSpec(model: ExecModel): Promise<Reached> {
   return Promise.resolve({
     spec: `ssh=${sshd.host()}//ssh_config=${config}//execmodel=${model}`,
     farSide: sshd,
+    folder: loginHome(),
   });
+}
+
+/** Where a login of the own user begins. */
+function loginHome(): string {
+  const users = Deno.readTextFileSync("/etc/passwd").split("\n").map((line) => line.split(":"));
+  return users.find((fields) => fields[2] === String(Deno.uid()))![5]!;
 }
 
 /** All kinds. A new way of connecting gets a line here, and with it every test. */
@@ -160,6 +169,8 @@ export interface TestOptions {
   ownProcess?: boolean;
   /** Only for kinds whose processes the program itself starts, with its own folder and Deno. */
   popen?: boolean;
+  /** Only for kinds whose gateways are alone in their group, and not with those that they are started from. */
+  alone?: boolean;
   /** Only for kinds that share the program's process. */
   inside?: boolean;
 }
@@ -178,6 +189,7 @@ export function forEachKind(
     if (options.local && !kind.local) continue;
     if (options.ownProcess && !kind.ownProcess) continue;
     if (options.popen && !kind.name.startsWith("popen")) continue;
+    if (options.alone && kind.hop !== undefined) continue;
     if (options.inside && kind.ownProcess) continue;
     register(`${name} [${kind.name}]`, kind, fn, options);
   }

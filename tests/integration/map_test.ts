@@ -12,7 +12,7 @@ forEachKind("map() gives a result for each input, in any order", async ({ open, 
   await Promise.all([open(), open()]);
   const results = await Array.fromAsync(group.map((n: number) => n * n, NUMBERS));
   assertEquals(results.sort((a, b) => a - b), NUMBERS.map((n) => n * n));
-});
+}, { alone: true });
 
 forEachKind("map() gives results in order when asked to", async ({ open, group }) => {
   await Promise.all([open(), open()]);
@@ -22,7 +22,7 @@ forEachKind("map() gives results in order when asked to", async ({ open, group }
   };
   const results = await Array.fromAsync(group.map(wait, NUMBERS, { ordered: true, concurrency: 4 }));
   assertEquals(results, NUMBERS);
-});
+}, { alone: true });
 
 forEachKind("map() uses every gateway, and takes undefined for a result", async ({ open, group }) => {
   await Promise.all([open("id=a"), open("id=b")]);
@@ -32,7 +32,7 @@ forEachKind("map() uses every gateway, and takes undefined for a result", async 
   }, NUMBERS.slice(0, 10));
   const places = new Set(await Array.fromAsync(results));
   assertEquals([places.size, places.has(undefined)], [3, true]);
-});
+}, { alone: true });
 
 forEachKind("map() reports its progress", async ({ open, group }) => {
   await open();
@@ -44,7 +44,7 @@ forEachKind("map() reports its progress", async ({ open, group }) => {
   const inputs = NUMBERS.slice(0, 3).values();
   await Array.fromAsync(group.map((n: number) => n, inputs, { onProgress: (p) => unknown.push(p) }));
   assertEquals(unknown.at(-1), { done: 3, failed: 0 });
-});
+}, { alone: true });
 
 forEachKind(
   "map() pulls inputs only as they are worked on and results are taken",
@@ -72,6 +72,7 @@ forEachKind(
       return states.every(({ numExecuting, numChannels }) => numExecuting + numChannels === 0);
     });
   },
+  { alone: true },
 );
 
 forEachKind("map() throws what the function throws, and ends the rest", async ({ open, group }) => {
@@ -89,7 +90,7 @@ forEachKind("map() throws what the function throws, and ends the rest", async ({
     const states = await Promise.all([...group].map((gateway) => gateway.remoteStatus()));
     return states.every(({ numExecuting }) => numExecuting === 0);
   });
-});
+}, { alone: true });
 
 forEachKind("map() gives what a dying gateway worked on to another one", async ({ open, group }) => {
   const [victim] = await Promise.all([open(), open(), open()]);
@@ -106,7 +107,7 @@ forEachKind("map() gives what a dying gateway worked on to another one", async (
   const results = await Array.fromAsync(group.map(work, inputs, { onProgress, concurrency: 2 }));
   assertEquals(results.sort((a, b) => a - b), NUMBERS);
   assertEquals(seen.at(-1), { done: NUMBERS.length, failed: 2, total: NUMBERS.length });
-}, { local: true });
+}, { alone: true, local: true });
 
 forEachKind(
   "map() ends with the error when the last gateway dies, or retries are used up",
@@ -125,7 +126,7 @@ forEachKind(
     };
     await assertRejects(() => limited("the map", never(), 10_000), GatewayClosedError);
   },
-  { local: true },
+  { alone: true, local: true },
 );
 
 forEachKind("map() without retries ends with the first gateway that dies", async ({ open, group }) => {
@@ -135,7 +136,7 @@ forEachKind("map() without retries ends with the first gateway that dies", async
   await until("it works", async () => (await gateway!.remoteStatus()).numExecuting === 1);
   Deno.kill(pid, "SIGKILL");
   await assertRejects(() => limited("the map", all, 10_000), GatewayClosedError);
-}, { local: true });
+}, { alone: true, local: true });
 
 forEachKind("map() does without gateways that were dead before", async ({ open, group }) => {
   const [dead] = await Promise.all([open(), open()]);
@@ -143,7 +144,7 @@ forEachKind("map() does without gateways that were dead before", async ({ open, 
   dead!.exit();
   await dead!.join();
   assertEquals((await Array.fromAsync(results)).sort((a, b) => a - b), NUMBERS);
-});
+}, { alone: true });
 
 forEachKind("map() ends by its signal", async ({ open, group }) => {
   await open();
@@ -159,7 +160,7 @@ forEachKind("map() ends by its signal", async ({ open, group }) => {
   await until("nothing runs", async () => (await group.get(0)!.remoteStatus()).numExecuting === 0);
   const aborted = group.map((n: number) => n, NUMBERS, { signal: AbortSignal.abort(reason) });
   assert(await assertRejects(() => Array.fromAsync(aborted)) === reason);
-});
+}, { alone: true });
 
 forEachKind("map() passes on errors of its inputs and of onProgress", async ({ open, group }) => {
   await open();
@@ -176,7 +177,7 @@ forEachKind("map() passes on errors of its inputs and of onProgress", async ({ o
     RangeError,
     "shy",
   );
-});
+}, { alone: true });
 
 forEachKind("map() of nothing is nothing, and of no gateways a TypeError", async ({ open, group }) => {
   assertThrows(() => group.map((n: number) => n, [1]), TypeError, "no gateways");
@@ -185,7 +186,7 @@ forEachKind("map() of nothing is nothing, and of no gateways a TypeError", async
   assertThrows(() => group.map((n: number) => n, [1], { concurrency: 0 }), RangeError);
   assertThrows(() => group.map((n: number) => n, [1], { retries: -1 }), RangeError);
   assertEquals((await Array.fromAsync(new Group().map.call(group, (n: unknown) => n, [1, 2]))).length, 2);
-});
+}, { alone: true });
 
 forEachKind(
   "leaving a map starts nothing more, and keeps the program alive for nothing",
@@ -210,6 +211,7 @@ forEachKind(
     assertEquals(await started.receive({ timeout: 0 }), 0);
     await assertRejects(() => started.receive({ timeout: 100 }));
   },
+  { alone: true },
 );
 
 forEachKind("remoteStatus() counts what a map works on", async ({ open, group }) => {
@@ -222,10 +224,10 @@ forEachKind("remoteStatus() counts what a map works on", async ({ open, group })
   abort.abort();
   await assertRejects(() => all);
   await until("none runs", async () => (await gateway.remoteStatus()).numExecuting === 0);
-});
+}, { alone: true });
 
 forEachKind("map() names the path of an input that cannot be sent", async ({ open, group }) => {
   await open();
   const all = (): Promise<unknown> => Array.fromAsync(group.map((x: unknown) => x, [{ a: [Symbol()] }]));
   assertEquals((await assertRejects(all, DumpError) as DumpError).path, "$.a[0]");
-});
+}, { alone: true });

@@ -37,7 +37,7 @@ forEachKind("group.remoteExec() executes everywhere, in the group's order", asyn
   await all.sendEach(41);
   assertEquals(await all.receiveEach({ timeout: 10_000 }), [42, 42, 42]);
   await all.waitClose({ timeout: 10_000 });
-});
+}, { alone: true });
 
 forEachKind("group.remoteExec() that one gateway refuses leaves nothing running", async ({ group, open }) => {
   const [first] = [await open("allow-net"), await open()];
@@ -46,7 +46,7 @@ forEachKind("group.remoteExec() that one gateway refuses leaves nothing running"
     RangeError,
   );
   await until("nothing runs", async () => (await first!.remoteStatus()).numExecuting === 0);
-}, { models: SEPARATE });
+}, { alone: true, models: SEPARATE });
 
 forEachKind("a MultiChannel counts, orders and finds its channels", async ({ open }) => {
   const gateway = await open();
@@ -74,7 +74,7 @@ forEachKind("a MultiChannel of nothing does nothing", async ({ group }) => {
   const queue = all.makeReceiveQueue({ endMarker: END });
   await assertRejects(() => queue.get({ timeout: 0 }), EOFError);
   assertEquals(await Array.fromAsync(queue), []);
-});
+}, { alone: true });
 
 forEachKind("receiveEach() receives in parallel and gives the order of the channels", async (setting) => {
   const all = await start(

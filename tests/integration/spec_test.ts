@@ -26,9 +26,9 @@ forEachKind("env:NAME is seen by child processes", async ({ open }) => {
 
 forEachKind(
   "a gateway starts in the working directory that the program has at that time",
-  async ({ open }) => {
+  async ({ kind, open }) => {
     const gateway = await open("allow-read");
-    assertEquals(await gateway.remoteExec(CWD).receive(), [Deno.cwd()]);
+    assertEquals(await gateway.remoteExec(CWD).receive(), [kind.folder ?? Deno.cwd()]);
   },
   { local: true },
 );

@@ -37,7 +37,7 @@ forEachKind("terminate() ends children and grandchildren of remote code with it"
   await gone(grandchild!);
   await groupGone(execution!);
   await groupGone(pid);
-}, { local: true });
+}, { alone: true, local: true });
 
 /** Ways for a child to leave the process group of its starter, or all relation to it. */
 const LEAVINGS = [
@@ -68,7 +68,7 @@ for (const [how, script] of LEAVINGS) {
     assertEquals(end!.reason, "requested");
     for (const stray of [child, ...strays.map((one) => one.pid)]) await gone(stray);
     await groupGone(pid);
-  }, { local: true });
+  }, { alone: true, local: true });
 }
 
 forEachKind("terminate() ends starts that are under way", async ({ kind, group }) => {
@@ -80,7 +80,7 @@ forEachKind("terminate() ends starts that are under way", async ({ kind, group }
   // The group can be used again.
   const gateway = await group.makeGateway(kind.spec, { stderr: "null" });
   assertEquals(await gateway.call(() => 1), 1);
-});
+}, { alone: true });
 
 forEachKind("terminate() kills the whole tree of a process that is stopped", async ({ open, group }) => {
   const gateway = await open("allow-run=sh");
@@ -92,7 +92,7 @@ forEachKind("terminate() kills the whole tree of a process that is stopped", asy
   for (const one of [child!, grandchild!, execution!, pid]) await gone(one);
   await groupGone(execution!);
   await groupGone(pid);
-}, { local: true });
+}, { alone: true, local: true });
 
 forEachKind(
   "terminate() of a worker gateway ends the processes that its code has started",
@@ -133,7 +133,7 @@ forEachKind("terminate() ends a gateway while both sides write without pause", a
   const [end] = await limited("terminate", group.terminate(), 8_000);
   assertEquals([end!.forced, end!.reason], [false, "requested"]);
   for (const { status } of await limited("the writes", settled)) assertEquals(status, "rejected");
-});
+}, { alone: true });
 
 forEachKind("terminate() ends a busy loop behind a full pipe", async ({ open, group }) => {
   const gateway = await open();
@@ -153,7 +153,7 @@ forEachKind("terminate() ends a busy loop behind a full pipe", async ({ open, gr
   assertEquals(end!.reason, "requested");
   await limited("the sends", settled);
   await groupGone(pid);
-}, { local: true });
+}, { alone: true, local: true });
 
 forEachKind("terminate() with no time at all leaves nothing", async ({ open, group }) => {
   const gateways = [await open(), await open()];
@@ -162,7 +162,7 @@ forEachKind("terminate() with no time at all leaves nothing", async ({ open, gro
   const ends = await limited("terminate", group.terminate({ timeout: 0 }));
   assertEquals(ends.map(({ reason }) => reason), ["requested", "requested"]);
   for (const pid of pids) await groupGone(pid);
-}, { local: true });
+}, { alone: true, local: true });
 
 forEachKind("terminate() reports of each gateway how that one ended", async ({ open, group, kind }) => {
   const [idle, stopped, busy, crashed] = await Promise.all([open(), open(), open(), open()]);
@@ -190,7 +190,7 @@ forEachKind("terminate() reports of each gateway how that one ended", async ({ o
   });
   const told = { id: busy!.id, code: 143, signal: "SIGTERM", forced: true };
   if (!own) assertEquals(end(busy), { ...requested, ...told });
-}, { local: true });
+}, { alone: true, local: true });
 
 for (const code of [0, 7]) {
   forEachKind(`closed reports that the process ended itself with code ${code}`, async ({ open, group }) => {
@@ -202,7 +202,7 @@ for (const code of [0, 7]) {
     assertMatch(end.stderrTail, /last words/);
     assert(channel.isClosed() && !gateway.hasReceiver());
     assertEquals(group.size, 0);
-  }, { models: ["main"] });
+  }, { alone: true, models: ["main"] });
 }
 
 forEachKind("terminate() prints nothing of executions that are under way", async ({ open, group }) => {
@@ -219,7 +219,7 @@ forEachKind("terminate() prints nothing of executions that are under way", async
   const [end] = await limited("terminate", group.terminate(), 8_000);
   await output.ended;
   assertEquals([output.text, end!.stderrTail, end!.forced], ["", "", false]);
-});
+}, { alone: true });
 
 forEachKind(
   "exit() returns at once while remote code sleeps, and its process goes",
@@ -236,6 +236,7 @@ forEachKind(
     assertEquals([forced, reason], [false, "requested"]);
     await channel.waitClose();
   },
+  { alone: true },
 );
 
 /** A process that does what the test says when it is told to end. */

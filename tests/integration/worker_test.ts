@@ -40,7 +40,7 @@ forEachInside("a worker gateway refuses to deny a part of what it allows", async
 forEachKind("a worker gateway has no processes for its executions", async ({ group }) => {
   const error = await assertRejects(() => group.makeGateway("worker//execmodel=process"), XSpecError);
   assertEquals((error as XSpecError).key, "execmodel");
-}, { inside: true, models: ["main"] });
+}, { alone: true, inside: true, models: ["main"] });
 
 forEachInside(
   "a worker gateway that may not do more than its program is a ConnectError",

@@ -17,7 +17,9 @@ export interface FarScriptOptions {
   /** What is added to the scheduling priority. */
   nice?: number | undefined;
   /** The value of {@linkcode MARK} in the environment of the process. */
-  mark?: string | undefined;
+  mark: string;
+  /** Whether the process may start others, which are looked for when it has ended. */
+  sweep: boolean;
   /** Where a Deno is that was brought there, if there is no other, as a word of shell. */
   provisioned?: string | undefined;
 }
@@ -53,7 +55,7 @@ export const NO_DENO_CODE = 127;
  * - Where `deno` is not on PATH, `~/.deno/bin` is looked at too.
  */
 export function farScript(options: FarScriptOptions): string {
-  const { chdir, mark, provisioned } = options;
+  const { chdir, provisioned } = options;
   const parts: string[] = [LEAD, 'unset x;PATH="$PATH:$HOME/.deno/bin";export PATH'];
   const env = Object.entries(options.env);
   const words = [...env.flat(), chdir ?? "", ...options.deno, ...options.args];
@@ -76,15 +78,15 @@ export function farScript(options: FarScriptOptions): string {
   }
   const nice = options.nice === undefined ? "" : `nice -n ${options.nice} `;
   // The environment of a shell may hold this script, which must not hold what marked processes are found by.
-  if (mark !== undefined) parts.push(`m=${mark}`);
-  const marked = mark === undefined ? "" : `export ${MARK}="$m";`;
+  parts.push(`m=${options.mark}`);
+  const marked = `export ${MARK}="$m";`;
   let command = `${deno} ${lineWords(options.args)}`;
   if (options.args.some((arg) => arg.includes(PID_MARK))) {
     // The shell that becomes Deno knows the process id.
     const inner = shellWords(options.args).replaceAll("\n", " ");
     command = `sh -c ${quoteWord(`exec "$@" ${inner}`)} sh ${deno}`;
   }
-  const strays = (sparing: "group" | "none"): string => mark === undefined ? "" : killMarked('"$m"', sparing);
+  const strays = (sparing: "group" | "none"): string => options.sweep ? killMarked(MARK_WORD, sparing) : "";
   const cut = `trap '' TERM;kill -TERM -$$;${strays("group")}kill -9 -$$`;
   const watch =
     `{ trap '' PIPE;while sleep ${BEAT_SECONDS}&&printf '${BEAT_FORMAT}' >&5;do :;done;${cut}; } 3<&- 4>&- &`;
@@ -103,6 +105,14 @@ export function farScript(options: FarScriptOptions): string {
 
 /** It passes on what Deno has written last, though the group is told to end. */
 const KEEP_ON_CAT = "(trap '' TERM;exec cat >&4)";
+
+/** The mark, as it is known to the script. */
+const MARK_WORD = '"$m"';
+
+/** A script in one line that kills what carries a mark, over there. */
+export function reapScript(mark: string): string {
+  return `m=${mark};${killMarked(MARK_WORD, "none")}`;
+}
 
 /** Makes the shell the leader of a process group, so that `$$` names it. */
 const LEAD =

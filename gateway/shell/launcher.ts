@@ -5,18 +5,19 @@ import type { Facts } from "../../channel/handshake.ts";
 import { splitWords } from "../../xspec/mod.ts";
 import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
+import { Output } from "../output.ts";
 import { diagnoseExit } from "../launcher.ts";
 import type { Diagnosis, Launcher } from "../launcher.ts";
 import { linkTransport, stageZeroUrl } from "../process/link.ts";
 import { planProcess } from "../process/plan.ts";
-import { agentFlight, denoCommand } from "../process/process.ts";
+import { agentFlight, denoCommand, makeNonce } from "../process/process.ts";
 import type { ProcessEnd, SpawnedProcess } from "../process/process.ts";
 import type { Program } from "../process/program.ts";
 import { signalOf } from "../process/signals.ts";
 import { traceGrant } from "../process/trace.ts";
 import type { TraceTarget } from "../process/trace.ts";
 import { withoutBeats } from "./beats.ts";
-import { farScript, NO_DENO_CODE } from "./far_script.ts";
+import { farScript, NO_DENO_CODE, reapScript } from "./far_script.ts";
 import { Provision } from "./provision.ts";
 import type { Provisions } from "./provision.ts";
 
@@ -28,6 +29,13 @@ export interface Reach {
   diagnose(end: ProcessEnd, output: string): Diagnosis | "again" | undefined;
   /** Whether that may be mended by another attempt. */
   readonly repeats: boolean;
+  /**
+   * Whether something over there may outlive a program that was killed here, because the way itself goes on: a
+   * connection that others use, an engine between here and there.
+   */
+  readonly survives: boolean;
+  /** The way seems to be dead: the next one who goes there needs another one. */
+  doubt?(): void;
   /** Tells places apart: two with the same key are the same one. */
   readonly place: string;
   /** The address of the host, once it is known. */
@@ -41,6 +49,9 @@ const FAR_TRACE_FOLDER = "/tmp";
 
 /** A path that nothing allows: where the working directory will be is not known here. */
 const UNKNOWN_FOLDER = "/nowhere";
+
+/** How long the look for what is left over there may take. */
+const REAP_TIMEOUT_MS = 3_000;
 
 /** What is started through a shell. */
 export interface ShellLauncherOptions {
@@ -76,17 +87,39 @@ export class ShellLauncher implements Launcher {
 
   async start(signal: AbortSignal): Promise<SpawnedProcess> {
     await this.#provision?.prepare();
-    const flight = this.#flight();
+    const mark = makeNonce();
+    const flight = this.#flight(mark);
     const program = await this.#options.reach.open(signal);
-    const connected = linkTransport(program.link).write(flight, false).then(() =>
-      linkTransport(program.link)
-    );
+    const { link } = program;
+    const connected = linkTransport(link).write(flight, false).then(() => linkTransport(link));
     connected.catch(() => {});
-    return Object.assign(program, {
-      connected,
-      ended: program.ended.then(farEnd),
-      output: withoutBeats(program.output!),
+    const ended = program.ended.then((end) => {
+      if (program.forced) void this.#reap(mark);
+      return farEnd(end);
     });
+    return Object.assign(program, { connected, ended, output: withoutBeats(program.output!) });
+  }
+
+  /**
+   * Kills what is left over there of a process that was killed here. Over a way that goes on, the end of a process that
+   * is stopped, behind a pipe that is full, would never be noticed.
+   */
+  async #reap(mark: string): Promise<void> {
+    const { reach } = this.#options;
+    if (!reach.survives) return;
+    const late = AbortSignal.timeout(REAP_TIMEOUT_MS);
+    try {
+      const program = await reach.open(late);
+      late.addEventListener("abort", () => program.kill());
+      new Output("null", "", program.output!);
+      await linkTransport(program.link).write(new TextEncoder().encode(`${reapScript(mark)}\n`), false);
+      program.endInput();
+      await program.ended;
+      program.link.close();
+    } catch {
+      // There is no way any more.
+    }
+    if (late.aborted) reach.doubt?.();
   }
 
   async diagnose(end: ProcessEnd, output: string, signal: AbortSignal): Promise<Diagnosis | "again"> {
@@ -100,7 +133,7 @@ export class ShellLauncher implements Launcher {
   }
 
   /** The line of shell, and what the agent needs, in one flight. */
-  #flight(): Uint8Array {
+  #flight(mark: string): Uint8Array {
     const { spec, id } = this.#options;
     const trace = this.#options.trace?.to === "file"
       ? { to: "file", folder: FAR_TRACE_FOLDER } as const
@@ -122,7 +155,8 @@ export class ShellLauncher implements Launcher {
       env: spec.env,
       chdir: spec.chdir,
       nice: spawn.nice,
-      mark: spawn.mark,
+      mark,
+      sweep: spawn.mark !== undefined,
       provisioned: this.#provision?.word,
     });
     const hello = encodeHello(config as unknown as Facts);

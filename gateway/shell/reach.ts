@@ -29,9 +29,26 @@ export const HERE: Starter = {
  */
 const SHELL: readonly string[] = ["sh", "-c", `:;read -r x;export x;exec sh -c 'eval "$x"'`];
 
+/** What engines say of places that are not there. */
+const FAILURES: readonly (readonly [RegExp, Diagnosis])[] = [
+  [/no container with name or ID|No such container|pods? "[^"]*" not found/i, {
+    kind: "host",
+    state: "there is no such container",
+  }],
+  [/container state improper|is not running|container not running/i, {
+    kind: "refused",
+    state: "the container does not run",
+  }],
+  [/Cannot connect to (the Docker daemon|Podman)|connection to the server .* was refused/i, {
+    kind: "refused",
+    state: "the engine does not answer",
+  }],
+];
+
 /** A program that hands its stdin and stdout to a shell somewhere else. */
 export class CommandReach implements Reach {
   readonly repeats = false;
+  readonly survives: boolean;
   readonly place: string;
   readonly permissionHint: string;
   readonly #words: readonly string[];
@@ -41,6 +58,8 @@ export class CommandReach implements Reach {
   constructor(words: readonly string[], starter: Starter) {
     this.#words = words;
     this.#starter = starter;
+    // What a gateway starts ends with its streams.
+    this.survives = starter === HERE;
     this.place = [starter.place, ...words].join("\0");
     this.permissionHint = starter.permissionHint;
   }
@@ -49,8 +68,12 @@ export class CommandReach implements Reach {
     return this.#starter.start([...this.#words, ...SHELL]);
   }
 
-  diagnose(end: ProcessEnd): Diagnosis | undefined {
-    if (end.code !== 127 && end.code !== 126) return undefined;
-    return undefined;
+  diagnose({ code }: ProcessEnd, output: string): Diagnosis | undefined {
+    const [program = ""] = this.#words;
+    const missing = new RegExp(`exec: ${RegExp.escape(program)}: (not found|Permission denied)`);
+    if (code === 127 && this.#starter === HERE && missing.test(output)) {
+      return { kind: "exit", state: `there is no program "${program}" here` };
+    }
+    return FAILURES.find(([pattern]) => code !== 127 && pattern.test(output))?.[1];
   }
 }

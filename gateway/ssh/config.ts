@@ -10,6 +10,8 @@ export interface SshHost {
   readonly key: string;
   /** Whether the user's configuration leaves open how connections are shared. */
   readonly mayShare: boolean;
+  /** Whether the user's configuration keeps connections open, or shares them. */
+  readonly keepsOpen: boolean;
 }
 
 /** What stands behind the user's configuration says nothing unless the user said nothing: the first value counts. */
@@ -49,12 +51,14 @@ export async function readHost(
   const value = (name: string): string | undefined =>
     lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1);
   const key = [...options, destination, ...lines].join("\0");
+  const path = value("controlpath");
   // What ssh cannot read, it says itself when it is to connect.
-  if (!success) return { hostname: destination, key, mayShare: false };
+  if (!success) return { hostname: destination, key, mayShare: false, keepsOpen: false };
   return {
     hostname: value("hostname") ?? destination,
     key,
-    mayShare: value("controlmaster") === UNSAID.master && value("controlpath") === UNSAID.path,
+    mayShare: value("controlmaster") === UNSAID.master && path === UNSAID.path,
+    keepsOpen: path !== undefined && path !== UNSAID.path && path !== "none",
   };
 }
 

@@ -86,6 +86,8 @@ class Master {
 export interface Lease {
   /** The socket of the connection. */
   readonly path: string;
+  /** Whether others use the connection. */
+  readonly shared: boolean;
   /** Gives the place back. Idempotent. */
   release(): void;
   /** The server has refused a session: this connection gets no more. */
@@ -136,6 +138,9 @@ export class Masters {
     };
     return {
       path: master.path,
+      get shared() {
+        return master.sessions > (held ? 1 : 0);
+      },
       release,
       refused: () => {
         master.full = true;

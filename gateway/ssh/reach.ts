@@ -74,6 +74,7 @@ export class SshReach implements Reach {
   address: string | undefined;
   readonly #options: SshReachOptions;
   #lease: Lease | undefined;
+  #host: SshHost | undefined;
 
   constructor(options: SshReachOptions) {
     this.#options = options;
@@ -89,11 +90,20 @@ export class SshReach implements Reach {
       this.address = words.destination.replace(/^.*@/, "");
       return await this.#start(command);
     }
-    const host = await hosts.host(words, signal);
+    const host = this.#host = await hosts.host(words, signal);
     this.address = host.hostname;
     return host.mayShare
       ? await this.#shared(hosts.masters(host, command), command, signal)
       : await this.#gated(hosts.gate(host.hostname), command, signal);
+  }
+
+  /** Other gateways use the connection, or the user keeps one open. */
+  get survives(): boolean {
+    return this.#lease === undefined ? this.#host?.keepsOpen ?? false : this.#lease.shared;
+  }
+
+  doubt(): void {
+    this.#lease?.doubt();
   }
 
   diagnose({ code }: ProcessEnd, output: string): Diagnosis | "again" | undefined {
@@ -122,15 +132,8 @@ export class SshReach implements Reach {
         ...["-o", "ProxyJump=none", "-o", "ProxyCommand=false"],
         command.at(-1)!,
       ]);
-      const { kill } = program;
       void program.ended.then(() => lease.release());
-      return Object.assign(program, {
-        kill(): void {
-          // What had to be killed may have fallen silent with the whole connection.
-          lease.doubt();
-          kill();
-        },
-      });
+      return program;
     } catch (error) {
       lease.release();
       throw error;

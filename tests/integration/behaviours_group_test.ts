@@ -94,7 +94,7 @@ forEachKind("makeGateway() of the module puts every kind in the default group", 
   assert(gateway.group === defaultGroup);
   gateway.exit();
   assert(!defaultGroup.has(gateway) && defaultGroup.get(gateway.id) === undefined);
-});
+}, { alone: true });
 
 forEachKind("group.remoteExec() of a function gives each gateway the kwargs", async ({ group, open }) => {
   await Promise.all([open("id=a"), open("id=b"), open("id=c")]);

@@ -9,7 +9,7 @@ import {
   GatewayClosedError,
   TimeoutError,
 } from "../../mod.ts";
-import { gone, groupGone, groupMembers } from "../helpers/leaks.ts";
+import { gone, groupGone, processState } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { forEachKind, SEPARATE } from "./kinds.ts";
 
@@ -153,7 +153,7 @@ for (const signal of ["SIGKILL", "SIGTERM"] as const) {
       assertEquals(setting.group.size, 0);
       await groupGone(pid);
     },
-    { local: true },
+    { local: true, alone: true },
   );
 }
 
@@ -192,11 +192,12 @@ forEachKind("what a gateway has started is gone with it", async ({ open }) => {
     await child.status;
   `);
   const [child, execution] = await channel.receive() as number[];
-  assert(groupMembers(execution!).some((one) => one.pid === child));
+  const { group } = processState(execution!)!;
+  assertEquals(processState(child!)!.group, group);
   await gateway[Symbol.asyncDispose]();
   await gone(child!);
-  await groupGone(execution!);
-  await groupGone(pid);
+  await groupGone(group);
+  await gone(pid);
 }, { local: true });
 
 forEachKind("a stopped process is killed after the time for exiting", async ({ open }) => {

@@ -1,6 +1,6 @@
 /** Nodes that Slurm has given to a group, held on a lifeline: they are given back however this program ends. */
 
-import { explainSlurm, explainWaiting, SlurmError } from "./explain.ts";
+import { explainSlurm, explainState, explainWaiting, SlurmError } from "./explain.ts";
 import { HOLD_SCRIPT, STEP_SHELL } from "./scripts.ts";
 import { allocationWords, fitsOuterJob, stepWords } from "./words.ts";
 import type { SlurmKeys } from "./words.ts";
@@ -23,8 +23,14 @@ export interface AllocationEnd {
   stderrTail: string;
 }
 
-/** Longer than the holding script needs for each of its steps. */
-const RELEASE_TIMEOUT_MS = 20_000;
+/** Longer than the holding script needs, unless the controller is down. */
+const RELEASE_TIMEOUT_MS = 15_000;
+
+/** What waits in the queue is taken out of it at once, unless the controller is down. */
+const ABORT_TIMEOUT_MS = 5_000;
+
+/** For a question to the controller that can go unanswered. */
+const STATE_TIMEOUT_MS = 5_000;
 
 /** What is kept of Slurm's messages, and of the line that tells the nodes. */
 const MAX_TAIL_CHARS = 4_096;
@@ -60,10 +66,13 @@ export class Allocation implements AsyncDisposable {
     this.nodes = grant.nodes;
     this.own = grant.own;
     this.#holder = holder;
-    this.ended = holder.ended.then((code): AllocationEnd => {
+    this.ended = holder.ended.then(async (code): Promise<AllocationEnd> => {
       const released = this.#release !== undefined;
       const stderrTail = holder.tail;
-      return { released, reason: released ? "released" : explainSlurm(code, stderrTail).state, stderrTail };
+      if (released) return { released, reason: "released", stderrTail };
+      // salloc does not always tell why an allocation was revoked.
+      const reason = explainState(await stateOf(grant.job)) ?? explainSlurm(code, stderrTail).state;
+      return { released, reason, stderrTail };
     });
   }
 
@@ -89,10 +98,16 @@ export class Allocation implements AsyncDisposable {
         return new Allocation(holder, result);
       }
       const waiting = explainWaiting(holder.tail);
-      await holder.letGo();
+      await holder.letGo(ABORT_TIMEOUT_MS).catch(() => {}); // it goes on trying by itself
       if (result === "aborted") throw signal!.reason;
       if (result === "late") {
-        throw failure(keys, "timeout", `not granted after ${timeout} ms: ${waiting}`, undefined, holder.tail);
+        throw failure(
+          keys,
+          waiting.kind,
+          `not granted after ${timeout} ms: ${waiting.state}`,
+          undefined,
+          holder.tail,
+        );
       }
       if (typeof result === "object") {
         throw failure(
@@ -129,10 +144,10 @@ export class Allocation implements AsyncDisposable {
   /**
    * Ends every step and gives the nodes back. Idempotent.
    *
-   * @throws {SlurmError} when Slurm does not confirm that in bounded time
+   * @throws {SlurmError} when Slurm has not confirmed that after 15 s; it is tried further, also without this program
    */
   release(): Promise<void> {
-    return this.#release ??= this.#holder.letGo();
+    return this.#release ??= this.#holder.letGo(RELEASE_TIMEOUT_MS);
   }
 
   /** Releases it. */
@@ -220,13 +235,14 @@ class Holder {
   }
 
   /** Lets go and waits for its end. */
-  async letGo(): Promise<void> {
+  async letGo(timeout: number): Promise<void> {
     this.keepAlive(true);
     this.#closeLifeline();
-    if (await within(this.ended, RELEASE_TIMEOUT_MS) !== undefined) return;
+    if (await within(this.ended, timeout) !== undefined) return;
+    this.keepAlive(false);
     throw new SlurmError(
       "timeout",
-      `Cannot give back the allocation "${this.name}": Slurm has not confirmed it after ${RELEASE_TIMEOUT_MS} ms`,
+      `Cannot give back the allocation "${this.name}": Slurm has not confirmed it after ${timeout} ms`,
       { stderrTail: this.tail },
     );
   }
@@ -249,6 +265,20 @@ function failure(
     `Cannot get nodes=${nodes}${rest.join("")} from Slurm: ${state}${said === "" ? "" : ` (${said})`}`,
     { exitCode, stderrTail: tail },
   );
+}
+
+/** The state and the reason of a job that has ended, as the queue shows them for a while; empty when they are not known. */
+async function stateOf(job: string): Promise<string> {
+  const child = new Deno.Command("/bin/sh", {
+    args: ["-c", 'exec squeue --noheader --states=all --jobs="$0" --format="%T %r"', job],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+    signal: AbortSignal.timeout(STATE_TIMEOUT_MS),
+  }).spawn();
+  child.unref();
+  const { stdout } = await child.output();
+  return new TextDecoder().decode(stdout);
 }
 
 /** The value of a promise, or undefined after a while. */

@@ -86,7 +86,7 @@ const MEANINGS: readonly (readonly [text: RegExp, kind: SlurmErrorKind, state: s
     "the controller does not answer",
   ],
   [
-    /process configuration file|clustername needs|slurm\.conf|dns srv/i,
+    /process configuration file|clustername needs|parse_file|slurm\.conf|dns srv/i,
     "host",
     "this machine belongs to no cluster",
   ],
@@ -108,22 +108,35 @@ export function explainSlurm(exitCode: number | undefined, stderr: string): Slur
   if (exitCode === 127 || /\b(?:salloc|srun)(?:: command)?:? not found/i.test(stderr)) {
     return { kind: "exit", state: "Slurm's commands are not on PATH" };
   }
+  return meaningOf(stderr) ??
+    {
+      kind: "exit",
+      state: exitCode === undefined ? "Slurm's command ended" : `it ended with code ${exitCode}`,
+    };
+}
+
+/** What a request that has not been granted yet waits for, or why it never will be. */
+export function explainWaiting(stderr: string): SlurmFailure {
+  if (/partition configuration not available/i.test(stderr)) {
+    return { kind: "timeout", state: "it waits in the queue: the partition cannot serve it as it is now" };
+  }
+  const queued = /job (\d+) queued/i.exec(stderr);
+  if (queued !== null) return { kind: "timeout", state: `job ${queued[1]} waits in the queue for resources` };
+  return meaningOf(stderr) ?? { kind: "timeout", state: "no answer from the controller" };
+}
+
+/** What the state and the reason of a job that has ended mean, where they say more than that it has. */
+export function explainState(state: string): string | undefined {
+  if (/\b(?:TIMEOUT|TimeLimit|DEADLINE)\b/.test(state)) return "its time limit is over";
+  if (/\b(?:NODE_FAIL|BOOT_FAIL|NodeDown)\b/.test(state)) return "a node of it has failed";
+  if (/\bPREEMPTED\b/.test(state)) return "another job has taken its nodes";
+  if (/\bCANCELLED\b/.test(state)) return "it was cancelled";
+  return undefined;
+}
+
+function meaningOf(stderr: string): SlurmFailure | undefined {
   for (const [text, kind, state] of MEANINGS) {
     if (text.test(stderr)) return { kind, state };
   }
-  return {
-    kind: "exit",
-    state: exitCode === undefined ? "Slurm's command ended" : `it ended with code ${exitCode}`,
-  };
-}
-
-/** What a request that has not been granted yet waits for. */
-export function explainWaiting(stderr: string): string {
-  if (/partition configuration not available/i.test(stderr)) {
-    return "it waits in the queue: the partition cannot serve it as it is now";
-  }
-  const queued = /job (\d+) queued/i.exec(stderr);
-  return queued === null
-    ? "no answer from the controller"
-    : `job ${queued[1]} waits in the queue for resources`;
+  return undefined;
 }

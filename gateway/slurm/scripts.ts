@@ -20,9 +20,13 @@ const HOLD = 'echo "new $SLURM_JOB_ID" $(scontrol show hostnames "$SLURM_JOB_NOD
   '[ -z "$s" ] || scancel --quiet $s; ' +
   'kill -0 $PPID 2>/dev/null || scancel --quiet "$SLURM_JOB_ID"; exit 0';
 
-/** How long `salloc` may take to give back what it has, in seconds, before it is told, and then killed. */
+/** How long `salloc` may take to give back what it has, or to take its request back, before it is killed. */
 const GIVE_BACK_S = 8;
-const TOLD_S = 4;
+const TAKE_BACK_S = 3;
+
+/** How long it is tried to reach a controller that has to be told: it may be restarted just now. */
+const CANCEL_ATTEMPTS = 60;
+const CANCEL_PAUSE_S = 10;
 
 /**
  * A shell script whose arguments are a name that nobody else uses, how many nodes are wanted, `any` or `new`, and the
@@ -31,8 +35,9 @@ const TOLD_S = 4;
  * - With `any`, within a job, it makes no allocation: the job's own nodes are used, and its end ends the steps of the
  *   name.
  * - On stdout it prints one line, `new` or `own`, the job's id and its nodes. On stderr Slurm has its say.
- * - It ends when the allocation does. What waits in the queue is taken out of it.
- * - Each of its three processes does its part also when the others are killed.
+ * - It ends when the allocation does. What waits in the queue is taken out of it; `salloc` has no child as long as it
+ *   waits, and is asked nothing else, for a controller that is down would not answer.
+ * - Each of its processes does its part also when the others are killed.
  */
 export const HOLD_SCRIPT: string = "n=$1; w=$2; k=$3; shift 3; exec 3<&0 </dev/null; " +
   'if [ "$k" = any ] && [ -n "$SLURM_JOB_ID" ]; then ' +
@@ -45,9 +50,10 @@ export const HOLD_SCRIPT: string = "n=$1; w=$2; k=$3; shift 3; exec 3<&0 </dev/n
   'if [ -n "$s" ]; then scancel --quiet $s; elif [ $i -gt 1 ]; then break; fi; sleep 0.2; done; exit 0; fi; ' +
   `${FORGET_OUTER_JOB}` +
   `salloc "$@" /bin/sh -c '${HOLD}' & s=$!; ` +
-  "{ read -r _ <&3; " +
-  '[ -n "$(squeue --noheader --name="$n" --states=RUNNING --format=%i)" ] || kill $s; ' +
-  `i=0; while kill -0 $s && [ $i -lt ${GIVE_BACK_S}0 ]; do sleep 0.1; i=$((i+1)); done; ` +
-  `kill $s && sleep ${TOLD_S} && kill -9 $s; } >/dev/null 2>&1 & g=$!; ` +
-  "wait $s; c=$?; kill $g 2>/dev/null; " +
-  '[ $c -lt 128 ] || scancel --quiet --name="$n"; exit $c';
+  `{ read -r _ <&3; t=${GIVE_BACK_S}; ` +
+  `grep -qs "^PPid:[[:space:]]*$s\\$" /proc/[0-9]*/status || { t=${TAKE_BACK_S}; kill $s; }; ` +
+  "i=0; while kill -0 $s && [ $i -lt ${t}0 ]; do sleep 0.1; i=$((i+1)); done; " +
+  "kill -9 $s; } >/dev/null 2>&1 & g=$!; " +
+  "wait $s; c=$?; kill $g 2>/dev/null; [ $c -lt 128 ] && exit $c; " +
+  `i=0; until scancel --quiet --name="$n" || [ $i -ge ${CANCEL_ATTEMPTS} ]; do ` +
+  `sleep ${CANCEL_PAUSE_S}; i=$((i+1)); done; exit $c`;

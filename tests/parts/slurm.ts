@@ -107,9 +107,14 @@ export class Slurm implements AsyncDisposable {
       `--seed-file=${folder}/seed`,
     ]);
     await this.#up("munged listens", () => exists(`${folder}/munge`));
-    this.#daemon("slurmctld", ["-D", "-i", "-f", this.conf]);
+    this.startController();
     for (const node of NODES) this.startNode(node);
     await this.idleNodes();
+  }
+
+  /** Starts the controller, which takes up what it knew. */
+  startController(): void {
+    this.#daemon("slurmctld", ["-D", "-i", "-f", this.conf]);
   }
 
   /** Starts the daemon of a node. */
@@ -204,6 +209,11 @@ export class Slurm implements AsyncDisposable {
     return [...processes().values()]
       .filter(({ pid, group }) => !groups.has(group) && pid !== Deno.pid && this.#owns(pid))
       .map(({ pid }) => pid);
+  }
+
+  /** Resolves when nothing of {@linkcode others} is left; fails after `ms`. */
+  async clean(ms: number = END_TIMEOUT_MS): Promise<void> {
+    await until("no process of Slurm is left", () => this.others().length === 0, ms);
   }
 
   /** Whether a process has this Slurm's configuration in its environment, or one of its files open. */

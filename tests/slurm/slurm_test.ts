@@ -11,7 +11,7 @@ slurmTest("Slurm.start() gives three idle nodes that run tasks", async () => {
   assertEquals(code, 0);
   assertEquals(stdout.trim().split("\n").sort(), [...NODES]);
   await slurm.idle();
-  assertEquals(slurm.others(), []);
+  await slurm.clean();
 });
 
 slurmTest("Two of them know nothing of each other", async () => {

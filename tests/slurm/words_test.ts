@@ -127,7 +127,12 @@ for (const [text, code, kind, state] of MESSAGES) {
   });
 }
 
-test("explainWaiting() tells a queue from a controller that is silent", () => {
-  assertMatch(explainWaiting("salloc: job 15 queued and waiting for resources\n"), /job 15 waits/);
-  assertMatch(explainWaiting(""), /controller/);
+test("explainWaiting() tells a queue from a controller that is silent, and from what will never be", () => {
+  assertMatch(explainWaiting("salloc: job 15 queued and waiting for resources\n").state, /job 15 waits/);
+  assertMatch(
+    explainWaiting("salloc: Requested partition configuration not available now").state,
+    /partition/,
+  );
+  assertMatch(explainWaiting("").state, /controller/);
+  assertEquals(explainWaiting("salloc: error: s_p_parse_file: cannot stat file /x").kind, "host");
 });

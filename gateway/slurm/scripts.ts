@@ -12,13 +12,14 @@ export const STEP_SHELL: readonly string[] = ["/bin/sh", "-c", `${FORGET_OUTER_J
 /**
  * What `salloc` runs on this machine for as long as the allocation is held. It tells which one it is; when the lifeline
  * on descriptor 3 ends, it kills the steps at once, for Slurm would let a task that ignores SIGTERM live on for
- * `KillWait` (30 s). Its end makes `salloc` give the allocation back; where `salloc` is gone, it does so itself.
+ * `KillWait` (30 s). Its end makes `salloc` give the allocation back; where `salloc` is gone, or a zombie, it does so
+ * itself.
  */
 const HOLD = 'echo "new $SLURM_JOB_ID" $(scontrol show hostnames "$SLURM_JOB_NODELIST"); ' +
   'read -r _ <&3; trap "" TERM; ' +
   's=$(squeue --noheader --steps --jobs="$SLURM_JOB_ID" --format=%i | grep "[.][0-9]*$"); ' +
   '[ -z "$s" ] || scancel --quiet $s; ' +
-  'kill -0 $PPID 2>/dev/null || scancel --quiet "$SLURM_JOB_ID"; exit 0';
+  '[ -e /proc/$PPID/exe ] || scancel --quiet "$SLURM_JOB_ID"; exit 0';
 
 /** How long `salloc` may take to give back what it has, or to take its request back, before it is killed. */
 const GIVE_BACK_S = 8;
@@ -54,6 +55,8 @@ export const HOLD_SCRIPT: string = "n=$1; w=$2; k=$3; shift 3; exec 3<&0 </dev/n
   `grep -qs "^PPid:[[:space:]]*$s\\$" /proc/[0-9]*/status || { t=${TAKE_BACK_S}; kill $s; }; ` +
   "i=0; while kill -0 $s && [ $i -lt ${t}0 ]; do sleep 0.1; i=$((i+1)); done; " +
   "kill -9 $s; } >/dev/null 2>&1 & g=$!; " +
-  "wait $s; c=$?; kill $g 2>/dev/null; [ $c -lt 128 ] && exit $c; " +
+  "wait $s; c=$?; kill $g 2>/dev/null; " +
+  // By SIGTERM it ends only as long as it has not asked for anything.
+  "if [ $c -lt 128 ] || [ $c -eq 143 ]; then exit $c; fi; " +
   `i=0; until scancel --quiet --name="$n" || [ $i -ge ${CANCEL_ATTEMPTS} ]; do ` +
   `sleep ${CANCEL_PAUSE_S}; i=$((i+1)); done; exit $c`;

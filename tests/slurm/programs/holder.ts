@@ -2,7 +2,8 @@
  * A program with an allocation and a task on each of its nodes.
  *
  * Arguments: the number of nodes, or 0 to name none; how it goes on: `wait`, `end`, `exit`, `throw`, `release`; the time
- * limit, if any. It prints `asking`, `up <own|new> <job> <nodes> <pids of the tasks>`, and with SIGUSR1 it goes on.
+ * limit, if any. It prints `asking`, `up <own|new> <job> <nodes> <pids of the tasks>`, and goes on
+ * with SIGUSR1. `wait` waits for the end of the allocation.
  */
 
 import { Allocation } from "../../../gateway/slurm/allocation.ts";
@@ -30,7 +31,7 @@ const told = Promise.withResolvers<void>();
 const tell = (): void => told.resolve();
 Deno.addSignalListener("SIGUSR1", tell);
 console.log(`up ${allocation.own ? "own" : "new"} ${allocation.job} ${allocation.nodes} ${pids}`);
-await told.promise;
+await Promise.race(then === "wait" ? [told.promise, allocation.ended] : [told.promise]);
 Deno.removeSignalListener("SIGUSR1", tell);
 if (then === "exit") Deno.exit(5);
 if (then === "throw") throw new Error("thrown");
@@ -38,4 +39,3 @@ if (then === "release") {
   await allocation.release();
   console.log("released");
 }
-if (then === "wait") await allocation.ended;

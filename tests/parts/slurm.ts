@@ -39,6 +39,12 @@ export function missingForSlurm(): string | undefined {
   return missing.length === 0 ? undefined : `not installed: ${missing.join(", ")} (slurm-wlm, munge)`;
 }
 
+/** How it is set up. */
+export interface SlurmOptions {
+  /** Seconds that a task which ignores SIGTERM gets before it is killed; 30 by default, as everywhere. */
+  killWait?: number;
+}
+
 /** What a command gave. */
 export interface CommandResult {
   code: number;
@@ -76,11 +82,11 @@ export class Slurm implements AsyncDisposable {
   }
 
   /** Starts it, and waits until all nodes are idle. */
-  static async start(): Promise<Slurm> {
+  static async start(options: SlurmOptions = {}): Promise<Slurm> {
     for (let attempt = 1;; attempt++) {
       const slurm = new Slurm(await Deno.makeTempDir({ prefix: "slurm-" }));
       try {
-        await slurm.#start();
+        await slurm.#start(options);
         return slurm;
       } catch (error) {
         const log = slurm.log();
@@ -91,12 +97,12 @@ export class Slurm implements AsyncDisposable {
     }
   }
 
-  async #start(): Promise<void> {
+  async #start({ killWait = 30 }: SlurmOptions): Promise<void> {
     const { folder } = this;
     for (const name of ["state", "spool", "run", "log"]) await Deno.mkdir(`${folder}/${name}`);
     for (const node of NODES) await Deno.mkdir(`${folder}/spool/${node}`);
     await Deno.writeFile(`${folder}/key`, crypto.getRandomValues(new Uint8Array(1024)), { mode: 0o400 });
-    await Deno.writeTextFile(this.conf, configuration(folder, freePorts(1 + NODES.length)));
+    await Deno.writeTextFile(this.conf, configuration(folder, killWait, freePorts(1 + NODES.length)));
     this.#daemon("munged", [
       "--foreground",
       "--force",
@@ -252,7 +258,7 @@ export class Slurm implements AsyncDisposable {
   }
 }
 
-function configuration(folder: string, [port, ...nodePorts]: number[]): string {
+function configuration(folder: string, killWait: number, [port, ...nodePorts]: number[]): string {
   const host = Deno.hostname().split(".")[0];
   const nodes = NODES.map((node, i) =>
     `NodeName=${node} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${
@@ -278,6 +284,7 @@ TaskPlugin=task/none
 SwitchType=switch/none
 MpiDefault=none
 ReturnToService=2
+KillWait=${killWait}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerNode=500

@@ -3,57 +3,10 @@
 import { assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
 import { descendants, gone, processes } from "../helpers/leaks.ts";
 import type { ProcessState } from "../helpers/leaks.ts";
-import { limited, TextTap, until } from "../helpers/wait.ts";
+import { until } from "../helpers/wait.ts";
 import { Slurm } from "../parts/slurm.ts";
+import { end, type Holder, start, up } from "./holding.ts";
 import { slurmTest } from "./needed.ts";
-
-const PROGRAM = new URL("./programs/holder.ts", import.meta.url).pathname;
-
-/** A program that holds an allocation. */
-interface Holder {
-  process: Deno.ChildProcess;
-  stdout: TextTap;
-  stderr: TextTap;
-}
-
-function start(slurm: Slurm, args: string[], prefix: string[] = []): Holder {
-  const [program, ...words] = [
-    ...prefix,
-    Deno.execPath(),
-    "run",
-    "--quiet",
-    "--no-check",
-    "-A",
-    PROGRAM,
-    ...args,
-  ];
-  const process = new Deno.Command(program!, {
-    args: words,
-    cwd: slurm.folder,
-    env: { ...slurm.env, NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  return { process, stdout: new TextTap(process.stdout), stderr: new TextTap(process.stderr) };
-}
-
-/** What it says once its tasks run. */
-async function up(
-  { stdout, stderr }: Holder,
-): Promise<{ kind: string; job: string; nodes: string[]; pids: number[] }> {
-  await stdout.has("up", 20_000).catch((error) => {
-    throw new Error(stderr.text, { cause: error });
-  });
-  const [, kind, job, nodes, pids] = /up (\w+) (\d+) (\S+) (\S+)/.exec(stdout.text)!;
-  return { kind: kind!, job: job!, nodes: nodes!.split(","), pids: pids!.split(",").map(Number) };
-}
-
-async function end({ process, stdout, stderr }: Holder): Promise<number> {
-  const { code } = await limited("the end of the program", process.status, 20_000);
-  await Promise.all([stdout.ended, stderr.ended]);
-  return code;
-}
 
 /** Nothing of a program that has ended is left in Slurm, nor on this machine. */
 async function nothingLeft(slurm: Slurm, pids: readonly number[]): Promise<void> {
@@ -128,28 +81,28 @@ for (
   ]] as const
 ) {
   slurmTest(`SIGKILL of the ${victims.join(", the ")} and then of the program leaves nothing`, async () => {
-    await using slurm = await Slurm.start();
+    await using slurm = await Slurm.start({ killWait: 2 });
     const program = start(slurm, ["2", "wait"]);
     const { pids } = await up(program);
     const found = holders(program);
     for (const victim of victims) Deno.kill(found[victim].pid, "SIGKILL");
     program.process.kill("SIGKILL");
     await end(program);
-    await slurm.idle(40_000);
-    for (const pid of pids) await gone(pid, 40_000);
+    await slurm.idle(15_000);
+    for (const pid of pids) await gone(pid, 15_000);
     await slurm.clean();
-  }, 120_000);
+  });
 
   slurmTest(`SIGKILL of the ${victims.join(", the ")} ends the allocation`, async () => {
     if (victims[0] === "watcher") return; // it is there for the queue only
-    await using slurm = await Slurm.start();
+    await using slurm = await Slurm.start({ killWait: 2 });
     const program = start(slurm, ["2", "wait"]);
     const { pids } = await up(program);
     const found = holders(program);
     for (const victim of victims) Deno.kill(found[victim].pid, "SIGKILL");
     await end(program); // it waits for the end of the allocation
-    await slurm.idle(40_000);
-    for (const pid of pids) await gone(pid, 40_000);
+    await slurm.idle(15_000);
+    for (const pid of pids) await gone(pid, 15_000);
     await slurm.clean();
-  }, 120_000);
+  });
 }

@@ -2,7 +2,7 @@
  * A program with an allocation and a task on each of its nodes.
  *
  * Arguments: the number of nodes, or 0 to name none; how it goes on: `wait`, `end`, `exit`, `throw`, `release`; the time
- * limit, if any. It prints `asking`, `up <own|new> <job> <nodes> <pids of the tasks>`, and goes on
+ * limit, if any. It prints `up <own|new> <job> <nodes> <pids of the tasks> <its own>`, and goes on
  * with SIGUSR1. `wait` waits for the end of the allocation.
  */
 
@@ -12,7 +12,6 @@ import { Allocation } from "../../../gateway/slurm/allocation.ts";
 const TASK = 'trap "" TERM; echo $$; while :; do sleep 0.1; done';
 
 const [nodes, then, time] = Deno.args;
-console.log("asking");
 const allocation = await Allocation.request({ nodes: Number(nodes) || undefined, time });
 const pids = await Promise.all(
   allocation.nodes.slice(0, Number(nodes) || 1).map(async (_, index) => {
@@ -30,7 +29,7 @@ const pids = await Promise.all(
 const told = Promise.withResolvers<void>();
 const tell = (): void => told.resolve();
 Deno.addSignalListener("SIGUSR1", tell);
-console.log(`up ${allocation.own ? "own" : "new"} ${allocation.job} ${allocation.nodes} ${pids}`);
+console.log(`up ${allocation.own ? "own" : "new"} ${allocation.job} ${allocation.nodes} ${pids} ${Deno.pid}`);
 await Promise.race(then === "wait" ? [told.promise, allocation.ended] : [told.promise]);
 Deno.removeSignalListener("SIGUSR1", tell);
 if (then === "exit") Deno.exit(5);

@@ -4,7 +4,7 @@ import type { Channel } from "../channel/channel.ts";
 import type { Item } from "../channel/item.ts";
 import { XSpec, XSpecError } from "../xspec/mod.ts";
 import type { XSpecInit } from "../xspec/mod.ts";
-import { checkOptions, connect } from "./connect.ts";
+import { checkOptions, connect, within } from "./connect.ts";
 import type { Connection, GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
 import type {
@@ -19,12 +19,15 @@ import type { Shipping } from "./shipping/shipping.ts";
 import { MultiChannel } from "./multi_channel.ts";
 import type { AnyChannel } from "./multi_channel.ts";
 import { checkHops } from "./hops.ts";
-import { checkSpec, makeLauncher, Shared } from "./launch.ts";
+import { checkSpec, makeLauncher, Shared, spread } from "./launch.ts";
 import { loadShipping } from "./load_shipping.ts";
 import { checkMapOptions, poolMap } from "./pool_map.ts";
 import type { MapOptions } from "./pool_map.ts";
 import type { GatewayExit } from "./stop.ts";
 import { traceFromEnv } from "./trace.ts";
+
+/** A gateway that is to be made, and where. */
+type Place = ReturnType<typeof spread>[number];
 
 /** What a gateway is made of. */
 interface Started {
@@ -42,6 +45,27 @@ export interface TerminateOptions {
 
 const TERMINATE_TIMEOUT_MS = 5_000;
 
+/** How long the end of a group waits for what its gateways leave to be given back; that goes on without it. */
+const GIVE_BACK_TIMEOUT_MS = 5_000;
+
+/** What is under way and may be waited for. */
+class Leaving {
+  readonly #all = new Set<Promise<void>>();
+
+  /** Adds something that never rejects. */
+  add(leaving: Promise<void>): void {
+    this.#all.add(leaving);
+    void leaving.then(() => this.#all.delete(leaving));
+  }
+
+  /** Waits for all of it. */
+  async done(): Promise<void> {
+    // The last gateway has ended just now, and what it leaves is known a moment later.
+    await Promise.resolve();
+    await Promise.all(this.#all);
+  }
+}
+
 /** A collection of gateways in the order they were made. Disposing of it ends them all. */
 export class Group implements AsyncDisposable, Iterable<Gateway> {
   /** What {@linkcode Group.makeGateway} makes without a spec. */
@@ -55,6 +79,8 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   readonly #making = new Map<string, Promise<Gateway>>();
   /** What its gateways elsewhere share. */
   readonly #shared: Shared = new Shared();
+  /** What is given back because nobody needs it any more. */
+  readonly #leaving = new Leaving();
   /** Gateways that were asked to end and have not ended yet. */
   readonly #ending = new Set<Gateway>();
   #counter = 0;
@@ -70,9 +96,11 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     options: GatewayOptions = {},
   ): Promise<Group> {
     const group = new Group();
-    const parsed = [...specs].map((spec) => new XSpec(spec));
-    for (const spec of parsed) checkSpec(spec);
+    const asked = [...specs].map((spec) => new XSpec(spec));
+    for (const spec of asked) checkSpec(spec);
     checkOptions(options);
+    const places = asked.flatMap(spread);
+    const parsed = places.map(({ spec }) => spec);
     // Ids that were asked for come first: those that are given out go round them.
     for (const spec of parsed) if (spec.id !== undefined) group.#take(spec);
     for (const spec of parsed) if (spec.id === undefined) group.#take(spec);
@@ -82,8 +110,8 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
       ? abort.signal
       : AbortSignal.any([options.signal, abort.signal]);
     let first: unknown;
-    await Promise.all(parsed.map((spec) =>
-      group.#make(spec, { ...options, signal }).catch((error) => {
+    await Promise.all(places.map((place) =>
+      group.#make(place, { ...options, signal }).catch((error) => {
         if (!abort.signal.aborted) first = error;
         abort.abort(error);
       })
@@ -124,20 +152,28 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     checkSpec(parsed);
     checkOptions(options);
     checkHops([parsed], this.#taken);
+    if ((parsed.nodes ?? 1) > 1) {
+      throw new XSpecError(
+        `Cannot make a gateway of "${parsed}": ${parsed.nodes} nodes are ${parsed.nodes} gateways, which Group.create makes`,
+        String(parsed),
+        "nodes",
+      );
+    }
+    const [place] = spread(parsed);
     this.#take(parsed);
-    return await this.#make(parsed, options);
+    return await this.#make(place!, options);
   }
 
   /** Makes a gateway whose id is taken already, unless the group is ended meanwhile. */
-  #make(spec: XSpec, options: GatewayOptions): Promise<Gateway> {
-    const id = spec.id!;
+  #make(place: Place, options: GatewayOptions): Promise<Gateway> {
+    const id = place.spec.id!;
     const abort = new AbortController();
     this.#starting.add(abort);
     const signal = options.signal === undefined
       ? abort.signal
       : AbortSignal.any([options.signal, abort.signal]);
     // It must be found by those that are to be started from it, though they are made in the same turn.
-    const made = Promise.resolve().then(() => this.#makeNow(spec, id, { ...options, signal }));
+    const made = Promise.resolve().then(() => this.#makeNow(place, id, { ...options, signal }));
     this.#making.set(id, made);
     const over = (): void => {
       this.#making.delete(id);
@@ -147,23 +183,29 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     return made;
   }
 
-  async #makeNow(spec: XSpec, id: string, options: GatewayOptions): Promise<Gateway> {
+  async #makeNow(place: Place, id: string, options: GatewayOptions): Promise<Gateway> {
+    const { spec } = place;
+    const leave = (): void => {
+      if (place.node !== undefined) this.#leaving.add(place.node.nodes.leave());
+    };
     try {
-      const { connection, shipping, hop } = await this.#start(spec, id, options);
+      const { connection, shipping, hop } = await this.#start(place, id, options);
       const gateway: Gateway = new Gateway(id, spec, this, connection, {
         leave: () => this.#remove(gateway),
         shipping,
       });
       if (hop !== undefined) Gateway.hang(gateway, hop);
       this.#gateways.set(id, gateway);
+      void gateway.closed.then(leave);
       return gateway;
     } catch (error) {
+      leave();
       this.#taken.delete(id);
       throw error;
     }
   }
 
-  async #start(spec: XSpec, id: string, options: GatewayOptions): Promise<Started> {
+  async #start({ spec, node }: Place, id: string, options: GatewayOptions): Promise<Started> {
     const { via } = spec;
     const hop = via === undefined ? undefined : this.#gateways.get(via) ?? await this.#making.get(via);
     options.signal!.throwIfAborted();
@@ -174,6 +216,7 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
       trace: trace?.target,
       hop: hop === undefined ? undefined : Gateway.asHop(hop),
       shared: this.#shared,
+      node,
     });
     const [connection, shipping] = await Promise.all([
       connect({ spec, id, launcher, trace, options }),
@@ -331,7 +374,9 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     }
     const reason = new DOMException("The group was terminated", "AbortError");
     for (const start of this.#starting) start.abort(reason);
-    return await Promise.all([...this.#ending, ...this].map((gateway) => gateway.terminate(timeout)));
+    const ends = await Promise.all([...this.#ending, ...this].map((gateway) => gateway.terminate(timeout)));
+    await within(this.#leaving.done(), GIVE_BACK_TIMEOUT_MS);
+    return ends;
   }
 
   /** Ends every gateway and waits for that. */

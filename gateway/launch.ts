@@ -1,22 +1,23 @@
 /** Which launcher a spec asks for, and what it may not ask for. */
 
 import { encodeHello } from "../channel/handshake.ts";
-import { splitWords, XSpecError } from "../xspec/mod.ts";
-import type { GatewayType, XSpec } from "../xspec/mod.ts";
+import { splitWords, XSpec, XSpecError } from "../xspec/mod.ts";
+import type { GatewayType } from "../xspec/mod.ts";
 import { diagnoseExit } from "./launcher.ts";
 import type { Launcher } from "./launcher.ts";
 import type { SpawnedProcess } from "./process/process.ts";
 import type { TraceTarget } from "./process/trace.ts";
 import { ShellLauncher } from "./shell/launcher.ts";
-import type { Reach } from "./shell/launcher.ts";
+import type { Reach } from "./shell/reach.ts";
 import { Provisions } from "./shell/provision.ts";
-import { CommandReach, HERE } from "./shell/reach.ts";
-import type { Starter } from "./shell/reach.ts";
+import { CommandReach, HERE } from "./shell/command.ts";
+import type { Starter } from "./shell/command.ts";
 import { SshHosts, SshReach } from "./ssh/reach.ts";
 import { readSshWords } from "./ssh/words.ts";
 import { diagnoseOwn, spawnPopen } from "./transport/popen.ts";
 import { parseAddress } from "./socket/address.ts";
 import { checkSocketSpec, spawnSocket } from "./transport/socket.ts";
+import { SlurmNodes, SlurmReach } from "./transport/slurm.ts";
 import { hopStarter } from "./transport/via.ts";
 import type { Hop } from "./transport/via.ts";
 import { checkWorkerSpec, startWorker } from "./transport/worker.ts";
@@ -30,6 +31,14 @@ export interface LaunchPlan {
   hop: Hop | undefined;
   /** What the gateways of a group share. */
   shared: Shared;
+  /** The node that it runs on, for Slurm. */
+  node?: SlurmNode | undefined;
+}
+
+/** A node of an allocation. */
+export interface SlurmNode {
+  readonly nodes: SlurmNodes;
+  readonly index: number;
 }
 
 /** What the gateways of a group share elsewhere. */
@@ -59,6 +68,9 @@ export function checkSpec(spec: XSpec): void {
     case "ssh":
       readSshWords(spec);
       break;
+    case "slurm":
+      if (spec.via !== undefined) refuse("via", "the nodes of Slurm are reached from this program");
+      break;
     case "socket":
       if (spec.via !== undefined) refuse("via", "a server is connected to from this program");
       checkSocketSpec(spec);
@@ -81,6 +93,21 @@ export function checkSpec(spec: XSpec): void {
   }
 }
 
+/**
+ * The gateways that a spec asks for: one, or for Slurm one on each of its nodes, which they share. With more than one, an
+ * id becomes the beginning of theirs.
+ */
+export function spread(spec: XSpec): { spec: XSpec; node: SlurmNode | undefined }[] {
+  if (!spec.slurm) return [{ spec, node: undefined }];
+  const { nodes: count = 1, partition, account, time, id } = spec;
+  const nodes = new SlurmNodes({ nodes: count, partition, account, time });
+  return Array.from({ length: count }, (_, index) => {
+    const one = count === 1 ? spec : new XSpec(spec);
+    if (count > 1 && id !== undefined) one.id = `${id}-${index}`;
+    return { spec: one, node: { nodes, index } };
+  });
+}
+
 /** Makes what starts the gateway of a checked spec. */
 export function makeLauncher(plan: LaunchPlan): Launcher {
   const { spec, id, trace, hop } = plan;
@@ -100,6 +127,8 @@ export function makeLauncher(plan: LaunchPlan): Launcher {
     case "popen":
       if (hop === undefined) return popenLauncher(spec, id, trace);
       return shell(new CommandReach([], starter));
+    case "slurm":
+      return shell(new SlurmReach(plan.node!.nodes, plan.node!.index, starter));
     case "ssh":
       return shell(new SshReach({ words: readSshWords(spec), hosts, starter, here: hop === undefined }));
     default:

@@ -57,6 +57,7 @@ function layerOf(path: string): string {
     "gateway/shipping",
     "gateway/socket",
     "gateway/server",
+    "gateway/slurm",
     "gateway",
   ];
   return layers.find((layer) => path.startsWith(`${layer}/`)) ?? path;
@@ -71,6 +72,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "gateway/agent": ["channel", "xspec", "gateway/process"],
   "gateway/inside": ["channel", "xspec", "gateway/process", "gateway/agent"],
   "gateway/shipping": [],
+  "gateway/slurm": [],
   "gateway/socket": ["channel"],
   "gateway/server": ["channel", "xspec", "gateway/process", "gateway/socket", AGENT_TEXT],
   "gateway": [
@@ -79,6 +81,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "gateway/process",
     "gateway/inside",
     "gateway/shipping",
+    "gateway/slurm",
     "gateway/socket",
     AGENT_TEXT,
   ],

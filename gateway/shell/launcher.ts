@@ -12,37 +12,14 @@ import { linkTransport, stageZeroUrl } from "../process/link.ts";
 import { planProcess } from "../process/plan.ts";
 import { agentFlight, denoCommand, makeNonce } from "../process/process.ts";
 import type { ProcessEnd, SpawnedProcess } from "../process/process.ts";
-import type { Program } from "../process/program.ts";
 import { signalOf } from "../process/signals.ts";
 import { traceGrant } from "../process/trace.ts";
 import type { TraceTarget } from "../process/trace.ts";
 import { withoutBeats } from "./beats.ts";
 import { farScript, NO_DENO_CODE, reapScript } from "./far_script.ts";
+import type { Reach } from "./reach.ts";
 import { Provision } from "./provision.ts";
 import type { Provisions } from "./provision.ts";
-
-/** A way to a shell elsewhere. */
-export interface Reach {
-  /** Starts a shell there that runs one line of its stdin, and gives the way to its stdin and stdout. */
-  open(signal: AbortSignal): Promise<Program>;
-  /** Says why the way itself has ended, where that was it. */
-  diagnose(end: ProcessEnd, output: string): Diagnosis | "again" | undefined;
-  /** Whether that may be mended by another attempt. */
-  readonly repeats: boolean;
-  /**
-   * Whether something over there may outlive a program that was killed here, because the way itself goes on: a
-   * connection that others use, an engine between here and there.
-   */
-  readonly survives: boolean;
-  /** The way seems to be dead: the next one who goes there needs another one. */
-  doubt?(): void;
-  /** Tells places apart: two with the same key are the same one. */
-  readonly place: string;
-  /** The address of the host, once it is known. */
-  readonly address?: string | undefined;
-  /** What the user might do about a program that may not go this way. */
-  readonly permissionHint: string;
-}
 
 /** Trace files elsewhere are in the folder that every system has for what is temporary. */
 const FAR_TRACE_FOLDER = "/tmp";

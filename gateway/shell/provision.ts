@@ -4,7 +4,7 @@ import { quoteWord } from "../../xspec/mod.ts";
 import type { Diagnosis } from "../launcher.ts";
 import { Output } from "../output.ts";
 import { linkTransport } from "../process/link.ts";
-import type { Reach } from "./launcher.ts";
+import type { Reach } from "./reach.ts";
 
 /** This machine's Deno. */
 interface Executable {

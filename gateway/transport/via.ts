@@ -5,7 +5,7 @@ import type { ProgramChannels } from "../executions.ts";
 import { ifThere, KILLED } from "../process/process.ts";
 import type { ProcessEnd } from "../process/process.ts";
 import type { Program } from "../process/program.ts";
-import type { Starter } from "../shell/reach.ts";
+import type { Starter } from "../shell/command.ts";
 
 /** What starting through a gateway takes of it. */
 export interface Hop {

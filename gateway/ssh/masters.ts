@@ -5,7 +5,7 @@ import { Output } from "../output.ts";
 import { startProgram } from "../process/program.ts";
 import type { Program } from "../process/program.ts";
 import { classifySsh } from "./failures.ts";
-import { Gate } from "./gate.ts";
+import type { Gate } from "./gate.ts";
 
 /** Sessions on one connection, unless the server refuses earlier: OpenSSH's default for `MaxSessions`. */
 const SESSIONS = 10;

@@ -4,6 +4,7 @@ import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
 import { test } from "./helpers/bounded.ts";
 import { listTests } from "./helpers/list_tests.ts";
 import { KINDS } from "./integration/kinds.ts";
+import type { KindInit } from "./integration/kinds.ts";
 
 const TABLE = new URL("./integration/behaviours.md", import.meta.url);
 
@@ -29,15 +30,29 @@ async function readTable(): Promise<Line[]> {
   return lines;
 }
 
+/** What the table says for kinds that have something in common. */
+const LABELS: readonly (readonly [string, (kind: KindInit) => boolean])[] = [
+  ["every kind", () => true],
+  ["every process", ({ ownProcess }) => ownProcess],
+  ["every local", ({ local }) => local],
+  ["every popen", ({ name }) => name.startsWith("popen")],
+  ["every main", ({ model }) => model === "main"],
+  ["every process of main", ({ model, ownProcess }) => ownProcess && model === "main"],
+  ["every process of worker and main", ({ model, ownProcess }) => ownProcess && model !== "process"],
+  ["every process of process", ({ model, ownProcess }) => ownProcess && model === "process"],
+  ["every worker and process", ({ model }) => model !== "main"],
+];
+
 /** What the table says about a test that was found once for each of these kinds. */
 function overOf(kinds: readonly string[]): string {
   const is = (expected: readonly { name: string }[]): boolean =>
     kinds.length === expected.length && expected.every(({ name }) => kinds.includes(name));
   if (kinds.length === 0) return "-";
-  if (is(KINDS)) return "every kind";
-  if (is(KINDS.filter(({ ownProcess }) => ownProcess))) return "every process";
-  if (is(KINDS.filter(({ local }) => local))) return "every local";
-  if (is(KINDS.filter(({ name }) => name.startsWith("popen")))) return "every popen";
+  for (const [label, chosen] of LABELS) {
+    const of = KINDS.filter(chosen);
+    if (is(of)) return label;
+    if (is(of.filter(({ hop }) => hop === undefined))) return `${label}, alone`;
+  }
   return kinds.join(", ");
 }
 

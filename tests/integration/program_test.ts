@@ -36,7 +36,7 @@ for (const [name, leave] of LEAVINGS) {
       const started = performance.now();
       for (const pid of pids) await gone(pid, GONE_MS);
       assert(performance.now() - started < GONE_MS);
-    }, { local: true });
+    }, { alone: true, local: true });
   }
 }
 
@@ -62,7 +62,7 @@ for (const [how, code, says] of ENDS) {
         assertMatch(program.stderr.text, says);
         for (const pid of pids) await gone(pid, GONE_MS);
       },
-      { local: true },
+      { alone: true, local: true },
     );
   }
 }
@@ -90,13 +90,13 @@ forEachKind("an idle gateway does not keep the program alive", async ({ kind }) 
   const program = start("idle.ts", [kind.spec, "idle"]);
   const status = await end(program);
   assertEquals([status.code, program.stdout.text, program.stderr.text], [0, "42\nend of main\n", ""]);
-}, { local: true });
+}, { alone: true, local: true });
 
 forEachKind("an execution that nobody waits for does not keep the program alive", async ({ kind }) => {
   const program = start("idle.ts", [kind.spec, "executing"]);
   const status = await end(program);
   assertEquals([status.code, program.stdout.text], [0, "42\nend of main\n"]);
-}, { local: true });
+}, { alone: true, local: true });
 
 for (const wait of ["receive", "iteration", "callback", "waitClose", "status"]) {
   forEachKind(`a pending ${wait} keeps the program alive until it is settled`, async ({ kind }) => {
@@ -107,14 +107,14 @@ for (const wait of ["receive", "iteration", "callback", "waitClose", "status"]) 
       [0, `42\nend of main\n${wait} done\n`],
       program.stderr.text,
     );
-  }, { local: true });
+  }, { alone: true, local: true });
 }
 
 forEachKind("a pending send keeps the program alive until it is settled", async ({ kind }) => {
   const program = start("idle.ts", [kind.spec, "send"]);
   const status = await end(program);
   assertEquals([status.code, program.stdout.text], [0, "42\nend of main\nsend done\n"], program.stderr.text);
-}, { local: true });
+}, { alone: true, local: true });
 
 const RESTRICTED: readonly [name: string, permissions: string[]][] = [
   ["only --allow-run", ["--allow-run"]],

@@ -181,7 +181,7 @@ forEachKind("EXECNET_DEBUG=2 traces to stderr", async ({ kind }) => {
     checkTraces(texts, JSON.parse(stdout), kind.model, new XSpec(kind.spec).type);
     assert(!/secret|an item/.test(stderr));
   });
-}, { local: true });
+}, { alone: true, local: true });
 
 forEachKind("without EXECNET_DEBUG nothing is traced", async ({ kind }) => {
   await inFolder(async (folder) => {
@@ -191,7 +191,7 @@ forEachKind("without EXECNET_DEBUG nothing is traced", async ({ kind }) => {
       assertEquals([...Deno.readDirSync(folder)], []);
     }
   });
-}, { local: true });
+}, { alone: true, local: true });
 
 forPopen("another value of EXECNET_DEBUG means files", async () => {
   await inFolder(async (folder) => {

@@ -154,13 +154,22 @@ class Attempt {
 
   async #start(): Promise<SpawnedProcess> {
     const { launcher } = this.#plan;
+    const starting = launcher.start(this.#limit);
+    const limited = untilAborted(this.#limit);
     try {
-      const child = await launcher.start(this.#limit);
-      if (!this.#limit.aborted) return child;
+      return await Promise.race([starting, limited.promise]);
+    } catch (error) {
+      if (error !== OUT_OF_TIME && !this.#limit.aborted) throw this.#notStarted(error as Error);
+    } finally {
+      limited.release();
+    }
+    // Most starts hear of the signal themselves; one that does not is not waited for.
+    const child = await within(starting.catch(() => undefined), EXIT_GRACE_MS);
+    if (child !== undefined) {
       letGo(child);
       await child.ended;
-    } catch (error) {
-      if (!this.#limit.aborted) throw this.#notStarted(error as Error);
+    } else {
+      starting.then(letGo, () => {});
     }
     throw await this.#outOfTime(undefined, undefined);
   }

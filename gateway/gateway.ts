@@ -317,6 +317,7 @@ export class Gateway implements AsyncDisposable {
   static asHop(gateway: Gateway): Hop {
     return {
       id: gateway.id,
+      address: gateway.remoteAddress,
       program: (command) => gateway.#executions.program(command),
       keepAlive: (keep) => gateway.#connection.process.keepAlive(keep),
     };

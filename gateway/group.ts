@@ -18,7 +18,7 @@ import type {
 import type { Shipping } from "./shipping/shipping.ts";
 import { MultiChannel } from "./multi_channel.ts";
 import type { AnyChannel } from "./multi_channel.ts";
-import { checkHops } from "./hops.ts";
+import { checkHops, hopOf } from "./hops.ts";
 import { checkSpec, makeLauncher, Shared, spread } from "./launch.ts";
 import { loadShipping } from "./load_shipping.ts";
 import { checkMapOptions, poolMap } from "./pool_map.ts";
@@ -206,8 +206,8 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   }
 
   async #start({ spec, node }: Place, id: string, options: GatewayOptions): Promise<Started> {
-    const { via } = spec;
-    const hop = via === undefined ? undefined : this.#gateways.get(via) ?? await this.#making.get(via);
+    const from = hopOf(spec);
+    const hop = from === undefined ? undefined : this.#gateways.get(from) ?? await this.#making.get(from);
     options.signal!.throwIfAborted();
     const trace = traceFromEnv();
     const launcher = makeLauncher({

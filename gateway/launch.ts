@@ -16,6 +16,7 @@ import { SshHosts, SshReach } from "./ssh/reach.ts";
 import { readSshWords } from "./ssh/words.ts";
 import { diagnoseOwn, spawnPopen } from "./transport/popen.ts";
 import { parseAddress } from "./socket/address.ts";
+import { installServer } from "./transport/installed.ts";
 import { checkSocketSpec, spawnSocket } from "./transport/socket.ts";
 import { SlurmNodes, SlurmReach } from "./transport/slurm.ts";
 import { hopStarter } from "./transport/via.ts";
@@ -123,7 +124,9 @@ export function makeLauncher(plan: LaunchPlan): Launcher {
         permissionHint: "a worker gateway may not do more than its program",
       };
     case "socket":
-      return socketLauncher(spec, id, trace);
+      return spec.installvia === undefined
+        ? socketLauncher(spec, id, trace)
+        : installedLauncher(spec, id, trace, hop!);
     case "popen":
       if (hop === undefined) return popenLauncher(spec, id, trace);
       return shell(new CommandReach([], starter));
@@ -158,6 +161,26 @@ function socketLauncher(spec: XSpec, id: string, trace: TraceTarget | undefined)
     address: parseAddress(spec.socket!)!.host,
     permissionHint:
       "a program that connects to a server needs --allow-net for it, and --allow-read for its token",
+  };
+}
+
+function installedLauncher(
+  spec: XSpec,
+  id: string,
+  trace: TraceTarget | undefined,
+  hop: Hop,
+): Launcher {
+  return {
+    ...LOCAL,
+    async start(signal): Promise<SpawnedProcess> {
+      const installed = await installServer(hop, signal);
+      const child = spawnSocket(spec, id, encodeHello, trace, installed);
+      void child.ended.then(() => installed.stop());
+      return child;
+    },
+    diagnose: (end, output) => Promise.resolve(diagnoseExit(end, output, "deno")),
+    address: hop.address ?? "127.0.0.1",
+    permissionHint: "a program that connects to a server needs --allow-net for it",
   };
 }
 

@@ -10,14 +10,9 @@ const CHUNK_BYTES = 256 * 1024;
 /** Runs a program to its end. What its starter still reads has the window's size; the program waits for the rest. */
 export async function runProgram(job: ProgramJob, channel: Channel): Promise<void> {
   const { command, output, control } = job;
-  const [program, ...args] = command.map(String);
-  const child = new Deno.Command(program!, {
-    args,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-    detached: true,
-  }).spawn();
+  const child = start(command, (error) => {
+    for (const one of [output, control]) void one.close(error);
+  });
   const bytes = channel as unknown as Channel<Uint8Array, Uint8Array>;
   const stdin = child.stdin.getWriter();
   const kill = (): void => {
@@ -52,6 +47,18 @@ export async function runProgram(job: ProgramJob, channel: Channel): Promise<voi
   await drained;
   await control.send({ code, signal });
   await Promise.all([output.close(), control.close()]);
+}
+
+/** Starts a program. Whoever waits for it hears why that is impossible. */
+function start(command: readonly string[], failed: (error: Error) => void): Deno.ChildProcess {
+  const [program, ...args] = command.map(String);
+  try {
+    const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+    return new Deno.Command(program!, { args, ...streams, detached: true }).spawn();
+  } catch (error) {
+    failed(error as Error);
+    throw error;
+  }
 }
 
 /** Passes on what a program writes, as fast as it is taken. */

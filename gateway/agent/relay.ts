@@ -60,7 +60,12 @@ function relay(events: ExecutionEvents, name: string, permissions: Permissions):
         try {
           const channel = session.facade(end);
           const job = await channel.receive() as unknown as ProgramJob;
-          checkMayRun(permissions, String(job.command[0]));
+          try {
+            checkMayRun(permissions, String(job.command[0]));
+          } catch (error) {
+            for (const one of [job.output, job.control]) void one.close(error as Error);
+            throw error;
+          }
           await runProgram(job, channel);
           end.close();
         } catch (error) {

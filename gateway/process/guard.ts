@@ -14,7 +14,7 @@ export interface GuardOptions {
   nice?: number | undefined;
   /** A folder that must not outlive the process. */
   folder?: string | undefined;
-  /** The value of {@linkcode MARK} in the environment of the process: whatever inherits it must not outlive it. */
+  /** The end of the name of a variable of the process, behind {@linkcode MARK}: whatever inherits it must not outlive it. */
   mark?: string | undefined;
   /**
    * What descriptor 3 is: nothing of the command's (`none`), its link (`descriptor`), or together with 4 what becomes its
@@ -25,8 +25,11 @@ export interface GuardOptions {
   farewell?: string | undefined;
 }
 
-/** A variable that children inherit, also those that leave the process group. */
-export const MARK = "EXECNET_GATEWAY";
+/**
+ * How the names of variables begin that children inherit, also those that leave the process group. Each gateway has one
+ * of its own, so that what hangs on it carries its mark, too.
+ */
+export const MARK = "EXECNET_GATEWAY_";
 
 /**
  * A POSIX shell script that becomes `command` (`exec`, so its process id and its exit are the shell's own), beside a
@@ -69,7 +72,8 @@ export function shellWords(command: readonly string[]): string {
 /**
  * Shell text that kills whatever carries a mark. It ends with a blank.
  *
- * @param mark The value of {@linkcode MARK} as a word of shell; the marked process itself has to be dead, so that it starts nothing more.
+ * @param mark The end of the variable's name as a word of shell; the marked process itself has to be dead, so that it
+ * starts nothing more.
  * @param sparing Whether to leave out the process group `$$`.
  */
 export function killMarked(mark: string, sparing: "group" | "none" = "group"): string {
@@ -77,6 +81,6 @@ export function killMarked(mark: string, sparing: "group" | "none" = "group"): s
     ? "kill -9 $p"
     : "read -r s </proc/$p/stat && s=${s##*) } && set -- $s && " +
       '[ "$3" != $$ ] && kill -9 $p';
-  return `for p in $(grep -slF ${MARK}=${mark} /proc/[0-9]*/environ); do ` +
+  return `for p in $(grep -slF ${MARK}${mark}= /proc/[0-9]*/environ); do ` +
     `p=\${p#/proc/}; p=\${p%/environ}; ${kill}; done; `;
 }

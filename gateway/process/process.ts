@@ -93,7 +93,7 @@ export function denoCommand(
 
 /** What is added to the environment of the process. */
 export function markedEnv({ env, mark }: SpawnOptions): Record<string, string> {
-  return mark === undefined ? { ...env } : { ...env, [MARK]: mark };
+  return mark === undefined ? { ...env } : { ...env, [MARK + mark]: "1" };
 }
 
 /** Proof for a process, to be shown when it connects. */

@@ -39,8 +39,8 @@ Each connection gets a Deno process of its own, which may do no more than --allo
                             repeatable; nothing without it
   --token-file FILE         the token; made if missing, - for one line of stdin
                             (default: execnet/token in your configuration folder)
-  --tls-cert FILE           certificate chain in PEM, for TLS
-  --tls-key FILE            its private key in PEM
+  --tls-cert FILE           certificate chain in PEM, for TLS; - for a line of stdin, in base64
+  --tls-key FILE            its private key in PEM; - for a line of stdin, in base64, behind the certificate
   --insecure                listen beyond loopback without TLS: who can see the connection can take it over
   --memory SIZE             the largest heap of a process, such as 512M
   --max-connections N       processes at the same time (default 100)
@@ -74,7 +74,10 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
  */
 export function readArguments(args: readonly string[]): Arguments | undefined {
   // The parser takes a lone "-" for no value.
-  const joined = args.join("\0").replace(/(?<=^|\0)--token-file\0-(?=\0|$)/, "--token-file=-");
+  const joined = args.join("\0").replace(
+    /(?<=^|\0)(--(?:token-file|tls-cert|tls-key))\0-(?=\0|$)/g,
+    "$1=-",
+  );
   const given = parseArgs(args.length === 0 ? [] : joined.split("\0"), {
     string: [...OPTIONS.string],
     boolean: [...OPTIONS.boolean],

@@ -41,7 +41,7 @@ async function serve(given: Arguments): Promise<void> {
   const { address, tlsCert, tlsKey, endWithStdin } = given;
   const tls = tlsCert === undefined
     ? undefined
-    : { cert: readPem(tlsCert, "--tls-cert"), key: readPem(tlsKey!, "--tls-key") };
+    : { cert: await readPem(tlsCert, "--tls-cert"), key: await readPem(tlsKey!, "--tls-key") };
   const token = await readToken(given.tokenFile);
   let server: Server;
   try {
@@ -63,8 +63,9 @@ async function serve(given: Arguments): Promise<void> {
   await server.stop();
 }
 
-function readPem(path: string, option: string): string {
+async function readPem(path: string, option: string): Promise<string> {
   try {
+    if (path === "-") return atob(await readLine());
     return Deno.readTextFileSync(path);
   } catch (cause) {
     throw new Error(`Cannot read the file of ${option}: ${(cause as Error).message}`, { cause });

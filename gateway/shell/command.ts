@@ -12,6 +12,8 @@ export interface Starter {
   readonly place: string;
   /** Starts a program whose stdin and stdout are the link. */
   start(command: readonly string[], options?: Pick<ProgramOptions, "farewell">): Promise<Program>;
+  /** The address of that place, where it is on another host. */
+  readonly address?: string | undefined;
   /** What the user might do about a program that may not. */
   readonly permissionHint: string;
 }
@@ -49,6 +51,7 @@ const FAILURES: readonly (readonly [RegExp, Diagnosis])[] = [
 export class CommandReach implements Reach {
   readonly repeats = false;
   readonly survives: boolean;
+  readonly address: string | undefined;
   readonly place: string;
   readonly permissionHint: string;
   readonly #words: readonly string[];
@@ -60,6 +63,7 @@ export class CommandReach implements Reach {
     this.#starter = starter;
     // What a gateway starts ends with its streams.
     this.survives = starter === HERE;
+    this.address = starter.address;
     this.place = [starter.place, ...words].join("\0");
     this.permissionHint = starter.permissionHint;
   }

@@ -16,7 +16,7 @@ export interface FarScriptOptions {
   chdir?: string | undefined;
   /** What is added to the scheduling priority. */
   nice?: number | undefined;
-  /** The value of {@linkcode MARK} in the environment of the process. */
+  /** The end of the name of a variable of the process, behind {@linkcode MARK}. */
   mark: string;
   /** Whether the process may start others, which are looked for when it has ended. */
   sweep: boolean;
@@ -79,7 +79,7 @@ export function farScript(options: FarScriptOptions): string {
   const nice = options.nice === undefined ? "" : `nice -n ${options.nice} `;
   // The environment of a shell may hold this script, which must not hold what marked processes are found by.
   parts.push(`m=${options.mark}`);
-  const marked = `export ${MARK}="$m";`;
+  const marked = `export "${MARK}$m=1";`;
   let command = `${deno} ${lineWords(options.args)}`;
   if (options.args.some((arg) => arg.includes(PID_MARK))) {
     // The shell that becomes Deno knows the process id.

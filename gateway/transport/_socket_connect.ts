@@ -35,6 +35,8 @@ export interface ServerConnectOptions {
   readonly tlsCa: string | undefined;
   /** Where the token is, if not in the usual place. */
   readonly tokenFile: string | undefined;
+  /** The token and the certificate to trust, where they are not in files. */
+  readonly given?: { readonly token: string; readonly cert: string | undefined } | undefined;
   /** The content of the start frame. */
   readonly start: Record<string, unknown>;
 }
@@ -68,10 +70,14 @@ export async function connectToServer(
   options: ServerConnectOptions,
   signal: AbortSignal,
 ): Promise<ServerConnection> {
-  const { address, tls, tlsCa, tokenFile, start } = options;
+  const { address, tls, tlsCa, tokenFile, given, start } = options;
   const where = formatAddress(address);
-  const token = await importToken(readToken(tokenFile));
-  const certificates = tlsCa === undefined ? [] : [readCertificates(tlsCa)];
+  const token = await importToken(given?.token ?? readToken(tokenFile));
+  const certificates = given?.cert !== undefined
+    ? [given.cert]
+    : tlsCa === undefined
+    ? []
+    : [readCertificates(tlsCa)];
   const plain = await dial(address, signal);
   let connection: Deno.Conn = plain;
   // An abort closes the connection, which ends whatever is under way.

@@ -9,10 +9,19 @@ import type { SpawnedProcess } from "../process/process.ts";
 import { planProcess } from "../process/plan.ts";
 import type { TraceTarget } from "../process/trace.ts";
 import { parseAddress } from "../socket/address.ts";
+import type { Installed } from "./installed.ts";
 import { SocketProcess } from "./_socket_process.ts";
 
 /** Keys of a spec that say how to get to the server, and are none of its business. */
-const OWN_KEYS: ReadonlySet<string> = new Set(["socket", "tls", "tls_ca", "token_file", "id", "keepalive"]);
+const OWN_KEYS: ReadonlySet<string> = new Set([
+  "socket",
+  "tls",
+  "tls_ca",
+  "token_file",
+  "installvia",
+  "id",
+  "keepalive",
+]);
 
 /** What goes with other ways of connecting, or is the server's to say. */
 const REFUSED: readonly (readonly [key: string, why: string])[] = [
@@ -26,7 +35,9 @@ export function checkSocketSpec(spec: XSpec): void {
     throw new XSpecError(`Cannot make a socket gateway with ${key}: ${why}`, String(spec), key);
   };
   if (spec.installvia !== undefined) {
-    refuse("installvia", "this version connects to servers that run already");
+    for (const key of ["tls", "tls_ca", "token_file"]) {
+      if (spec.get(key) !== undefined) refuse(key, "a server that is installed gets its own");
+    }
   }
   for (const [key, why] of REFUSED) if (spec.get(key) !== undefined) refuse(key, why);
   if (spec.tlsCa !== undefined && !spec.tls) refuse("tls_ca", 'it goes with "tls"');
@@ -39,13 +50,15 @@ export function spawnSocket(
   id: string,
   greet: (facts: Facts) => Uint8Array,
   trace?: TraceTarget,
+  installed?: Installed,
 ): SpawnedProcess {
-  const address = parseAddress(spec.socket!)!;
+  const address = installed?.address ?? parseAddress(spec.socket!)!;
   // Files of this machine's are none of the server's.
   const target = trace?.to === "stderr" ? trace : undefined;
   return new SocketProcess({
     address,
-    tls: spec.tls,
+    tls: installed === undefined ? spec.tls : installed.cert !== undefined,
+    given: installed,
     tlsCa: spec.tlsCa,
     tokenFile: spec.tokenFile,
     start: { name: id, spec: specForServer(spec), ...(target === undefined ? {} : { trace: true }) },

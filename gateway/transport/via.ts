@@ -10,6 +10,8 @@ import type { Starter } from "../shell/command.ts";
 /** What starting through a gateway takes of it. */
 export interface Hop {
   readonly id: string;
+  /** The address of its host, where that is another one. */
+  readonly address: string | undefined;
   /** Starts a program over there. */
   program(command: readonly string[]): ProgramChannels;
   /** Whether this program has to stay because of what hangs on it. Counted. */
@@ -20,6 +22,7 @@ export interface Hop {
 export function hopStarter(hop: Hop): Starter {
   return {
     place: `via ${hop.id}`,
+    address: hop.address,
     start: (command) => startThrough(hop, command),
     permissionHint: `add allow-run to the spec of gateway "${hop.id}"`,
   };
@@ -32,7 +35,7 @@ async function startThrough(hop: Hop, command: readonly string[]): Promise<Progr
     const news = await control.receive();
     pid = "pid" in news ? news.pid : -1;
   } catch (error) {
-    throw await streams.waitClose().then(() => error, (reason) => denied(reason, hop, command) ?? reason);
+    throw denied(error as Error, hop, command) ?? error;
   }
   const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
   const keeps = new Keeps(hop);
@@ -134,7 +137,11 @@ class Keeps {
 }
 
 /** What a start that is not allowed over there is here. */
-function denied(reason: { remoteName?: string }, hop: Hop, command: readonly string[]): Error | undefined {
-  if (reason?.remoteName !== "NotCapable") return undefined;
+function denied(
+  reason: Error & { remoteName?: string },
+  hop: Hop,
+  command: readonly string[],
+): Error | undefined {
+  if (reason.remoteName !== "NotCapable") return undefined;
   return new Deno.errors.NotCapable(`Gateway "${hop.id}" may not start "${command[0]}"`, { cause: reason });
 }

@@ -12,7 +12,7 @@ export interface ProcessState {
 }
 
 /** What gateways whose code may start programs put into the environment. */
-const GATEWAY = "EXECNET_GATEWAY";
+const GATEWAY = "EXECNET_GATEWAY_";
 
 /**
  * Every process that descends from this program has this in its environment, so that it is found when its parent has
@@ -78,9 +78,7 @@ export function sameMark(pid: number): ProcessState[] {
 
 function markOf(pid: number): string | undefined {
   try {
-    return Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0").find((one) =>
-      one.startsWith(`${GATEWAY}=`)
-    );
+    return Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0").find((one) => one.startsWith(GATEWAY));
   } catch {
     return undefined;
   }

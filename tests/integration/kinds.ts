@@ -133,6 +133,7 @@ export class Setting {
   /** Holds the test's gateways. */
   readonly group: Group = new Group();
   readonly #opened: Gateway[] = [];
+  #hop: Promise<Gateway> | undefined;
 
   /** Makes the setting of one test. */
   constructor(kind: Kind) {
@@ -141,8 +142,9 @@ export class Setting {
 
   /** Starts a gateway of this kind; `keys` are added to its spec. What it prints is dropped if not asked for. */
   readonly open = async (keys: string = "", options: GatewayOptions = {}): Promise<Gateway> => {
-    if (this.kind.hop !== undefined && !this.group.has("hop")) {
-      this.#opened.push(await this.group.makeGateway(this.kind.hop, { stderr: "null" }));
+    if (this.kind.hop !== undefined) {
+      this.#hop ??= this.group.makeGateway(this.kind.hop, { stderr: "null" });
+      await this.#hop;
     }
     const spec = keys === "" ? this.kind.spec : `${this.kind.spec}//${keys}`;
     const gateway = await this.group.makeGateway(spec, { stderr: "null", ...options });

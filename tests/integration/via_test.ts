@@ -1,0 +1,316 @@
+/** Gateways that are started from other gateways, and servers that gateways start. */
+
+import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
+import { type ConnectError, GatewayClosedError, type GatewayExit, Group, XSpecError } from "../../mod.ts";
+import { test } from "../helpers/bounded.ts";
+import { gone, nothingLeft, processState } from "../helpers/leaks.ts";
+import { limited, until } from "../helpers/wait.ts";
+import { shared, testWith } from "../parts/need.ts";
+import { SSHD, Sshd } from "../parts/sshd.ts";
+
+const QUIET = { stderr: "null" } as const;
+const MODELS = ["worker", "main", "process"] as const;
+const BYTES = 8 * 1024 * 1024;
+
+const sshd = shared(SSHD, () => Sshd.start());
+const ssh = (): string => `ssh=${sshd().host()}//ssh_config=${sshd().config}`;
+
+/** The order in which gateways have ended. */
+function watchEnds(group: Group): string[] {
+  const ends: string[] = [];
+  for (const gateway of group) void gateway.closed.then(() => ends.push(gateway.id));
+  return ends;
+}
+
+for (const of of MODELS) {
+  for (const model of MODELS) {
+    test(`a ${model} gateway can be started from a ${of} gateway`, async () => {
+      await using group = await Group.create([
+        `popen//id=hop//execmodel=${of}//allow-run=sh`,
+        `popen//via=hop//execmodel=${model}//env:MINE=1`,
+      ], QUIET);
+      const gateway = group.get(1)!;
+      assertEquals(await gateway.call(() => Deno.env.get("MINE")), "1");
+      assert((await gateway.remoteInfo()).pid !== (await group.get("hop")!.remoteInfo()).pid);
+      const channel = gateway.remoteExec(`
+        let sum = 0;
+        for await (const bytes of channel) {
+          for (const byte of bytes) sum = (sum * 31 + byte) % 1000003;
+          await channel.send(bytes);
+        }
+        await channel.send(sum);
+      `);
+      const bytes = crypto.getRandomValues(new Uint8Array(64 * 1024));
+      let sum = 0;
+      const turns = 16;
+      const sending = (async () => {
+        for (let i = 0; i < turns; i++) await channel.send(bytes);
+        await channel.closeWrite();
+      })();
+      for (let i = 0; i < turns; i++) {
+        assertEquals(await channel.receive(), bytes);
+        for (const byte of bytes) sum = (sum * 31 + byte) % 1000003;
+      }
+      await sending;
+      assertEquals(await channel.receive(), sum);
+    });
+  }
+}
+
+test("a worker gateway can be a hop", async () => {
+  await using group = await Group.create(["worker//allow-all//id=hop", "popen//via=hop"], QUIET);
+  assertEquals(await group.get(1)!.call((x: number) => x + 1, 41), 42);
+});
+
+test("chains of any length work, and end from their end", async () => {
+  const group = await Group.create([
+    "popen//id=a//allow-run",
+    "popen//id=b//via=a//allow-run",
+    "popen//id=c//via=b//allow-run",
+    "popen//id=d//via=c",
+  ], QUIET);
+  const ends = watchEnds(group);
+  assertEquals(await group.get("d")!.call(() => 1 + 1), 2);
+  const exits = await group.terminate();
+  assertEquals(exits.map(({ forced }) => forced), [false, false, false, false]);
+  assertEquals(ends, ["d", "c", "b", "a"]);
+});
+
+test("exit() of a hop ends what hangs on it first", async () => {
+  await using group = await Group.create(["popen//id=hop//allow-run", "popen//via=hop//id=far"], QUIET);
+  const ends = watchEnds(group);
+  const [hop, far] = [group.get("hop")!, group.get("far")!];
+  hop.exit();
+  assertEquals(group.size, 0);
+  await hop.join({ timeout: 10_000 });
+  assertEquals((await far.closed).reason, "requested");
+  assertEquals(ends, ["far", "hop"]);
+});
+
+test("the death of a hop is the reason of all that hang on it, and leaves nothing", async () => {
+  await using group = await Group.create([
+    "popen//id=hop//allow-run",
+    "popen//via=hop//id=far//execmodel=main",
+    "popen//id=other",
+  ], QUIET);
+  const far = group.get("far")!;
+  const { pid } = await far.remoteInfo();
+  const busy = far.remoteExec("await channel.send(1); while (true);");
+  assertEquals(await busy.receive(), 1);
+  const waiting = assertRejects(() => busy.receive(), GatewayClosedError);
+  Deno.kill((await group.get("hop")!.remoteInfo()).pid, "SIGKILL");
+  const error = await limited("the end", waiting) as GatewayClosedError;
+  assertMatch(error.message, /Gateway "far" is closed: .*Gateway "hop" is closed: .*SIGKILL/);
+  assertMatch((await far.closed).reason, /"hop".*SIGKILL/);
+  await gone(pid);
+  assertEquals(await group.get("other")!.call(() => 1), 1);
+});
+
+test("a gateway that is killed leaves its hop and its siblings", async () => {
+  await using group = await Group.create([
+    "popen//id=hop//allow-run",
+    "popen//via=hop//id=one//execmodel=main",
+    "popen//via=hop//id=two",
+  ], QUIET);
+  const one = group.get("one")!;
+  const { pid } = await one.remoteInfo();
+  Deno.kill(pid, "SIGSTOP");
+  const exit: GatewayExit = await one.terminate(500);
+  assertEquals([exit.forced, exit.signal], [true, "SIGKILL"]);
+  await gone(pid);
+  assertEquals(await group.get("two")!.call((x: number) => x * 2, 21), 42);
+  assertEquals((await group.get("hop")!.remoteStatus()).numExecuting, 1);
+});
+
+test("a slow reader stalls the far side of a hop, and nobody else", async () => {
+  await using group = await Group.create([
+    "popen//id=hop//allow-run",
+    "popen//via=hop//id=far",
+    "popen//via=hop//id=other",
+  ], QUIET);
+  const flood = group.get("far")!.remoteExec(`
+    const bytes = new Uint8Array(1 << 20);
+    for (let i = 0; i < 500; i++) {
+      await channel.send(bytes);
+      sent = i;
+    }
+  `.replace("const bytes", "globalThis.sent = 0; const bytes"));
+  const before = Deno.memoryUsage().rss;
+  const other = group.get("other")!.remoteExec("for await (const item of channel) await channel.send(item)");
+  for (let i = 0; i < 200; i++) {
+    await other.send(i);
+    assertEquals(await other.receive(), i);
+  }
+  assert(Deno.memoryUsage().rss - before < 64 * 1024 * 1024);
+  const { rss } = await group.get("hop")!.remoteStatus();
+  assert(rss < 200 * 1024 * 1024, `the hop holds ${rss} bytes`);
+  assertEquals((await flood.receive() as Uint8Array).length, 1 << 20);
+  flood.kill();
+});
+
+test("what a gateway behind a hop prints is its own output", async () => {
+  await using group = await Group.create(["popen//id=hop//allow-run"], QUIET);
+  const gateway = await group.makeGateway("popen//via=hop", { stderr: "piped" });
+  await gateway.remoteExec(`console.log("to stdout"); console.error("to stderr")`).waitClose();
+  const text = new Response(gateway.stderr).text();
+  await gateway[Symbol.asyncDispose]();
+  assertEquals(await text, "to stdout\nto stderr\n");
+});
+
+test("a hop without allow-run is refused before anything starts, with the key that it lacks", async () => {
+  await using group = await Group.create(["popen//id=hop", "popen//id=denied//allow-all//deny-run"], QUIET);
+  for (const id of ["hop", "denied"]) {
+    const error = await assertRejects(() => group.makeGateway(`popen//via=${id}`), XSpecError) as XSpecError;
+    assertEquals(error.key, "via");
+    assertMatch(error.message, new RegExp(`"${id}" may not start processes: add allow-run`));
+  }
+  assertEquals(group.size, 2);
+});
+
+for (const model of MODELS) {
+  test(`a hop of ${model} that may run something else only names the key`, async () => {
+    await using group = await Group.create([`popen//id=hop//allow-run=true//execmodel=${model}`], QUIET);
+    const error = await assertRejects(() => group.makeGateway("popen//via=hop", QUIET)) as ConnectError;
+    assertMatch(error.message, /add allow-run to the spec of gateway "hop"/);
+    assertEquals(group.size, 1);
+  });
+}
+
+test("hops that are not there, and circles, are refused", async () => {
+  for (
+    const specs of [
+      ["popen//via=nobody"],
+      ["popen//id=a//via=a//allow-run"],
+      ["popen//id=a//via=b//allow-run", "popen//id=b//via=a//allow-run"],
+      ["socket//installvia=nobody"],
+      ["worker//via=a", "popen//id=a//allow-run"],
+    ]
+  ) {
+    const error = await assertRejects(() => Group.create(specs), XSpecError) as XSpecError;
+    assert(["via", "installvia"].includes(error.key!), `${specs}: ${error.message}`);
+  }
+});
+
+test("an idle gateway behind a hop keeps no program alive", async () => {
+  const program = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      new URL("./programs/idle_behind_hop.ts", import.meta.url).pathname,
+    ],
+    stdout: "piped",
+    stderr: "inherit",
+  });
+  const { code, stdout } = await limited("the program", program.output(), 15_000);
+  assertEquals([code, new TextDecoder().decode(stdout)], [0, "made\n"]);
+});
+
+test("a start through a hop that is aborted, or takes too long, leaves nothing there", async () => {
+  await using group = await Group.create(["popen//id=hop//allow-run"], QUIET);
+  const hop = group.get("hop")!;
+  for (const ms of [0, 1, 5, 20, 60]) {
+    const abort = new AbortController();
+    const made = group.makeGateway("popen//via=hop", { ...QUIET, signal: abort.signal });
+    made.catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    abort.abort();
+    await made.then((gateway) => gateway[Symbol.asyncDispose](), () => {});
+  }
+  await assertRejects(() =>
+    group.makeGateway("popen//via=hop//deno=sleep 100", { ...QUIET, connectTimeout: 300 })
+  );
+  await until("nothing runs", async () => (await hop.remoteStatus()).numExecuting === 0);
+});
+
+testWith(SSHD, "ssh works from a hop, and a hop may be an ssh host", async () => {
+  const before = sshd().processes();
+  {
+    await using group = await Group.create([
+      `${ssh()}//id=host//allow-run`,
+      "popen//via=host//id=there//allow-run",
+      `${ssh()}//via=there//id=again`,
+    ], QUIET);
+    assertEquals(group.get("there")!.remoteAddress, "127.0.0.1");
+    for (const id of ["there", "again"]) {
+      const gateway = group.get(id)!;
+      assertEquals(await gateway.call((x: number) => x + 1, 41), 42);
+      const bytes = await gateway.call((length: number) => new Uint8Array(length).fill(7), BYTES);
+      assert(bytes.length === BYTES && bytes.every((byte) => byte === 7));
+    }
+  }
+  await nothingLeft(sshd(), before);
+});
+
+testWith(SSHD, "the failures of ssh from a hop have their kinds", async () => {
+  await using group = await Group.create(["popen//id=hop//allow-run"], QUIET);
+  for (
+    const [wrong, kind] of [
+      ["unknown-host", "host"],
+      ["closed-port", "refused"],
+      ["wrong-host-key", "hostkey"],
+      ["refused-key", "auth"],
+    ] as const
+  ) {
+    const spec = `ssh=${sshd().failing[wrong]}//ssh_config=${sshd().config}//via=hop`;
+    const error = await assertRejects(() => group.makeGateway(spec, QUIET)) as ConnectError;
+    assertEquals(error.kind, kind);
+  }
+});
+
+for (const model of MODELS) {
+  test(`installvia starts a server through a gateway, for a ${model} gateway`, async () => {
+    const group = await Group.create([
+      "popen//id=hop//allow-run",
+      `socket//installvia=hop//id=one//execmodel=${model}//allow-read=/etc`,
+      `socket//installvia=hop//id=two//execmodel=${model}`,
+    ], QUIET);
+    const [one, two] = [group.get("one")!, group.get("two")!];
+    assertEquals([one.remoteAddress, two.remoteAddress], ["127.0.0.1", "127.0.0.1"]);
+    assertEquals(await one.call((x: number) => x + 1, 41), 42);
+    assertEquals((await one.remoteInfo()).permissions, ["allow-read=/etc"]);
+    const pids = await Promise.all([one, two].map(async (gateway) => (await gateway.remoteInfo()).pid));
+    const servers = pids.map((pid) => parentOf(parentOf(pid)));
+    await one[Symbol.asyncDispose]();
+    assertEquals(await two.call((x: number) => x + 1, 41), 42);
+    await group.terminate();
+    for (const pid of [...pids, ...servers]) if (pid > 1 && pid !== Deno.pid) await gone(pid);
+  });
+}
+
+function parentOf(pid: number): number {
+  return processState(pid)?.parent ?? 1;
+}
+
+testWith(SSHD, "a server that is installed on another host is reached by TLS", async () => {
+  const before = sshd().processes();
+  {
+    await using group = await Group.create([
+      `${ssh()}//id=host//allow-run`,
+      "socket//installvia=host//id=far",
+    ], QUIET);
+    assertEquals(await group.get("far")!.call((x: number) => x + 1, 41), 42);
+  }
+  await nothingLeft(sshd(), before);
+});
+
+test("installvia where there is no Deno is a ConnectError, and leaves nothing", async () => {
+  const empty = await Deno.makeTempDir();
+  try {
+    await using group = await Group.create([
+      { popen: true, id: "hop", allowRun: true, env: { PATH: "/bin:/usr/sbin", HOME: empty } },
+    ], QUIET);
+    if (
+      await group.get("hop")!.call(() =>
+        new Deno.Command("sh", { args: ["-c", "command -v deno"] }).output().then((o) => o.success)
+      )
+    ) {
+      return;
+    }
+    const error = await assertRejects(() =>
+      group.makeGateway("socket//installvia=hop", QUIET)
+    ) as ConnectError;
+    assertEquals(error.kind, "no-deno");
+  } finally {
+    await Deno.remove(empty, { recursive: true });
+  }
+});

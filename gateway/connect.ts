@@ -5,6 +5,7 @@ import type { Facts } from "../channel/handshake.ts";
 import { PROTOCOL_VERSION } from "../channel/frame.ts";
 import { ProtocolError } from "../channel/errors.ts";
 import type { Transport } from "../channel/transport.ts";
+import { shownSpec } from "../xspec/mod.ts";
 import type { XSpec } from "../xspec/mod.ts";
 import { ConnectError, ConnectProblem, HostNotFoundError } from "./errors.ts";
 import type { ConnectErrorDetails } from "./errors.ts";
@@ -203,7 +204,7 @@ class Attempt {
     const stderrTail = [details.stderrTail ?? "", words].filter((text) => text !== "").join("\n");
     return new (kind === "host" ? HostNotFoundError : ConnectError)(
       kind,
-      `Cannot start gateway "${id}" (${spec}): ${state}${
+      `Cannot start gateway "${id}" (${shownSpec(spec)}): ${state}${
         stderrTail === "" ? "" : `; its last output: ${stderrTail}`
       }`,
       { ...details, stderrTail },

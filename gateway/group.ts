@@ -2,7 +2,7 @@
 
 import type { Channel } from "../channel/channel.ts";
 import type { Item } from "../channel/item.ts";
-import { XSpec, XSpecError } from "../xspec/mod.ts";
+import { shownSpec, XSpec, XSpecError } from "../xspec/mod.ts";
 import type { XSpecInit } from "../xspec/mod.ts";
 import { checkOptions, connect, within } from "./connect.ts";
 import type { Connection, GatewayOptions } from "./connect.ts";
@@ -154,7 +154,9 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     checkHops([parsed], this.#taken);
     if ((parsed.nodes ?? 1) > 1) {
       throw new XSpecError(
-        `Cannot make a gateway of "${parsed}": ${parsed.nodes} nodes are ${parsed.nodes} gateways, which Group.create makes`,
+        `Cannot make a gateway of "${
+          shownSpec(parsed)
+        }": ${parsed.nodes} nodes are ${parsed.nodes} gateways, which Group.create makes`,
         String(parsed),
         "nodes",
       );

@@ -1,6 +1,6 @@
 /** Which gateways others may be started from. */
 
-import { XSpecError } from "../xspec/mod.ts";
+import { shownSpec, XSpecError } from "../xspec/mod.ts";
 import type { XSpec } from "../xspec/mod.ts";
 
 /**
@@ -38,7 +38,7 @@ function mayStart({ permissions: { all, allow, deny } }: XSpec): boolean {
 
 function refuse(spec: XSpec, why: string): never {
   throw new XSpecError(
-    `Cannot make a gateway of "${spec}": ${why}`,
+    `Cannot make a gateway of "${shownSpec(spec)}": ${why}`,
     String(spec),
     spec.via === undefined ? "installvia" : "via",
   );

@@ -1,7 +1,7 @@
 /** Which launcher a spec asks for, and what it may not ask for. */
 
 import { encodeHello } from "../channel/handshake.ts";
-import { splitWords, XSpec, XSpecError } from "../xspec/mod.ts";
+import { shownSpec, splitWords, XSpec, XSpecError } from "../xspec/mod.ts";
 import type { GatewayType } from "../xspec/mod.ts";
 import { diagnoseExit } from "./launcher.ts";
 import type { Launcher } from "./launcher.ts";
@@ -59,7 +59,7 @@ const COMMANDS: Readonly<Partial<Record<GatewayType, readonly [before: string[],
 /** Checks a spec before anything is started. Throws XSpecError. */
 export function checkSpec(spec: XSpec): void {
   const refuse = (key: string, why: string): never => {
-    throw new XSpecError(`Cannot make a gateway of "${spec}": ${why}`, String(spec), key);
+    throw new XSpecError(`Cannot make a gateway of "${shownSpec(spec)}": ${why}`, String(spec), key);
   };
   switch (spec.type) {
     case "worker":

@@ -10,7 +10,7 @@ export { XSpecError } from "./error.ts";
 export { type ExecModel, type GatewayType } from "./_grammar.ts";
 export { keepaliveOf } from "./keepalive.ts";
 export { type PermissionKeysInit, type XSpecInit } from "./init.ts";
-export { XSpec } from "./xspec.ts";
+export { shownSpec, XSpec } from "./xspec.ts";
 export {
   narrow,
   type PermissionLists,

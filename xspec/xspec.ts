@@ -221,3 +221,8 @@ export class XSpec {
     return this.#text ?? format(this.#entries);
   }
 }
+
+/** The text form for messages, which anybody may read: without the values of `env:…`. */
+export function shownSpec(spec: XSpec): string {
+  return String(spec).split("//").map((part) => part.replace(/^(env:[^=]*)=.*$/s, "$1=…")).join("//");
+}

@@ -157,4 +157,5 @@ forEachKind(
     }
     for (const { closed } of gateways) assertEquals((await closed).reason, "requested");
   },
+  { alone: true },
 );

@@ -157,3 +157,14 @@ export function waitFor<T>(
   }
   return waiter.promise;
 }
+
+/** The value of a promise, or undefined after a while. */
+export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout>;
+  const late = new Promise<undefined>((resolve) => timer = setTimeout(resolve, ms, undefined));
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer!);
+  }
+}

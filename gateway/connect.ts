@@ -5,6 +5,7 @@ import type { Facts } from "../channel/handshake.ts";
 import { PROTOCOL_VERSION } from "../channel/frame.ts";
 import { ProtocolError } from "../channel/errors.ts";
 import type { Transport } from "../channel/transport.ts";
+import { within } from "../channel/wait.ts";
 import { shownSpec } from "../xspec/mod.ts";
 import type { XSpec } from "../xspec/mod.ts";
 import { ConnectError, ConnectProblem, HostNotFoundError } from "./errors.ts";
@@ -281,15 +282,4 @@ function untilAborted(signal: AbortSignal): { promise: Promise<never>; release: 
   if (signal.aborted) abort();
   else signal.addEventListener("abort", abort, { once: true });
   return { promise, release: () => signal.removeEventListener("abort", abort) };
-}
-
-/** The value of a promise, or undefined after a while. */
-export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout>;
-  const late = new Promise<undefined>((resolve) => timer = setTimeout(resolve, ms, undefined));
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer!);
-  }
 }

@@ -4,7 +4,8 @@ import type { Channel } from "../channel/channel.ts";
 import type { Item } from "../channel/item.ts";
 import { shownSpec, XSpec, XSpecError } from "../xspec/mod.ts";
 import type { XSpecInit } from "../xspec/mod.ts";
-import { checkOptions, connect, within } from "./connect.ts";
+import { checkOptions, connect } from "./connect.ts";
+import { within } from "../channel/wait.ts";
 import type { Connection, GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
 import type {

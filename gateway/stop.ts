@@ -1,6 +1,6 @@
 /** The ladder that ends a gateway's process: asked, told, killed, each rung with its time. */
 
-import { within } from "./connect.ts";
+import { within } from "../channel/wait.ts";
 import type { SpawnedProcess } from "./process/process.ts";
 
 /** How a gateway ended. */

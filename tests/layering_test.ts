@@ -42,6 +42,8 @@ function pathOf(specifier: string): string {
 }
 
 const AGENT_TEXT = "gateway/_agent_bundle.ts";
+/** So is the server in one file. */
+const SERVER_TEXT = "agent.js";
 
 /** The layer of a file: the folder, or the file itself at the top. Folders of `gateway` are their own. */
 function layerOf(path: string): string {
@@ -72,7 +74,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "gateway/agent": ["channel", "xspec", "gateway/process"],
   "gateway/inside": ["channel", "xspec", "gateway/process", "gateway/agent"],
   "gateway/shipping": [],
-  "gateway/slurm": [],
+  "gateway/slurm": ["channel"],
   "gateway/socket": ["channel"],
   "gateway/server": ["channel", "xspec", "gateway/process", "gateway/socket", AGENT_TEXT],
   "gateway": [
@@ -84,6 +86,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "gateway/slurm",
     "gateway/socket",
     AGENT_TEXT,
+    SERVER_TEXT,
   ],
   "agent.ts": ["gateway/agent", "gateway/process", "gateway/server"],
 };

@@ -16,7 +16,7 @@ import {
 } from "../socket/frames.ts";
 import { Sifter } from "../socket/sifter.ts";
 import type { FrameWriter } from "../socket/wire.ts";
-import { within } from "./_within.ts";
+import { within } from "../../channel/wait.ts";
 import { Upstream } from "./upstream.ts";
 
 /** What has been passed on is told to the client in pieces of this size. */

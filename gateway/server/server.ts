@@ -12,7 +12,7 @@ import type { Address } from "../socket/address.ts";
 import { Kind } from "../socket/frames.ts";
 import { importToken } from "../socket/proof.ts";
 import { FrameWriter } from "../socket/wire.ts";
-import { within } from "./_within.ts";
+import { within } from "../../channel/wait.ts";
 import { admit, NotAdmitted, readStart } from "./admission.ts";
 import { listed } from "./containment.ts";
 import { plain } from "./log.ts";

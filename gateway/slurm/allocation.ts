@@ -1,5 +1,6 @@
 /** Nodes that Slurm has given to a group, held on a lifeline: they are given back however this program ends. */
 
+import { within } from "../../channel/wait.ts";
 import { explainSlurm, explainState, explainWaiting, SlurmError } from "./explain.ts";
 import { HOLD_SCRIPT, STEP_SHELL } from "./scripts.ts";
 import { allocationWords, fitsOuterJob, stepWords } from "./words.ts";
@@ -279,15 +280,4 @@ async function stateOf(job: string): Promise<string> {
   child.unref();
   const { stdout } = await child.output();
   return new TextDecoder().decode(stdout);
-}
-
-/** The value of a promise, or undefined after a while. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout>;
-  const late = new Promise<undefined>((resolve) => timer = setTimeout(resolve, ms, undefined));
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer!);
-  }
 }

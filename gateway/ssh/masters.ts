@@ -1,5 +1,6 @@
 /** Connections to ssh hosts that several gateways share, each with as many sessions as the host allows. */
 
+import { waitFor } from "../../channel/wait.ts";
 import { ConnectProblem } from "../errors.ts";
 import { Output } from "../output.ts";
 import { startProgram } from "../process/program.ts";
@@ -118,7 +119,7 @@ export class Masters {
     }
     const lease = this.#take(master);
     try {
-      await abortable(master.ready, signal);
+      await waitFor(master.ready, { signal }, () => "");
       return lease;
     } catch (error) {
       lease.release();
@@ -148,18 +149,5 @@ export class Masters {
       },
       doubt: () => void (master.full = true),
     };
-  }
-}
-
-/** Waits for something that goes on without those who wait. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }

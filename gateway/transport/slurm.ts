@@ -1,6 +1,6 @@
 /** `slurm`: gateways on the nodes of an allocation, which several of them share. */
 
-import { within } from "../connect.ts";
+import { waitFor, within } from "../../channel/wait.ts";
 import { ConnectProblem } from "../errors.ts";
 import type { Diagnosis } from "../launcher.ts";
 import type { ProcessEnd } from "../process/process.ts";
@@ -27,20 +27,14 @@ export class SlurmNodes {
 
   /** The allocation, which is asked for once. */
   async get(signal: AbortSignal): Promise<Allocation> {
-    signal.throwIfAborted();
     this.#allocation ??= Allocation.request(this.#keys, { signal: this.#unwanted.signal });
     this.#allocation.catch(() => {});
-    const { promise, reject } = Promise.withResolvers<never>();
-    const abort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", abort);
     try {
-      return await Promise.race([this.#allocation, promise]);
+      return await waitFor(this.#allocation, { signal }, () => "");
     } catch (error) {
       if (!(error instanceof SlurmError)) throw error;
       const { kind, message, exitCode, stderrTail } = error;
       throw new ConnectProblem(kind, message, { cause: error, details: { exitCode, stderrTail } });
-    } finally {
-      signal.removeEventListener("abort", abort);
     }
   }
 

@@ -74,13 +74,13 @@ export class Relay {
       (error) =>
         this.#end(error instanceof FrameError ? error.message : `the connection broke: ${error.message}`),
     );
-    const sent = Promise.all([this.#sendData(), this.#sendOutput()]);
+    const sent = Promise.all([this.#sendData(), this.#sendOutput()]).catch(() => {});
     const end = await process.ended;
     clearInterval(watch);
     this.#exited = true;
     this.#outputWake?.();
     await within(sent, REST_TIMEOUT_MS);
-    await within(this.#sendExit(end), DELIVERY_TIMEOUT_MS);
+    await within(this.#sendExit(end).catch(() => {}), DELIVERY_TIMEOUT_MS);
     // Closing while something of the client is unread could cost it the last frame, so the client closes first.
     await within(received, LEAVING_TIMEOUT_MS);
     close(this.#connection);

@@ -90,7 +90,7 @@ export class Server {
     close(this.#listener);
     for (const connection of this.#unproven) close(connection);
     const ending = [...[...this.#relays].map((relay) => relay.stop()), ...this.#serving];
-    await within(Promise.all(ending), STOP_TIMEOUT_MS);
+    await within(Promise.allSettled(ending), STOP_TIMEOUT_MS);
   }
 
   async #accept(): Promise<void> {
@@ -142,7 +142,7 @@ export class Server {
     } catch (error) {
       if (error instanceof Refused) {
         log(`refused after ${since(started)}: ${error.message}`);
-        await within(error.writer.send(Kind.REFUSED, error.payload), REFUSAL_TIMEOUT_MS);
+        await within(error.writer.send(Kind.REFUSED, error.payload).catch(() => {}), REFUSAL_TIMEOUT_MS);
       } else {
         log(`rejected after ${since(started)}: ${(error as Error).message}`);
       }

@@ -11,6 +11,7 @@ import {
   type Channel,
   ChannelClosedError,
   EOFError,
+  type Gateway,
   GatewayClosedError,
   type Group,
   MultiChannel,
@@ -24,9 +25,9 @@ import type { Setting } from "./kinds.ts";
 const END = Symbol("end");
 
 /** Starts gateways and executes on each; the sources are repeated. */
-async function start({ group, open }: Setting, ...sources: string[]): Promise<MultiChannel> {
-  await Promise.all(sources.map(() => open()));
-  return new MultiChannel([...group].map((gateway, i) => gateway.remoteExec(sources[i]!)));
+async function start({ open }: Setting, ...sources: string[]): Promise<MultiChannel> {
+  const gateways = await Promise.all(sources.map(() => open()));
+  return new MultiChannel(gateways.map((gateway, i) => gateway.remoteExec(sources[i]!)));
 }
 
 forEachKind("group.remoteExec() executes everywhere, in the group's order", async ({ group, open }) => {
@@ -204,7 +205,7 @@ forEachKind(
     assertEquals((await queue.get())[1], "x");
     assertEquals((await queue.get())[1], "x");
     await assertRejects(() => pending, TypeError, "receive queue");
-    const gateway = [...setting.group][0]!;
+    const gateway = all.at(0)!.gateway as Gateway;
     const [plain, taken] = [gateway.newChannel(), gateway.newChannel()];
     taken.setCallback(() => {});
     const mixed = new MultiChannel([plain, taken]);
@@ -223,8 +224,8 @@ forEachKind("get() polls, times out and is aborted without losing an item", asyn
   assertEquals(await queue.get({ timeout: 0 }), [all.at(0)!, 2]);
   await assertRejects(() => queue.get({ timeout: 0 }), EOFError);
 
-  const [gateway] = setting.group;
-  const channel = gateway!.remoteExec(`for await (const item of channel) await channel.send(item)`);
+  const gateway = all.at(0)!.gateway as Gateway;
+  const channel = gateway.remoteExec(`for await (const item of channel) await channel.send(item)`);
   const other = new MultiChannel([channel]).makeReceiveQueue();
   await assertRejects(() => other.get({ timeout: 0 }), TimeoutError, "after 0 ms");
   await assertRejects(() => other.get({ timeout: 20 }), TimeoutError, "after 20 ms");
@@ -304,7 +305,7 @@ forEachKind("a far side that dies ends its channel in the queue and leaves the o
   const all = await start(setting, code, code);
   const queue = all.makeReceiveQueue({ endMarker: END });
   for (let i = 0; i < 2; i++) assertEquals((await queue.get())[1], 1);
-  const [dying, other] = setting.group;
+  const [dying, other] = [...all].map((channel) => channel.gateway as Gateway);
   Deno.kill((await dying!.remoteInfo()).pid, "SIGKILL");
   const [ended, marker] = await queue.get();
   assertEquals([ended.gateway.id, marker], [dying!.id, END]);

@@ -1,11 +1,18 @@
 /** What tests with hosts that are cut off have in common. */
 
 import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
-import { type Gateway, GatewayClosedError, type GatewayOptions, Group } from "../../mod.ts";
+import {
+  ChannelClosedError,
+  type Gateway,
+  GatewayClosedError,
+  type GatewayOptions,
+  Group,
+} from "../../mod.ts";
 import { nothingLeft } from "../helpers/leaks.ts";
 import type { FarSide } from "../helpers/leaks.ts";
 import { limited } from "../helpers/wait.ts";
-import { HOSTS, Hosts } from "../parts/hosts.ts";
+import { HOSTS } from "../parts/hosts.ts";
+import type { Hosts } from "../parts/hosts.ts";
 import { testWith } from "../parts/need.ts";
 
 /** What gateways print is of no interest. */
@@ -61,6 +68,7 @@ export async function foundDead(
   ms: number = NOTICED_MS,
 ): Promise<void> {
   const error = await limited(what, waiting.then(() => "a value", (error) => error), ms);
-  assert(error instanceof GatewayClosedError, `${what}: ${error}`);
+  const closed = error instanceof ChannelClosedError ? error.cause : error;
+  assert(closed instanceof GatewayClosedError, `${what}: ${error}`);
   assert(/no sign of life for \d+ ms/.test(error.message), `${what}: ${error.message}`);
 }

@@ -4,9 +4,8 @@ import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { ConnectError } from "../../mod.ts";
 import { descendants, nothingLeft, processState } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
-import { Hosts } from "../parts/hosts.ts";
+import { HOSTS, Hosts } from "../parts/hosts.ts";
 import { shared } from "../parts/need.ts";
-import { HOSTS } from "../parts/hosts.ts";
 import {
   answers,
   foundDead,
@@ -56,7 +55,7 @@ testOnHosts(
     })();
     const called = first.remoteExec("await new Promise(() => {})");
     const marker = new Promise((resolve) => called.setCallback(resolve, { endMarker: "end" }));
-    const stream = second.stream(async function* () {
+    const stream = second.stream(async function* (): AsyncGenerator<number> {
       yield 1;
       await new Promise(() => {});
     })[Symbol.asyncIterator]();
@@ -92,7 +91,10 @@ for (
     `a host that is cut off ends its agent and all it runs by itself [${model}]`,
     hosts,
     async (group, hosts) => {
-      const gateway = await group.makeGateway(specOn(hosts, 1, `${SHORT}//${keys}//execmodel=${model}`), QUIET);
+      const gateway = await group.makeGateway(
+        specOn(hosts, 1, `${SHORT}//${keys}//execmodel=${model}`),
+        QUIET,
+      );
       const { pid } = await gateway.remoteInfo();
       const children = gateway.remoteExec(`
         new Deno.Command("sh", { args: ["-c", "setsid sleep 1000 & sleep 1000"] }).spawn();
@@ -104,8 +106,10 @@ for (
         const busy = gateway.remoteExec("await channel.send(1); while (true);");
         await busy.receive();
       }
-      await until("its children run", () =>
-        oursOn(hosts, 1).processes().filter((one) => /^sleep 1000/.test(one.command)).length === 2);
+      await until(
+        "its children run",
+        () => oursOn(hosts, 1).processes().filter((one) => /^sleep 1000/.test(one.command)).length === 2,
+      );
       await hosts.cut(1);
       await foundDead("receive", children.receive());
       // Still cut off.

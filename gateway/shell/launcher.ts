@@ -17,6 +17,7 @@ import { signalOf } from "../process/signals.ts";
 import { traceGrant } from "../process/trace.ts";
 import type { TraceTarget } from "../process/trace.ts";
 import { withoutBeats } from "./beats.ts";
+import { overflowing } from "./overflow.ts";
 import { farScript, NO_DENO_CODE, reapScript } from "./far_script.ts";
 import type { Reach } from "./reach.ts";
 import { Provision } from "./provision.ts";
@@ -75,7 +76,7 @@ export class ShellLauncher implements Launcher {
       if (program.forced) void this.#reap(mark);
       return farEnd(end);
     });
-    return Object.assign(program, { connected, ended, output: withoutBeats(program.output!) });
+    return Object.assign(program, { connected, ended, output: overflowing(withoutBeats(program.output!)) });
   }
 
   /**

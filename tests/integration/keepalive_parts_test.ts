@@ -8,6 +8,7 @@ import { limited, until } from "../helpers/wait.ts";
 import { shared, testWith } from "../parts/need.ts";
 import { type Container, PODMAN, Podman } from "../parts/podman.ts";
 import { Slurm } from "../parts/slurm.ts";
+import { SSHD, Sshd } from "../parts/sshd.ts";
 import { slurmTest, withEnv } from "../slurm/needed.ts";
 import { end, start } from "./program.ts";
 
@@ -19,6 +20,7 @@ const NOTICED_MS = 4 * KEEPALIVE_MS + 4_000;
 const LEFT_MS = 10_000;
 
 const podman = shared(PODMAN, () => Podman.start());
+const sshd = shared(SSHD, () => Sshd.start());
 
 /** Registers a test with a container, in which nothing is left after it. */
 function testInContainer(name: string, body: (container: Container) => Promise<void>): void {
@@ -102,6 +104,46 @@ testInContainer("a container that is frozen for less than the limit goes on", as
   for (let i = 1; i <= 50; i++) await channel.send(i);
   await podman().run(["unpause", container.name]);
   for (let i = 1; i <= 50; i++) assertEquals(await channel.receive(), i);
+});
+
+/** More than ssh's window and all that is held on the way. */
+const PRINTED_BYTES = 16 << 20;
+
+testWith(SSHD, "output that nobody reads does not hold up a connection that carries it, too", async () => {
+  await using group = new Group();
+  const spec = `ssh=${sshd().host()}//ssh_config=${sshd().config}//keepalive=1000`;
+  const gateway = await group.makeGateway(spec, { stderr: "piped" });
+  const channel = gateway.remoteExec(`
+    const line = new TextEncoder().encode("x".repeat(1023) + "\\n");
+    for (let sent = 0; sent < ${PRINTED_BYTES}; sent += line.length) Deno.stderr.writeSync(line);
+    await channel.send("printed");
+  `);
+  assertEquals(await limited("all is printed", channel.receive(), 20_000), "printed");
+  await gateway.remoteStatus();
+  const text = new Response(gateway.stderr).text();
+  await gateway[Symbol.asyncDispose]();
+  const said = await text;
+  const dropped = Number(/execnet: (\d+) bytes of output were dropped/.exec(said)?.[1]);
+  const lines = said.replace(/\nexecnet: .*\n/, "");
+  assertEquals(lines.length + dropped, PRINTED_BYTES);
+});
+
+testWith(SSHD, "output that is read is all there, however slowly it is read", async () => {
+  await using group = new Group();
+  const spec = `ssh=${sshd().host()}//ssh_config=${sshd().config}`;
+  const gateway = await group.makeGateway(spec, { stderr: "piped" });
+  const channel = gateway.remoteExec(`
+    const line = new TextEncoder().encode("x".repeat(1023) + "\\n");
+    for (let sent = 0; sent < ${PRINTED_BYTES}; sent += line.length) Deno.stderr.writeSync(line);
+  `);
+  let got = 0;
+  for await (const chunk of gateway.stderr!) {
+    got += chunk.length;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    if (got >= PRINTED_BYTES) break;
+  }
+  assertEquals(got, PRINTED_BYTES);
+  await channel.waitClose();
 });
 
 for (const model of ["worker", "main", "process"]) {

@@ -89,6 +89,8 @@ export class ChannelEnd {
   /** What every later caller gets. */
   #eof: Error | undefined;
   #discarding = false;
+  /** How the connection has ended, if it ended before this. */
+  #cut: Error | undefined;
 
   /** Makes an open end. */
   constructor(host: ChannelHost, id: number, root: number | undefined, pool: BufferPool) {
@@ -223,9 +225,13 @@ export class ChannelEnd {
   }
 
   #closedError(): ChannelClosedError {
+    const what = `Cannot send on channel ${this.id} of gateway "${this.#host.name}"`;
+    if (this.#cut !== undefined) {
+      return new ChannelClosedError(`${what}: ${this.#cut.message}`, { cause: this.#cut });
+    }
     const by = this.#eof === undefined || this.#discarding ? "closed here" : "closed by the far side";
     return new ChannelClosedError(
-      `Cannot send on channel ${this.id} of gateway "${this.#host.name}": ${by}`,
+      `${what}: ${by}`,
       this.#eof === undefined ? undefined : { cause: this.#endError ?? this.#eof },
     );
   }
@@ -331,6 +337,7 @@ export class ChannelEnd {
   closedByPeer(error?: unknown, eof?: Error): void {
     this.peerClosed = true;
     const wasClosed = this.#state === "closed";
+    if (!wasClosed) this.#cut = eof;
     this.#state = "closed";
     const waiting = this.#pending;
     this.#pending = [];

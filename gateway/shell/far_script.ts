@@ -109,9 +109,9 @@ const KEEP_ON_CAT = "(trap '' TERM;exec cat >&4)";
 /** The mark, as it is known to the script. */
 const MARK_WORD = '"$m"';
 
-/** A script in one line that kills what carries a mark, over there. */
+/** A script in one line that kills what carries a mark, over there; it ends with code 0. */
 export function reapScript(mark: string): string {
-  return `m=${mark};${killMarked(MARK_WORD, "none")}`;
+  return `m=${mark};${killMarked(MARK_WORD, "none")}exit 0`;
 }
 
 /** Makes the shell the leader of a process group, so that `$$` names it. */

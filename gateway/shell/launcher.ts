@@ -12,10 +12,12 @@ import { linkTransport, stageZeroUrl } from "../process/link.ts";
 import { planProcess } from "../process/plan.ts";
 import { agentFlight, denoCommand, makeNonce } from "../process/process.ts";
 import type { ProcessEnd, SpawnedProcess } from "../process/process.ts";
+import type { Program } from "../process/program.ts";
 import { signalOf } from "../process/signals.ts";
 import { traceGrant } from "../process/trace.ts";
 import type { TraceTarget } from "../process/trace.ts";
 import { withoutBeats } from "./beats.ts";
+import { overflowing } from "./overflow.ts";
 import { farScript, NO_DENO_CODE, reapScript } from "./far_script.ts";
 import type { Reach } from "./reach.ts";
 import { Provision } from "./provision.ts";
@@ -74,29 +76,40 @@ export class ShellLauncher implements Launcher {
       if (program.forced) void this.#reap(mark);
       return farEnd(end);
     });
-    return Object.assign(program, { connected, ended, output: withoutBeats(program.output!) });
+    return Object.assign(program, { connected, ended, output: overflowing(withoutBeats(program.output!)) });
   }
 
   /**
    * Kills what is left over there of a process that was killed here. Over a way that goes on, the end of a process that
-   * is stopped, behind a pipe that is full, would never be noticed.
+   * is stopped, behind a pipe that is full, would never be noticed. Until that way has proved to go on, nobody else goes
+   * it: what was killed may have been silent because the way is dead.
    */
   async #reap(mark: string): Promise<void> {
     const { reach } = this.#options;
     if (!reach.survives) return;
+    const trust = reach.doubt?.();
     const late = AbortSignal.timeout(REAP_TIMEOUT_MS);
+    if (await this.#reapBy(() => reach.reopen?.(late) ?? reach.open(late), mark, late)) trust?.();
+    else if (reach.reopen !== undefined && !late.aborted) {
+      await this.#reapBy(() => reach.open(late), mark, late);
+    }
+  }
+
+  /** Tells whether a shell has looked for all that is left. */
+  async #reapBy(open: () => Promise<Program>, mark: string, late: AbortSignal): Promise<boolean> {
     try {
-      const program = await reach.open(late);
+      const program = await open();
       late.addEventListener("abort", () => program.kill());
       new Output("null", "", program.output!);
       await linkTransport(program.link).write(new TextEncoder().encode(`${reapScript(mark)}\n`), false);
       program.endInput();
-      await program.ended;
+      const { code } = await program.ended;
       program.link.close();
+      return code === 0 && !program.forced;
     } catch {
-      // There is no way any more.
+      // There is no such way any more.
+      return false;
     }
-    if (late.aborted) reach.doubt?.();
   }
 
   async diagnose(end: ProcessEnd, output: string, signal: AbortSignal): Promise<Diagnosis | "again"> {

@@ -17,8 +17,10 @@ export interface Reach {
    * connection that others use, an engine between here and there.
    */
   readonly survives: boolean;
-  /** The way seems to be dead: the next one who goes there needs another one. */
-  doubt?(): void;
+  /** Opens a shell over the very way that was opened last, whatever is thought of it; by default any way is that. */
+  reopen?(signal: AbortSignal): Promise<Program>;
+  /** The way may be dead: others need another one until the doubt is taken back, by calling what this gives. */
+  doubt?(): (() => void) | undefined;
   /** Tells places apart: two with the same key are the same one. */
   readonly place: string;
   /** The address of the host, once it is known. */

@@ -21,8 +21,10 @@ export const UNAUTHENTICATED = 4;
 class Master {
   /** Sessions that use it or are about to. */
   sessions = 0;
-  /** No further session may use it: the server has refused one, or one has fallen silent. */
+  /** No further session may use it: the server has refused one, or it has ended. */
   full = false;
+  /** Those who do not know whether it still leads anywhere. */
+  doubts = 0;
   /** Resolves when sessions can be opened. */
   readonly ready: Promise<void>;
   readonly path: string;
@@ -93,8 +95,13 @@ export interface Lease {
   release(): void;
   /** The server has refused a session: this connection gets no more. */
   refused(): void;
-  /** Nobody knows what has become of the connection: it gets no more sessions. */
-  doubt(): void;
+  /**
+   * Nobody knows what has become of the connection: it gets no more sessions until the doubt is taken back, by calling
+   * what this gives.
+   */
+  doubt(): () => void;
+  /** A further place on the same connection, whatever is thought of it; undefined when it has ended. */
+  another(): Lease | undefined;
 }
 
 /** The connections to one host. */
@@ -112,7 +119,7 @@ export class Masters {
 
   /** Takes a place, on a new connection where the others are full. */
   async lease(signal: AbortSignal): Promise<Lease> {
-    let master = this.#masters.find((one) => !one.full && one.sessions < this.#limit);
+    let master = this.#masters.find((one) => !one.full && one.doubts === 0 && one.sessions < this.#limit);
     if (master === undefined) {
       master = new Master(this.#command, this.#gate);
       this.#masters.push(master);
@@ -147,7 +154,15 @@ export class Masters {
         master.full = true;
         this.#limit = Math.max(1, Math.min(this.#limit, master.sessions - (held ? 1 : 0)));
       },
-      doubt: () => void (master.full = true),
+      doubt: (): () => void => {
+        master.doubts++;
+        let doubted = true;
+        return () => {
+          if (doubted) master.doubts--;
+          doubted = false;
+        };
+      },
+      another: () => this.#masters.includes(master) ? this.#take(master) : undefined,
     };
   }
 }

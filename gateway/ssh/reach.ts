@@ -85,7 +85,7 @@ export class SshReach implements Reach {
 
   async open(signal: AbortSignal): Promise<Program> {
     const { words, hosts, here } = this.#options;
-    const command = ["ssh", ...OPTIONS, ...words.options, words.destination];
+    const command = this.#command;
     if (!here) {
       this.address = words.destination.replace(/^.*@/, "");
       return await this.#start(command);
@@ -102,8 +102,14 @@ export class SshReach implements Reach {
     return this.#lease === undefined ? this.#host?.keepsOpen ?? false : this.#lease.shared;
   }
 
-  doubt(): void {
-    this.#lease?.doubt();
+  doubt(): (() => void) | undefined {
+    return this.#lease?.doubt();
+  }
+
+  async reopen(signal: AbortSignal): Promise<Program> {
+    const lease = this.#lease?.another();
+    if (lease === undefined) return await this.open(signal);
+    return await this.#session(lease, this.#command);
   }
 
   diagnose({ code }: ProcessEnd, output: string): Diagnosis | "again" | undefined {
@@ -120,10 +126,18 @@ export class SshReach implements Reach {
     return classifySsh(output);
   }
 
+  get #command(): readonly string[] {
+    const { options, destination } = this.#options.words;
+    return ["ssh", ...OPTIONS, ...options, destination];
+  }
+
   /** A session on a connection that others use, too. */
   async #shared(masters: Masters, command: readonly string[], signal: AbortSignal): Promise<Program> {
-    const lease = await masters.lease(signal);
-    this.#lease = lease;
+    this.#lease = await masters.lease(signal);
+    return await this.#session(this.#lease, command);
+  }
+
+  async #session(lease: Lease, command: readonly string[]): Promise<Program> {
     try {
       const program = await this.#start([
         ...command.slice(0, -1),

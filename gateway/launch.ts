@@ -112,7 +112,8 @@ export function spread(spec: XSpec): { spec: XSpec; node: SlurmNode | undefined 
 export function makeLauncher(plan: LaunchPlan): Launcher {
   const { spec, id, trace, hop } = plan;
   const { provisions, hosts } = plan.shared;
-  const shell = (reach: Reach): Launcher => new ShellLauncher({ spec, id, trace, provisions, reach });
+  const shell = (reach: Reach, executable?: string): Launcher =>
+    new ShellLauncher({ spec, id, trace, provisions, reach, executable });
   const starter: Starter = hop === undefined ? HERE : hopStarter(hop);
   switch (spec.type) {
     case "worker":
@@ -126,7 +127,7 @@ export function makeLauncher(plan: LaunchPlan): Launcher {
       return socketLauncher(spec, id, trace);
     case "popen":
       if (hop === undefined) return popenLauncher(spec, id, trace);
-      return shell(new CommandReach([], starter));
+      return shell(new CommandReach([], starter), hop.executable);
     case "slurm":
       return shell(new SlurmReach(plan.node!.nodes, plan.node!.index, starter));
     case "ssh":

@@ -29,6 +29,7 @@ import type {
   Streamable,
 } from "./executions.ts";
 import type { PoolMember } from "./pool_map.ts";
+import { executableOf } from "./transport/via.ts";
 import type { Hop } from "./transport/via.ts";
 import type { AnyFunction, Shipment, Shipping } from "./shipping/shipping.ts";
 import { iterateRemotely } from "./stream.ts";
@@ -318,6 +319,7 @@ export class Gateway implements AsyncDisposable {
     return {
       id: gateway.id,
       address: gateway.remoteAddress,
+      executable: executableOf(gateway.#connection.facts),
       program: (command) => gateway.#executions.program(command),
       keepAlive: (keep) => gateway.#connection.process.keepAlive(keep),
     };

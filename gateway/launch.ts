@@ -113,7 +113,8 @@ export function spread(spec: XSpec): { spec: XSpec; node: SlurmNode | undefined 
 export function makeLauncher(plan: LaunchPlan): Launcher {
   const { spec, id, trace, hop } = plan;
   const { provisions, hosts } = plan.shared;
-  const shell = (reach: Reach): Launcher => new ShellLauncher({ spec, id, trace, provisions, reach });
+  const shell = (reach: Reach, executable?: string): Launcher =>
+    new ShellLauncher({ spec, id, trace, provisions, reach, executable });
   const starter: Starter = hop === undefined ? HERE : hopStarter(hop);
   switch (spec.type) {
     case "worker":
@@ -129,7 +130,7 @@ export function makeLauncher(plan: LaunchPlan): Launcher {
         : installedLauncher(spec, id, trace, hop!);
     case "popen":
       if (hop === undefined) return popenLauncher(spec, id, trace);
-      return shell(new CommandReach([], starter));
+      return shell(new CommandReach([], starter), hop.executable);
     case "slurm":
       return shell(new SlurmReach(plan.node!.nodes, plan.node!.index, starter));
     case "ssh":

@@ -33,6 +33,8 @@ export function describe(config: AgentConfig): Facts {
     v8: Deno.version.v8,
     typescript: Deno.version.typescript,
     cpus: navigator.hardwareConcurrency,
+    // What a local gateway that is started from this one runs, too.
+    executable: Deno.execPath(),
     permissions: permissionFlags(permissions, Object.keys(env))
       .filter((flag) => /^--(allow|deny)-/.test(flag)).map((flag) => flag.slice(2)),
   };

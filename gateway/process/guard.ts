@@ -81,6 +81,6 @@ export function killMarked(mark: string, sparing: "group" | "none" = "group"): s
     ? "kill -9 $p"
     : "read -r s </proc/$p/stat && s=${s##*) } && set -- $s && " +
       '[ "$3" != $$ ] && kill -9 $p';
-  return `for p in $(grep -slF ${MARK}${mark}= /proc/[0-9]*/environ); do ` +
+  return `for p in $(grep -slzF ${MARK}${mark}= /proc/[0-9]*/environ); do ` +
     `p=\${p#/proc/}; p=\${p%/environ}; ${kill}; done; `;
 }

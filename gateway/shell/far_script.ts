@@ -36,6 +36,12 @@ export const READ_LINE_BY_SH: string = `exec sh -c '${READ_LINE}'`;
 /** How often a shell looks whether somebody reads its stderr. */
 const BEAT_SECONDS = 2;
 
+/**
+ * Passes on what comes, at once. It reads and writes: some make of `cat` asks the kernel to move the bytes (busybox, from a
+ * socket to a pipe), and as long as it waits there for the next ones, nobody can read those that have come.
+ */
+const PASS_ON = "dd bs=131072";
+
 /** Deno was not found. */
 export const NO_DENO_CODE = 127;
 
@@ -44,9 +50,9 @@ export const NO_DENO_CODE = 127;
  *
  * - stdin and stdout are the connection: they become descriptors 3 and 4 of Deno. Its own stdin is empty, and what it
  *   prints, on stdout too, goes to stderr.
- * - What comes on stdin passes through `cat`. That ends when the connection ends, whatever Deno does at that moment (a
+ * - What comes on stdin passes through `dd`. That ends when the connection ends, whatever Deno does at that moment (a
  *   busy loop, a stopped process), and then the process group is killed. No data passes through the shell.
- * - Where Deno has stopped to read, `cat` does not see the end behind what is still on its way. So a beat goes to stderr
+ * - Where Deno has stopped to read, `dd` does not see the end behind what is still on its way. So a beat goes to stderr
  *   every two seconds; that it cannot be written is the end, too.
  * - When Deno ends, what it has left behind is ended, so that nothing holds the connection; the script ends with Deno's
  *   exit code.
@@ -90,7 +96,7 @@ export function farScript(options: FarScriptOptions): string {
   const cut = `trap '' TERM;kill -TERM -$$;${strays("group")}kill -9 -$$`;
   const watch =
     `{ trap '' PIPE;while sleep ${BEAT_SECONDS}&&printf '${BEAT_FORMAT}' >&5;do :;done;${cut}; } 3<&- 4>&- &`;
-  const left = `{ cat <&3;[ $? -gt 128 ]||{ ${cut};}; } 4>&- 5>&-`;
+  const left = `{ ${PASS_ON} <&3;[ $? -gt 128 ]||{ ${cut};}; } 4>&- 5>&-`;
   const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$;kill $w`;
   const right = (streams: string): string =>
     `{ (${marked}exec ${nice}${command} 3<&0 ${streams} </dev/null >&5 2>&5 5>&-);${ended};`;

@@ -38,6 +38,8 @@ export interface ShellLauncherOptions {
   id: string;
   reach: Reach;
   trace: TraceTarget | undefined;
+  /** The Deno to run there where the spec names none; by default the one that is found there. */
+  executable?: string | undefined;
   /** What has been brought elsewhere. */
   provisions: Provisions;
 }
@@ -140,7 +142,7 @@ export class ShellLauncher implements Launcher {
       trace: grant?.stage,
     });
     const line = farScript({
-      deno: deno ?? ["deno"],
+      deno: deno ?? [this.#options.executable ?? "deno"],
       args: denoCommand({ ...spawn, deno: [] }, grant?.permissions ?? spawn.permissions, url),
       env: spec.env,
       chdir: spec.chdir,

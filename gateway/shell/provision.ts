@@ -4,6 +4,7 @@ import { quoteWord } from "../../xspec/mod.ts";
 import type { Diagnosis } from "../launcher.ts";
 import { Output } from "../output.ts";
 import { linkTransport } from "../process/link.ts";
+import { makeNonce } from "../process/process.ts";
 import type { Reach } from "./reach.ts";
 
 /** This machine's Deno. */
@@ -14,10 +15,17 @@ interface Executable {
   readonly digest: string;
 }
 
+/** An upload that is under way. */
+interface Upload {
+  readonly result: Promise<Diagnosis | "again">;
+  /** Of whom it was begun for. */
+  readonly signal: AbortSignal;
+}
+
 /** What has been brought where by the gateways of one group. */
 export class Provisions {
-  /** Uploads, by the place; there is one at most for each, and it is not repeated. */
-  readonly #uploads = new Map<string, Promise<Diagnosis | "again">>();
+  /** Uploads that are under way, by the place; there is one at most for each. */
+  readonly #uploads = new Map<string, Upload>();
   #own: Promise<Executable> | undefined;
 
   /** This machine's Deno. */
@@ -25,17 +33,32 @@ export class Provisions {
     return this.#own ??= ownExecutable();
   }
 
-  /** Brings it to a place, unless that is under way or done. One that failed is not repeated for those who waited for it. */
-  upload(place: string, bring: () => Promise<Diagnosis | "again">): Promise<Diagnosis | "again"> {
-    const known = this.#uploads.get(place);
-    if (known !== undefined) return known;
-    const upload = bring();
-    this.#uploads.set(place, upload);
-    const forget = (): void => void this.#uploads.delete(place);
-    upload.then((result) => {
-      if (result !== "again") forget();
-    }, forget);
-    return upload;
+  /**
+   * Brings it to a place, unless that is under way. One that failed is not repeated for those who waited for it; one that
+   * was given up with its `signal` is taken up by one of them.
+   */
+  async upload(
+    place: string,
+    signal: AbortSignal,
+    bring: () => Promise<Diagnosis | "again">,
+  ): Promise<Diagnosis | "again"> {
+    while (true) {
+      const known = this.#uploads.get(place);
+      if (known === undefined) break;
+      try {
+        return await known.result;
+      } catch (error) {
+        if (!known.signal.aborted) throw error;
+        signal.throwIfAborted();
+      }
+    }
+    const result = bring();
+    this.#uploads.set(place, { result, signal });
+    try {
+      return await result;
+    } finally {
+      this.#uploads.delete(place);
+    }
   }
 }
 
@@ -71,7 +94,7 @@ export class Provision {
   async bring(signal: AbortSignal): Promise<Diagnosis | "again"> {
     if (this.#brought) return { kind: "no-deno", state: "the Deno that was brought there has gone" };
     this.#brought = true;
-    return await this.#provisions.upload(this.#reach.place, () => this.#upload(signal));
+    return await this.#provisions.upload(this.#reach.place, signal, () => this.#upload(signal));
   }
 
   async #upload(signal: AbortSignal): Promise<Diagnosis | "again"> {
@@ -122,7 +145,8 @@ export class Provision {
       `[ "$(uname -sm)" = ${quoteWord(platform())} ]||{ uname -sm >&2;exit ${Code.PLATFORM};}`,
       `umask 077`,
       `mkdir -p "\${f%/*}"||exit ${Code.FOLDER}`,
-      `t="$f.$$"`,
+      // Several hosts may share the folder, so that a process id would not do.
+      `t="$f.${makeNonce()}"`,
       `trap 'rm -f "$t"' EXIT`,
       `trap 'exit 1' HUP INT TERM`,
       `cat >"$t"||exit ${Code.WRITE}`,

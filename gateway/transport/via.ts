@@ -1,6 +1,7 @@
 /** `via`: programs that a gateway starts, as if they were started here. */
 
 import type { Channel } from "../../channel/channel.ts";
+import type { Facts } from "../../channel/handshake.ts";
 import type { ProgramChannels } from "../executions.ts";
 import { ifThere, KILLED } from "../process/process.ts";
 import type { ProcessEnd } from "../process/process.ts";
@@ -12,10 +13,17 @@ export interface Hop {
   readonly id: string;
   /** The address of its host, where that is another one. */
   readonly address: string | undefined;
+  /** The Deno that it runs in, a path over there; undefined where that is not known. */
+  readonly executable: string | undefined;
   /** Starts a program over there. */
   program(command: readonly string[]): ProgramChannels;
   /** Whether this program has to stay because of what hangs on it. Counted. */
   keepAlive(keep: boolean): void;
+}
+
+/** The Deno that an agent runs in, as it says in its greeting. */
+export function executableOf({ executable }: Facts): string | undefined {
+  return typeof executable === "string" && /^\/[^\0]*$/.test(executable) ? executable : undefined;
 }
 
 /** Starts programs through a gateway. */

@@ -11,8 +11,13 @@ export interface Program {
   stderr: TextTap;
 }
 
-/** Starts one of the programs of `programs/`. */
-export function start(name: string, args: string[], permissions: string[] = ["-A"]): Program {
+/** Starts one of the programs of `programs/`; `env` is added to its environment, as that of this one is everybody's. */
+export function start(
+  name: string,
+  args: string[],
+  permissions: string[] = ["-A"],
+  env: Readonly<Record<string, string>> = {},
+): Program {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
@@ -26,7 +31,7 @@ export function start(name: string, args: string[], permissions: string[] = ["-A
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1" },
+    env: { ...env, NO_COLOR: "1" },
   }).spawn();
   return { process, stdout: new TextTap(process.stdout), stderr: new TextTap(process.stderr) };
 }

@@ -175,8 +175,10 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     const signal = options.signal === undefined
       ? abort.signal
       : AbortSignal.any([options.signal, abort.signal]);
-    // It must be found by those that are to be started from it, though they are made in the same turn.
-    const made = Promise.resolve().then(() => this.#makeNow(place, id, { ...options, signal }));
+    const make = (): Promise<Gateway> => this.#makeNow(place, id, { ...options, signal });
+    // It starts with what the program is at this moment, e.g. its working directory; but what it is started from may be
+    // made in the same turn.
+    const made = hopOf(place.spec) === undefined ? make() : Promise.resolve().then(make);
     this.#making.set(id, made);
     const over = (): void => {
       this.#making.delete(id);

@@ -68,7 +68,10 @@ export interface XSpecInit extends PermissionKeysInit {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Where executions run. */
   readonly execmodel?: ExecModel | undefined;
-  /** Milliseconds between signs of life; 0 turns them off. */
+  /**
+   * Milliseconds between signs of life; 0 turns them off. With `execmodel=main`, code that computes for three of them
+   * without an `await` is taken for dead.
+   */
   readonly keepalive?: number | undefined;
   /** The gateway's id. */
   readonly id?: string | undefined;

@@ -92,7 +92,10 @@ export class XSpec {
   readonly nice: number | undefined;
   /** Where executions run. */
   readonly execmodel: ExecModel;
-  /** Milliseconds between signs of life, 0 for none; `undefined` leaves it to the way of connecting. */
+  /**
+   * Milliseconds between signs of life, 0 for none; `undefined` leaves it to the way of connecting. With
+   * `execmodel=main`, code that computes for three of them without an `await` is taken for dead.
+   */
   readonly keepalive: number | undefined;
   /** Environment variables at process start. The remote code may read exactly these. */
   readonly env: Readonly<Record<string, string>>;

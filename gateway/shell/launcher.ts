@@ -2,7 +2,7 @@
 
 import { encodeHello } from "../../channel/handshake.ts";
 import type { Facts } from "../../channel/handshake.ts";
-import { splitWords } from "../../xspec/mod.ts";
+import { keepaliveOf, splitWords } from "../../xspec/mod.ts";
 import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
 import { Output } from "../output.ts";
@@ -78,7 +78,8 @@ export class ShellLauncher implements Launcher {
       if (program.forced) void this.#reap(mark);
       return farEnd(end);
     });
-    return Object.assign(program, { connected, ended, output: overflowing(withoutBeats(program.output!)) });
+    const output = overflowing(withoutBeats(program.output!), keepaliveOf(this.#options.spec));
+    return Object.assign(program, { connected, ended, output });
   }
 
   /**

@@ -1,21 +1,24 @@
 /** Output whose way is that of the protocol: what nobody reads is dropped before it holds up everything. */
 
 /** Held for a reader; one that reads on makes the far side's writes wait beyond that. */
-const HELD_BYTES = 1 << 20;
+const HELD_BYTES = 256 << 10;
 
-/** A reader that has taken nothing for so long is taken to read no more; shorter than the shortest sensible keepalive. */
-const STALLED_MS = 500;
+/** A reader that has taken nothing for so long is taken to read no more, unless the keep-alive is shorter. */
+const STALLED_MS = 2_000;
 
 /**
  * A stream that reads on from another one even if nobody reads it. Programs such as ssh have one window for all that
  * they carry, so that unread output would stop the protocol as well, and the far side would be found silent.
  *
- * Holds 1 MiB, then makes its source wait, and after half a second in which nothing was taken drops what comes, until
- * the reader goes on. It finds a line in that place which says how much is missing.
+ * Holds 256 KiB, then makes its source wait, and after two seconds (or `keepalive` milliseconds, if that is less and not
+ * 0) in which nothing was taken drops what comes, until the reader goes on. It finds a line in that place which says how
+ * much is missing.
  */
 export function overflowing(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  keepalive: number,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const patience = keepalive === 0 ? STALLED_MS : Math.min(STALLED_MS, keepalive);
   const reader = stream.getReader();
   const held: Uint8Array<ArrayBuffer>[] = [];
   let heldBytes = 0;
@@ -37,7 +40,7 @@ export function overflowing(
   const waitForRoom = async (): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     room = () => resolve(false);
-    const timer = setTimeout(resolve, STALLED_MS, true);
+    const timer = setTimeout(resolve, patience, true);
     Deno.unrefTimer(timer);
     stalled = await promise;
     clearTimeout(timer);

@@ -120,6 +120,23 @@ for (
 }
 
 testOnHosts(
+  "what never lets go of execmodel=main on a host that was cut off ends when the cable is plugged in again",
+  hosts,
+  async (group, hosts) => {
+    const gateway = await group.makeGateway(specOn(hosts, 1, `${SHORT}//execmodel=main`), QUIET);
+    const { pid } = await gateway.remoteInfo();
+    const channel = gateway.remoteExec("await channel.send(1); while (true);");
+    await channel.receive();
+    await hosts.cut(1);
+    await foundDead("receive", channel.receive());
+    await limited("its end", gateway.closed, NOTICED_MS);
+    assert(processState(pid) !== undefined, "nobody over there could have known");
+    await hosts.mend(1);
+    await nothingLeft(oursOn(hosts, 1), [], 30_000);
+  },
+);
+
+testOnHosts(
   "map finishes on the others when a host is cut off, with each result once",
   hosts,
   async (group, hosts) => {

@@ -97,12 +97,15 @@ export function farScript(options: FarScriptOptions): string {
   const watch =
     `{ trap '' PIPE;while sleep ${BEAT_SECONDS}&&printf '${BEAT_FORMAT}' >&5;do :;done;${cut}; } 3<&- 4>&- &`;
   const left = `{ ${PASS_ON} <&3;[ $? -gt 128 ]||{ ${cut};}; } 4>&- 5>&-`;
-  const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$;kill $w`;
+  // What passes on may just be starting, between having this shell's trap and none: then it has not noticed.
+  const again = "{ while sleep 1;do kill -TERM -$$;done; } 3<&- 4>&- 5>&- & k=$!;cat >/dev/null;kill -9 $k";
+  const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$;${again};kill $w`;
   const right = (streams: string): string =>
     `{ (${marked}exec ${nice}${command} 3<&0 ${streams} </dev/null >&5 2>&5 5>&-);${ended};`;
   const toTerminal = `{ { ${left}|${right("4>&6 6>&- 7>&-")}echo $e >&7; }; } 6>&1|${KEEP_ON_CAT}; } 7>&1`;
   parts.push(
-    `exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1;trap : TERM;${watch} w=$!`,
+    // What is forked with a trap does not notice a signal before it has got rid of that.
+    `exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1;${watch} w=$!;trap : TERM`,
     `if [ -t 4 ];then e=$(${toTerminal});else ${left}|${right("")}exit $e; };e=$?;fi`,
     "exit $e",
   );

@@ -3,6 +3,8 @@
 import { guardScript } from "../../gateway/process/guard.ts";
 import { processes } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
+import { lacking, notRoot, part } from "./need.ts";
+import type { Part } from "./need.ts";
 
 /** Its nodes. */
 export const NODES = ["n1", "n2", "n3"] as const;
@@ -31,13 +33,8 @@ const START_TIMEOUT_MS = 20_000;
 const COMMAND_TIMEOUT_MS = 20_000;
 const END_TIMEOUT_MS = 5_000;
 
-/** Why there can be no Slurm on this machine; undefined where there can. */
-export function missingForSlurm(): string | undefined {
-  if (Deno.build.os !== "linux") return "Slurm is run on Linux only";
-  if (Deno.uid() !== 0) return "the daemons of Slurm are run by root only";
-  const missing = PROGRAMS.filter((name) => !PATH.split(":").some((folder) => isFile(`${folder}/${name}`)));
-  return missing.length === 0 ? undefined : `not installed: ${missing.join(", ")} (slurm-wlm, munge)`;
-}
+/** A cluster of daemons that root runs. */
+export const SLURM: Part = part("slurm", () => notRoot() ?? lacking(...PROGRAMS));
 
 /** How it is set up. */
 export interface SlurmOptions {
@@ -331,14 +328,6 @@ function linkOf(path: string): string {
     return Deno.readLinkSync(path);
   } catch {
     return "";
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
   }
 }
 

@@ -3,9 +3,10 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
 import { Allocation } from "../../gateway/slurm/allocation.ts";
 import { SlurmError } from "../../gateway/slurm/explain.ts";
-import { NODES, Slurm } from "../parts/slurm.ts";
+import { testWith } from "../parts/need.ts";
+import { NODES, SLURM, Slurm } from "../parts/slurm.ts";
 import { limited, TextTap, until } from "../helpers/wait.ts";
-import { slurmTest, withEnv } from "./needed.ts";
+import { withEnv } from "./environment.ts";
 
 const SPAWN = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
 
@@ -28,7 +29,8 @@ async function withSlurm(body: (slurm: Slurm) => Promise<void>): Promise<void> {
   await withEnv(slurm.env, () => body(slurm));
 }
 
-slurmTest(
+testWith(
+  SLURM,
   "An allocation of three nodes runs a task on each, and two on one, all at once",
   () =>
     withSlurm(async (slurm) => {
@@ -70,20 +72,24 @@ slurmTest(
     }),
 );
 
-slurmTest("A step's stdin ends, its stderr is its own, its exit code passes", () =>
-  withSlurm(async () => {
-    await using allocation = await Allocation.request({});
-    assertEquals(allocation.nodes, ["n1"]);
-    assertEquals(await run(allocation, 0, "cat; echo err >&2; exit 7"), ["", 7]);
-    const [text] = await run(
-      allocation,
-      0,
-      "[ -p /dev/stdin ] && kill -0 -$$ && echo leader; test -t 1 && echo tty",
-    );
-    assertEquals(text, "leader\ntty\n");
-  }));
+testWith(
+  SLURM,
+  "A step's stdin ends, its stderr is its own, its exit code passes",
+  () =>
+    withSlurm(async () => {
+      await using allocation = await Allocation.request({});
+      assertEquals(allocation.nodes, ["n1"]);
+      assertEquals(await run(allocation, 0, "cat; echo err >&2; exit 7"), ["", 7]);
+      const [text] = await run(
+        allocation,
+        0,
+        "[ -p /dev/stdin ] && kill -0 -$$ && echo leader; test -t 1 && echo tty",
+      );
+      assertEquals(text, "leader\ntty\n");
+    }),
+);
 
-slurmTest("Allocation.prefix() refuses a node that is not there", () =>
+testWith(SLURM, "Allocation.prefix() refuses a node that is not there", () =>
   withSlurm(async () => {
     await using allocation = await Allocation.request({ nodes: 2 });
     assertThrows(() => allocation.prefix(2), RangeError, "it has 2");
@@ -91,7 +97,8 @@ slurmTest("Allocation.prefix() refuses a node that is not there", () =>
     assertThrows(() => allocation.prefix(0.5), RangeError);
   }));
 
-slurmTest(
+testWith(
+  SLURM,
   "Allocation.release() ends tasks that ignore SIGTERM at once, and is idempotent",
   () =>
     withSlurm(async (slurm) => {
@@ -117,7 +124,8 @@ slurmTest(
     }),
 );
 
-slurmTest(
+testWith(
+  SLURM,
   "What Slurm refuses is told with its kind and its own words, and nothing is left",
   () =>
     withSlurm(async (slurm) => {
@@ -139,7 +147,8 @@ slurmTest(
     }),
 );
 
-slurmTest(
+testWith(
+  SLURM,
   "A request that waits in the queue ends with its signal or its time, and is out of the queue",
   () =>
     withSlurm(async (slurm) => {
@@ -161,7 +170,7 @@ slurmTest(
     }),
 );
 
-slurmTest("A request that waits is granted when nodes become free", () =>
+testWith(SLURM, "A request that waits is granted when nodes become free", () =>
   withSlurm(async (slurm) => {
     const first = await Allocation.request({ nodes: 3, time: "5" });
     const others = await Allocation.request({ nodes: 3 });
@@ -173,7 +182,7 @@ slurmTest("A request that waits is granted when nodes become free", () =>
     await slurm.idle();
   }));
 
-slurmTest("Allocation.ended tells that the allocation was cancelled", () =>
+testWith(SLURM, "Allocation.ended tells that the allocation was cancelled", () =>
   withSlurm(async (slurm) => {
     const allocation = await Allocation.request({ nodes: 2 });
     assertEquals((await slurm.run("scancel", allocation.job)).code, 0);
@@ -184,16 +193,17 @@ slurmTest("Allocation.ended tells that the allocation was cancelled", () =>
     await slurm.idle();
   }));
 
-slurmTest("Allocation.ended tells that the time limit is over", () =>
+testWith(SLURM, "Allocation.ended tells that the time limit is over", () =>
   withSlurm(async (slurm) => {
     const allocation = await Allocation.request({ nodes: 2, time: "1" });
     await slurm.run("scontrol", "update", `JobId=${allocation.job}`, "EndTime=now+1");
     const end = await limited("the end", allocation.ended, 80_000); // the controller looks every half a minute
     assertEquals([end.released, end.reason], [false, "its time limit is over"]);
     await slurm.idle();
-  }), 120_000);
+  }), { limit: 120_000 });
 
-slurmTest(
+testWith(
+  SLURM,
   "A node that fails takes its own task with it and leaves the others",
   () =>
     withSlurm(async (slurm) => {
@@ -218,7 +228,8 @@ slurmTest(
     }),
 );
 
-slurmTest(
+testWith(
+  SLURM,
   "A controller that is down, another machine and missing commands have their own words",
   () =>
     withSlurm(async (slurm) => {
@@ -251,10 +262,11 @@ slurmTest(
       slurm.startController(); // what goes on trying comes to its end
       await slurm.clean(60_000);
     }),
-  120_000,
+  { limit: 120_000 },
 );
 
-slurmTest(
+testWith(
+  SLURM,
   "A controller that is down when nodes are given back is told when it is up again",
   () =>
     withSlurm(async (slurm) => {
@@ -268,5 +280,5 @@ slurmTest(
       await allocation.ended;
       await slurm.clean();
     }),
-  150_000,
+  { limit: 150_000 },
 );

@@ -4,9 +4,9 @@ import { assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
 import { descendants, gone, processes } from "../helpers/leaks.ts";
 import type { ProcessState } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
-import { Slurm } from "../parts/slurm.ts";
+import { testWith } from "../parts/need.ts";
+import { SLURM, Slurm } from "../parts/slurm.ts";
 import { end, type Holder, start, up } from "./holding.ts";
-import { slurmTest } from "./needed.ts";
 
 /** Nothing of a program that has ended is left in Slurm, nor on this machine. */
 async function nothingLeft(slurm: Slurm, pids: readonly number[]): Promise<void> {
@@ -16,7 +16,7 @@ async function nothingLeft(slurm: Slurm, pids: readonly number[]): Promise<void>
 }
 
 for (const signal of ["SIGKILL", "SIGTERM", "SIGINT"] as const) {
-  slurmTest(`${signal} of the program gives the nodes back and ends its tasks`, async () => {
+  testWith(SLURM, `${signal} of the program gives the nodes back and ends its tasks`, async () => {
     await using slurm = await Slurm.start();
     const program = start(slurm, ["3", "wait"]);
     const { pids, kind } = await up(program);
@@ -28,7 +28,7 @@ for (const signal of ["SIGKILL", "SIGTERM", "SIGINT"] as const) {
 }
 
 for (const [then, code] of [["end", 0], ["exit", 5], ["throw", 1], ["release", 0]] as const) {
-  slurmTest(`A program that ends by "${then}" gives the nodes back`, async () => {
+  testWith(SLURM, `A program that ends by "${then}" gives the nodes back`, async () => {
     await using slurm = await Slurm.start();
     const program = start(slurm, ["2", then]);
     const { pids } = await up(program);
@@ -40,7 +40,7 @@ for (const [then, code] of [["end", 0], ["exit", 5], ["throw", 1], ["release", 0
 }
 
 for (const signal of ["SIGKILL", "SIGTERM"] as const) {
-  slurmTest(`${signal} of a program that waits in the queue takes it out of the queue`, async () => {
+  testWith(SLURM, `${signal} of a program that waits in the queue takes it out of the queue`, async () => {
     await using slurm = await Slurm.start();
     assertEquals((await slurm.run("salloc", "-N3", "--exclusive", "--no-shell")).code, 0);
     const program = start(slurm, ["2", "wait"]);
@@ -80,21 +80,25 @@ for (
     "salloc",
   ]] as const
 ) {
-  slurmTest(`SIGKILL of the ${victims.join(", the ")} and then of the program leaves nothing`, async () => {
-    await using slurm = await Slurm.start({ killWait: 2 });
-    const program = start(slurm, ["2", "wait"]);
-    const { pids } = await up(program);
-    const found = holders(program);
-    for (const victim of victims) Deno.kill(found[victim].pid, "SIGKILL");
-    program.process.kill("SIGKILL");
-    await end(program);
-    await slurm.idle(15_000);
-    for (const pid of pids) await gone(pid, 15_000);
-    await slurm.clean();
-  });
+  testWith(
+    SLURM,
+    `SIGKILL of the ${victims.join(", the ")} and then of the program leaves nothing`,
+    async () => {
+      await using slurm = await Slurm.start({ killWait: 2 });
+      const program = start(slurm, ["2", "wait"]);
+      const { pids } = await up(program);
+      const found = holders(program);
+      for (const victim of victims) Deno.kill(found[victim].pid, "SIGKILL");
+      program.process.kill("SIGKILL");
+      await end(program);
+      await slurm.idle(15_000);
+      for (const pid of pids) await gone(pid, 15_000);
+      await slurm.clean();
+    },
+  );
 
   if (victims[0] === "watcher") continue; // it is there for the queue only
-  slurmTest(`SIGKILL of the ${victims.join(", the ")} ends the allocation`, async () => {
+  testWith(SLURM, `SIGKILL of the ${victims.join(", the ")} ends the allocation`, async () => {
     await using slurm = await Slurm.start({ killWait: 2 });
     const program = start(slurm, ["2", "wait"]);
     const { pids } = await up(program);

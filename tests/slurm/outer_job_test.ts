@@ -2,9 +2,9 @@
 
 import { assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
 import { gone } from "../helpers/leaks.ts";
-import { Slurm } from "../parts/slurm.ts";
+import { testWith } from "../parts/need.ts";
+import { SLURM, Slurm } from "../parts/slurm.ts";
 import { end, start, up } from "./holding.ts";
-import { slurmTest } from "./needed.ts";
 
 /** A job whose command ends with it. */
 const BESIDE = ["salloc", "--quiet", "--kill-command", "-N3"];
@@ -16,7 +16,7 @@ const WITHIN = [
 ] as const;
 
 for (const [where, prefix] of WITHIN) {
-  slurmTest(`Within ${where} the nodes of that job are used`, async () => {
+  testWith(SLURM, `Within ${where} the nodes of that job are used`, async () => {
     await using slurm = await Slurm.start();
     const program = start(slurm, ["3", "release"], [...prefix]);
     const { kind, nodes, pids, pid } = await up(program);
@@ -30,7 +30,7 @@ for (const [where, prefix] of WITHIN) {
   });
 }
 
-slurmTest("SIGKILL of a program within a job ends its steps and leaves the job", async () => {
+testWith(SLURM, "SIGKILL of a program within a job ends its steps and leaves the job", async () => {
   await using slurm = await Slurm.start();
   const program = start(slurm, ["2", "wait"], [...BESIDE, "sh", "-c", '"$@"; exec sleep 1000', "sh"]);
   const { kind, pids, pid, job } = await up(program);
@@ -42,7 +42,7 @@ slurmTest("SIGKILL of a program within a job ends its steps and leaves the job",
   await end(program);
 });
 
-slurmTest("Within a job that is too small nothing is asked for, and the error says so", async () => {
+testWith(SLURM, "Within a job that is too small nothing is asked for, and the error says so", async () => {
   await using slurm = await Slurm.start();
   const program = start(slurm, ["3", "end"], ["salloc", "--quiet", "-N2"]);
   assertEquals(await end(program), 1);
@@ -53,7 +53,8 @@ slurmTest("Within a job that is too small nothing is asked for, and the error sa
   await slurm.idle();
 });
 
-slurmTest(
+testWith(
+  SLURM,
   "Within a job, a key of an allocation asks for a new one, free of the job's variables",
   async () => {
     await using slurm = await Slurm.start();

@@ -1,0 +1,75 @@
+/** `slurm`: gateways on the nodes of a real Slurm. Each test has a program, whose environment names that Slurm. */
+
+import { assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
+import { limited } from "../helpers/wait.ts";
+import { shared, testWith } from "../parts/need.ts";
+import { SLURM, Slurm } from "../parts/slurm.ts";
+import { end, start } from "./program.ts";
+import type { Program } from "./program.ts";
+
+const slurm = shared(SLURM, () => Slurm.start());
+
+function run(args: string[]): Program {
+  return start("on_nodes.ts", args, ["-A"], slurm().env);
+}
+
+/** Nothing is in the queue, and nothing runs, on the nodes or here. */
+async function givenBack(): Promise<void> {
+  await slurm().idle(15_000);
+  await slurm().clean(10_000);
+}
+
+for (
+  const [scene, what] of [
+    ["works", "slurm//nodes=3 gives three gateways, which work beside others in their group"],
+    ["keys", "partition, account and time reach Slurm"],
+    ["single", "makeGateway() makes a gateway of slurm, but not of three nodes"],
+    ["terminate", "terminate() gives the nodes back before it resolves"],
+    ["oneByOne", "gateways of an allocation end one by one, and with the last one it is given back"],
+    ["refused", "what Slurm refuses, and what waits in the queue, leaves nothing there"],
+    ["srun", "command=srun starts a gateway without an allocation of the group's"],
+  ] as const
+) {
+  testWith(SLURM, what, async () => {
+    const program = run([scene]);
+    const { code } = await end(program, 60_000);
+    assertEquals([code, program.stdout.text], [0, "done\n"], program.stderr.text);
+    await givenBack();
+  }, { limit: 90_000 });
+}
+
+testWith(SLURM, "gateways whose job is cancelled from outside say so", async () => {
+  const program = run(["cancelled"]);
+  await program.stdout.has("up", 30_000);
+  const [job] = await slurm().jobs();
+  await slurm().run("scancel", job!.id);
+  const { code } = await end(program, 60_000);
+  assertEquals(code, 0, program.stderr.text);
+  assertMatch(
+    program.stdout.text,
+    /^(its allocation has ended: (it was cancelled|the allocation is over)\n){3}/m,
+  );
+  await givenBack();
+}, { limit: 90_000 });
+
+for (const model of ["worker", "main", "process"]) {
+  for (const how of ["normal", "exception", "exit", "SIGINT", "SIGTERM", "SIGKILL"] as const) {
+    testWith(
+      SLURM,
+      `a program with busy gateways gives the nodes back by ${how}, execmodel=${model}`,
+      async () => {
+        const signal = how.startsWith("SIG") ? how as Deno.Signal : undefined;
+        const program = run([signal === undefined ? how : "wait", `slurm//nodes=3//execmodel=${model}`]);
+        await program.stdout.has("busy", 30_000).catch((error) => {
+          throw new Error(program.stderr.text, { cause: error });
+        });
+        if (signal !== undefined) program.process.kill(signal);
+        const status = await end(program);
+        const expected = { normal: 0, exception: 1, exit: 5 }[how as string];
+        assertEquals(signal === undefined ? status.code : status.signal, expected ?? how);
+        await limited("the nodes are given back", givenBack(), 30_000);
+      },
+      { limit: 90_000 },
+    );
+  }
+}

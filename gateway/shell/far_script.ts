@@ -20,8 +20,6 @@ export interface FarScriptOptions {
   mark: string;
   /** Whether the process may start others, which are looked for when it has ended. */
   sweep: boolean;
-  /** A folder that is made for the process, and does not outlive it. Its name is nobody else's and has no blank. */
-  folder?: string | undefined;
   /** Where a Deno is that was brought there, if there is no other, as a word of shell. */
   provisioned?: string | undefined;
 }
@@ -66,12 +64,9 @@ export function farScript(options: FarScriptOptions): string {
     parts.push(`export ${env.map(([name, value]) => `${name}=${lineWord(value)}`).join(" ")}`);
   }
   if (chdir !== undefined) {
-    const place = lineWord(chdir);
-    parts.push(`mkdir -p -- ${place}&&cd -- ${place}||exit 1`);
+    const folder = lineWord(chdir);
+    parts.push(`mkdir -p -- ${folder}&&cd -- ${folder}||exit 1`);
   }
-  const { folder } = options;
-  if (folder !== undefined) parts.push(`mkdir -m 700 ${folder}||exit 1`);
-  const tidy = folder === undefined ? "" : `rm -rf ${folder};`;
   let deno = lineWords(options.deno);
   if (provisioned !== undefined) {
     parts.push(
@@ -92,11 +87,11 @@ export function farScript(options: FarScriptOptions): string {
     command = `sh -c ${quoteWord(`exec "$@" ${inner}`)} sh ${deno}`;
   }
   const strays = (sparing: "group" | "none"): string => options.sweep ? killMarked(MARK_WORD, sparing) : "";
-  const cut = `trap '' TERM;kill -TERM -$$;${strays("group")}${tidy}kill -9 -$$`;
+  const cut = `trap '' TERM;kill -TERM -$$;${strays("group")}kill -9 -$$`;
   const watch =
     `{ trap '' PIPE;while sleep ${BEAT_SECONDS}&&printf '${BEAT_FORMAT}' >&5;do :;done;${cut}; } 3<&- 4>&- &`;
   const left = `{ cat <&3;[ $? -gt 128 ]||{ ${cut};}; } 4>&- 5>&-`;
-  const ended = `e=$?;trap '' TERM;${strays("none")}${tidy}kill -TERM -$$;kill $w`;
+  const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$;kill $w`;
   const right = (streams: string): string =>
     `{ (${marked}exec ${nice}${command} 3<&0 ${streams} </dev/null >&5 2>&5 5>&-);${ended};`;
   const toTerminal = `{ { ${left}|${right("4>&6 6>&- 7>&-")}echo $e >&7; }; } 6>&1|${KEEP_ON_CAT}; } 7>&1`;

@@ -21,8 +21,8 @@ import type { Reach } from "./reach.ts";
 import { Provision } from "./provision.ts";
 import type { Provisions } from "./provision.ts";
 
-/** Trace files elsewhere, and the places where executions meet their agent, are in the folder that every system has. */
-const FAR_TEMP_FOLDER = "/tmp";
+/** Trace files elsewhere are in the folder that every system has for what is temporary. */
+const FAR_TRACE_FOLDER = "/tmp";
 
 /** A path that nothing allows: where the working directory will be is not known here. */
 const UNKNOWN_FOLDER = "/nowhere";
@@ -113,16 +113,14 @@ export class ShellLauncher implements Launcher {
   #flight(mark: string): Uint8Array {
     const { spec, id } = this.#options;
     const trace = this.#options.trace?.to === "file"
-      ? { to: "file", folder: FAR_TEMP_FOLDER } as const
+      ? { to: "file", folder: FAR_TRACE_FOLDER } as const
       : this.#options.trace;
     const deno = spec.deno === undefined ? undefined : splitWords(spec.deno, "deno", String(spec));
     const { config, spawn } = planProcess(spec, { name: id, deno: deno ?? [], cwd: "", trace });
     const grant = traceGrant(trace, spawn.permissions, UNKNOWN_FOLDER);
-    // The shell removes it: an agent that is killed leaves no folder of an execution that it was about to start.
-    const folder = spec.execmodel === "process" ? `${FAR_TEMP_FOLDER}/execnet-${mark}` : undefined;
     const url = stageZeroUrl({
       kind: "pipes",
-      path: folder === undefined ? "" : `${folder}/s`,
+      path: "",
       revoke: [],
       nonce: "",
       worker: spawn.spareWorker,
@@ -136,7 +134,6 @@ export class ShellLauncher implements Launcher {
       nice: spawn.nice,
       mark,
       sweep: spawn.mark !== undefined,
-      folder,
       provisioned: this.#provision?.word,
     });
     const hello = encodeHello(config as unknown as Facts);

@@ -65,6 +65,9 @@ function isBelow(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
 }
 
+/** What a link by node's sockets holds at most of what has come, but for one chunk. */
+export const HELD_BYTES: number = 256 * 1024;
+
 /** Bytes of the proof that whoever connects is the process that was started. */
 export const NONCE_BYTES = 16;
 
@@ -118,7 +121,10 @@ console.error("execnet needs Deno ${
  * as a function's body: loading it as a module would take several times as long.
  */
 export function stageZeroUrl(zero: StageZero): string {
-  const open = zero.kind === "socket" ? SOCKET_LINK : DESCRIPTOR_LINK;
+  // There is nothing to give back for descriptors, so that the Worker starts while node's sockets are loaded.
+  const open = zero.kind === "socket"
+    ? SOCKET_LINK + PROOF + SPARE_WORKER
+    : SPARE_WORKER + DESCRIPTOR_LINK + PROOF;
   // The process's id is put in by the shell, so that it is the one in the flag that allows the file.
   const trace = zero.trace === undefined ? "" : `const I=${PID_MARK};`;
   return "data:text/javascript," + trace +
@@ -136,26 +142,32 @@ const TRACE_FILE = `const F=Z.trace.base+I;try{Deno.removeSync(F)}catch{}
 try{T=Deno.openSync(F,{append:true,createNew:true,mode:384})}catch{}
 if(Z.trace.revoke)Deno.permissions.revokeSync({name:"write",path:F});`;
 
+/** Its permissions are those that are left, so it is made when the others have been given back. */
+const SPARE_WORKER = `const W=Z.worker?new Worker(U,{type:"module"}):undefined;`;
+
 const SOCKET_LINK =
   `const l=await Deno.connect({transport:"unix",path:Z.path}).catch(e=>{if(e instanceof Deno.errors.NotCapable)throw e;Deno.exit(0)});
 for(const p of Z.revoke)Deno.permissions.revokeSync(p);`;
 
 /**
  * Descriptor 3 is one end of a pair of sockets, or a pipe, and then descriptor 4 is the pipe for the other direction. It
- * flows a chunk at a time, so that the kernel holds what nobody wants yet.
+ * flows until {@linkcode HELD_BYTES} wait to be read, so that the kernel holds what nobody wants yet; pausing after each
+ * chunk would cost more than the chunk.
  */
 const DESCRIPTOR_LINK = `const{Socket}=await import("node:net");
-const P=Z.kind=="pipes",s=new Socket({fd:3,writable:!P}),o=P?new Socket({fd:4,readable:false}):s;o.on("error",()=>{});let d,e=false,q;const k=()=>{q&&q();q=undefined},z=()=>{e=true;k()};
-s.on("data",c=>{d=c;s.pause();k()});s.on("end",z);s.on("close",z);s.on("error",z);
-const l={async read(b){while(!d){if(e)return null;s.resume();await new Promise(r=>q=r)}
-const n=Math.min(b.length,d.length);b.set(d.subarray(0,n));d=n<d.length?d.subarray(n):undefined;return n},
+const P=Z.kind=="pipes",s=new Socket({fd:3,writable:!P}),o=P?new Socket({fd:4,readable:false}):s;o.on("error",()=>{});
+let d=[],h=0,e=false,q;const k=()=>{q&&q();q=undefined},z=()=>{e=true;k()};
+s.on("data",c=>{d.push(c);h+=c.length;if(h>=${HELD_BYTES})s.pause();k()});s.on("end",z);s.on("close",z);s.on("error",z);
+const l={async read(b){while(!d.length){if(e)return null;if(s.isPaused())s.resume();await new Promise(r=>q=r)}
+let n=0;while(d.length&&n<b.length){const c=d[0],m=Math.min(b.length-n,c.length);b.set(m<c.length?c.subarray(0,m):c,n);n+=m;if(m<c.length)d[0]=c.subarray(m);else d.shift()}
+h-=n;return n},
 write:b=>new Promise((r,j)=>o.write(b,x=>x?j(x):r(b.length))),close:()=>{s.destroy();o.destroy()}};`;
 
+const PROOF = `const w=async b=>{for(let o=0;o<b.length;)o+=await l.write(b.subarray(o))};
+if(Z.nonce)await w(Uint8Array.fromHex(Z.nonce)).catch(()=>Deno.exit(0));`;
+
 const STAGE_ZERO = `
-const w=async b=>{for(let o=0;o<b.length;)o+=await l.write(b.subarray(o))};
 const r=async n=>{const b=new Uint8Array(n);for(let o=0;o<n;){const c=await l.read(b.subarray(o)).catch(()=>null);if(c===null)Deno.exit(0);o+=c}return b};
-if(Z.nonce)await w(Uint8Array.fromHex(Z.nonce)).catch(()=>Deno.exit(0));
-const W=Z.worker?new Worker(U,{type:"module"}):undefined;
 const n=new DataView((await r(4)).buffer).getUint32(0);
 const t=await r(n),c=new TextDecoder().decode(t);W?.postMessage(c);new Function(c)().startAgent(l,{script:t,spare:W,folder:Z.path.slice(0,-2),trace:T})`;
 

@@ -2,6 +2,7 @@
 
 import { guardScript } from "./guard.ts";
 import type { GuardOptions } from "./guard.ts";
+import { HELD_BYTES } from "./link.ts";
 import type { RawLink } from "./link.ts";
 import { Control, keepAlive } from "./process.ts";
 import { SIGNAL_NUMBERS } from "./signals.ts";
@@ -36,6 +37,13 @@ export interface Program {
   readonly forced: boolean;
   /** Whether this program has to stay because of it. Counted: a `false` takes back one `true`. */
   keepAlive(keep: boolean): void;
+}
+
+/** Loads what starting a program takes, so that it is there when something else has been waited for. */
+export function prepareStart(): void {
+  import("node:child_process").catch(() => {
+    // Whoever starts a program is told.
+  });
 }
 
 /**
@@ -100,17 +108,19 @@ type Socket = import("node:net").Socket;
 
 /** Reads and writes node sockets as a Deno connection is read and written. */
 function socketLink(from: Socket, to: Socket): RawLink {
-  let chunk: Uint8Array | undefined;
+  const chunks: Uint8Array[] = [];
+  let held = 0;
   let ended = false;
   let wake: (() => void) | undefined;
   const notify = (): void => {
     wake?.();
     wake = undefined;
   };
-  // It flows a chunk at a time, so that the kernel holds what nobody wants yet.
+  // What nobody wants yet is held by the kernel, but for this much; pausing after each chunk would cost more than it.
   from.on("data", (data: Uint8Array) => {
-    chunk = data;
-    from.pause();
+    chunks.push(data);
+    held += data.length;
+    if (held >= HELD_BYTES) from.pause();
     notify();
   });
   for (const event of ["end", "close", "error"]) {
@@ -123,14 +133,21 @@ function socketLink(from: Socket, to: Socket): RawLink {
   to.on("error", () => {});
   return {
     async read(into): Promise<number | null> {
-      while (chunk === undefined) {
+      while (chunks.length === 0) {
         if (ended) return null;
-        from.resume();
+        if (from.isPaused()) from.resume();
         await new Promise<void>((resolve) => wake = resolve);
       }
-      const count = Math.min(into.length, chunk.length);
-      into.set(chunk.subarray(0, count));
-      chunk = count < chunk.length ? chunk.subarray(count) : undefined;
+      let count = 0;
+      while (chunks.length > 0 && count < into.length) {
+        const chunk = chunks[0]!;
+        const size = Math.min(into.length - count, chunk.length);
+        into.set(chunk.subarray(0, size), count);
+        count += size;
+        if (size === chunk.length) chunks.shift();
+        else chunks[0] = chunk.subarray(size);
+      }
+      held -= count;
       return count;
     },
     write(bytes): Promise<number> {

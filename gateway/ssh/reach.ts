@@ -3,6 +3,7 @@
 import type { Diagnosis } from "../launcher.ts";
 import { KILLED } from "../process/process.ts";
 import type { ProcessEnd } from "../process/process.ts";
+import { prepareStart } from "../process/program.ts";
 import type { Program } from "../process/program.ts";
 import { READ_LINE_BY_SH } from "../shell/far_script.ts";
 import type { Reach } from "../shell/reach.ts";
@@ -90,7 +91,9 @@ export class SshReach implements Reach {
       this.address = words.destination.replace(/^.*@/, "");
       return await this.#start(command);
     }
-    const host = this.#host = await hosts.host(words, signal);
+    const asked = hosts.host(words, signal);
+    prepareStart();
+    const host = this.#host = await asked;
     this.address = host.hostname;
     return host.mayShare
       ? await this.#shared(hosts.masters(host, command), command, signal)

@@ -98,18 +98,26 @@ gateways = {}
 channels = {}
 
 
-def gateway():
-    if "popen" not in gateways:
-        gateways["popen"] = execnet.makegateway("popen")
-    return gateways["popen"]
+def ssh_spec(way):
+    config = os.environ["BENCH_SSH_" + way.upper()]
+    return "ssh=%s//ssh_config=%s//python=%s" % (os.environ["BENCH_SSH_ALIAS"], config, sys.executable)
 
 
-def channel_to(source, *first):
-    if source not in channels:
-        channels[source] = gateway().remote_exec(SOURCES[source])
+def gateway(kind=""):
+    if kind not in gateways:
+        if kind == "via":
+            execnet.makegateway("popen//id=hop")
+        spec = {"": "popen", "via": "popen//via=hop"}.get(kind) or ssh_spec("fresh")
+        gateways[kind] = execnet.makegateway(spec)
+    return gateways[kind]
+
+
+def channel_to(source, kind, *first):
+    if (source, kind) not in channels:
+        channel = channels[source, kind] = gateway(kind).remote_exec(SOURCES[source])
         for item in first:
-            channels[source].send(item)
-    return channels[source]
+            channel.send(item)
+    return channels[source, kind]
 
 
 def expect(actual, expected, what):
@@ -146,6 +154,19 @@ def start(size, kind):
     return total * 1000 / size
 
 
+def start_ssh(size, kind):
+    ready = first = 0
+    for _ in range(size):
+        began = time.perf_counter()
+        one = execnet.makegateway(ssh_spec(kind))
+        ready += time.perf_counter() - began
+        expect(one.remote_exec("channel.send(1)").receive(), 1, "the first item")
+        first += time.perf_counter() - began
+        one.exit()
+        one.join()
+    return {"ready": ready * 1000 / size, "first": first * 1000 / size}
+
+
 def pings(channel, size):
     began = time.perf_counter()
     for i in range(size):
@@ -155,11 +176,11 @@ def pings(channel, size):
 
 
 def ping(size, kind):
-    return pings(channel_to("echo"), size)
+    return pings(channel_to("echo", kind), size)
 
 
 def ints_in(size, kind):
-    channel = channel_to("ints")
+    channel = channel_to("ints", kind)
     began = time.perf_counter()
     channel.send(size)
     for i in range(size):
@@ -169,7 +190,7 @@ def ints_in(size, kind):
 
 
 def ints_out(size, kind):
-    channel = channel_to("take_ints")
+    channel = channel_to("take_ints", kind)
     began = time.perf_counter()
     channel.send(size)
     for i in range(size):
@@ -179,7 +200,7 @@ def ints_out(size, kind):
 
 
 def dicts_in(size, kind):
-    channel = channel_to("dicts")
+    channel = channel_to("dicts", kind)
     began = time.perf_counter()
     channel.send(size)
     for i in range(size):
@@ -190,7 +211,7 @@ def dicts_in(size, kind):
 
 
 def bulk_in(size, kind):
-    channel = channel_to("blocks", BLOCK_BYTES)
+    channel = channel_to("blocks", kind, BLOCK_BYTES)
     began = time.perf_counter()
     channel.send(size)
     for i in range(size):
@@ -199,7 +220,7 @@ def bulk_in(size, kind):
 
 
 def bulk_out(size, kind):
-    channel = channel_to("take_blocks", BLOCK_BYTES)
+    channel = channel_to("take_blocks", kind, BLOCK_BYTES)
     blocks = make_blocks(BLOCK_BYTES)  # noqa: F821
     began = time.perf_counter()
     channel.send(size)
@@ -362,6 +383,7 @@ TASKS = {
     "many": many,
     "workers": workers,
     "channels": channels_open,
+    "start-ssh": start_ssh,
 }
 
 

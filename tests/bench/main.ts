@@ -54,7 +54,7 @@ function readOptions(args: string[]): Options | undefined {
 }
 
 async function run(options: Options): Promise<number> {
-  const players = await Players.find();
+  await using players = await Players.find();
   progress(`${players.description}; ${options.quick ? "quick, " : ""}${options.rounds} rounds`);
   const results: Result[] = [];
   for (const entry of ENTRIES) {

@@ -2,8 +2,9 @@
 
 import type { Figures, Player } from "./player.ts";
 import type { Players } from "./players.ts";
-import { quickSize } from "./rows.ts";
-import type { Entry, Part, Peer, PlayerName } from "./rows.ts";
+import { quickSize } from "./entry.ts";
+import type { Entry, Part, Peer, PlayerName } from "./entry.ts";
+import type { FarHost } from "./far_host.ts";
 import type { Result } from "./table.ts";
 
 /** How much to measure. */
@@ -32,12 +33,14 @@ export async function measure(
   players: Players,
   options: MeasureOptions,
 ): Promise<Result[]> {
+  const noHost = entry.ssh ? players.noHost : undefined;
   const contestants = [entry.ours, ...entry.peers].map((part): Contestant => ({
     part,
     rounds: [],
-    missing: players.whyMissing(part.player, pinned),
+    missing: players.whyMissing(part.player, pinned) ?? noHost,
   }));
-  const stage = new Stage(players, pinned);
+  const host = entry.ssh && noHost === undefined ? await players.host(pinned) : undefined;
+  const stage = new Stage(players, pinned, host);
   const rounds = entry.once ? 1 : options.rounds;
   const size = (part: Part): number => options.quick ? quickSize(part.size) : part.size;
   try {
@@ -60,11 +63,13 @@ export async function measure(
 class Stage {
   readonly #players: Players;
   readonly #pinned: boolean;
+  readonly #host: FarHost | undefined;
   readonly #running = new Map<PlayerName, Player>();
 
-  constructor(players: Players, pinned: boolean) {
+  constructor(players: Players, pinned: boolean, host: FarHost | undefined) {
     this.#players = players;
     this.#pinned = pinned;
+    this.#host = host;
   }
 
   /** Has one measurement taken. Whoever fails is out, with the reason. */
@@ -73,7 +78,7 @@ class Stage {
     const { player: name, task, kind } = contestant.part;
     let player = this.#running.get(name);
     if (player === undefined) {
-      player = this.#players.start(name, this.#pinned);
+      player = this.#players.start(name, this.#pinned, this.#host);
       this.#running.set(name, player);
     }
     try {

@@ -4,86 +4,14 @@ import { agentScript } from "../../gateway/_agent_bundle.ts";
 import { makeGateway } from "../../mod.ts";
 import type { Channel, Gateway, Item } from "../../mod.ts";
 import { serve } from "./player.ts";
+import { channelTo, endGateways, gatewayFor, SOURCES, specFor } from "./ours_gateways.ts";
 import { channels, many, workers } from "./ours_many.ts";
+import { startSsh } from "./ours_ssh.ts";
 import type { Figures, Task } from "./player.ts";
 import { BLOCK_BYTES, expect, expectBlock, inLanes, markBlock, median } from "./util.ts";
 import { rssOf, rssOfTree, sleep, UNREAD_BYTES } from "./util.ts";
 
-/** The far sides: each serves one measurement after the other, as often as it is asked. */
-const SOURCES = {
-  echo: `while (true) await channel.send(await channel.receive())`,
-  ints: `
-    for await (const count of channel) {
-      for (let i = 0; i < count; i++) await channel.send(i % 1000);
-    }`,
-  takeInts: `
-    for await (const count of channel) {
-      let wrong = 0;
-      for (let i = 0; i < count; i++) if (await channel.receive() !== i % 1000) wrong++;
-      await channel.send(wrong);
-    }`,
-  dicts: `
-    for await (const count of channel) {
-      for (let id = 0; id < count; id++) await channel.send({ id, name: "abc", vals: [1, 2, 3] });
-    }`,
-  blocks: `
-    const block = new Uint8Array(${BLOCK_BYTES});
-    for await (const count of channel) {
-      for (let i = 0; i < count; i++) {
-        block[0] = i % 16;
-        block[block.length - 1] = 255 - i % 16;
-        await channel.send(block);
-      }
-    }`,
-  takeBlocks: `
-    for await (const count of channel) {
-      let wrong = 0;
-      for (let i = 0; i < count; i++) {
-        const block = await channel.receive();
-        const right = block.length === ${BLOCK_BYTES} && block[0] === i % 16 &&
-          block[block.length - 1] === 255 - i % 16;
-        if (!right) wrong++;
-      }
-      await channel.send(wrong);
-    }`,
-  unread: `
-    const counter = await channel.receive();
-    const count = await channel.receive();
-    let sent = 0;
-    counter.setCallback(() => counter.send(sent));
-    const block = new Uint8Array(${UNREAD_BYTES});
-    for (; sent < count; sent++) {
-      block[0] = sent % 16;
-      block[block.length - 1] = 255 - sent % 16;
-      await channel.send(block);
-    }
-    await channel.receive();`,
-};
-
 const ENDLESS = 2 ** 31;
-
-const gateways = new Map<string, Promise<Gateway>>();
-const farSides = new Map<string, Promise<Channel>>();
-
-/** The gateway for an execution model, the same for all tasks. */
-function gatewayFor(model: string): Promise<Gateway> {
-  const made = gateways.get(model) ?? makeGateway(specFor(model));
-  gateways.set(model, made);
-  return made;
-}
-
-function specFor(model: string): string {
-  return model === "worker" ? "popen" : `popen//execmodel=${model}`;
-}
-
-/** A channel to a far side, the same for all rounds. */
-function channelTo(source: keyof typeof SOURCES, model: string): Promise<Channel> {
-  const key = `${source} ${model}`;
-  const open = async (): Promise<Channel> => (await gatewayFor(model)).remoteExec(SOURCES[source]) as Channel;
-  const made = farSides.get(key) ?? open();
-  farSides.set(key, made);
-  return made;
-}
 
 async function start({ size }: Task): Promise<number> {
   let total = 0;
@@ -295,6 +223,5 @@ await serve({
   many,
   workers,
   channels,
-}, async () => {
-  for (const gateway of gateways.values()) await (await gateway).terminate();
-});
+  "start-ssh": startSsh,
+}, endGateways);

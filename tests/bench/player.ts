@@ -26,10 +26,11 @@ export class Player {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #lines: ReadableStreamDefaultReader<string>;
 
-  /** Starts the program. */
-  constructor(command: readonly string[]) {
+  /** Starts the program; `env` is added to its environment. */
+  constructor(command: readonly string[], env: Record<string, string> = {}) {
     this.#child = new Deno.Command(command[0]!, {
       args: command.slice(1),
+      env,
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",

@@ -1,7 +1,9 @@
 /** Which measuring programs there are on this machine, and how they are started. */
 
+import { SSHD } from "../parts/sshd.ts";
+import type { PlayerName } from "./entry.ts";
+import { FarHost } from "./far_host.ts";
 import { Player } from "./player.ts";
-import type { PlayerName } from "./rows.ts";
 
 /** Where a peer for Python may be found: the distribution's own interpreter first. */
 const PYTHONS = ["/usr/bin/python3", "python3"];
@@ -12,7 +14,8 @@ const CAPNWEB = "npm:capnweb@0.12.0";
 const PIN = ["taskset", "-c", "0"];
 
 /** The programs, looked for once. What is not there has a reason. */
-export class Players {
+export class Players implements AsyncDisposable {
+  readonly #hosts = new Map<boolean, FarHost>();
   readonly #commands: Record<PlayerName, string[] | string>;
   readonly #canPin: boolean;
   /** Says with what the figures were measured. */
@@ -68,10 +71,27 @@ export class Players {
     return typeof command === "string" ? command : undefined;
   }
 
+  /** Why there is no host that could be reached by ssh, if so. */
+  get noHost(): string | undefined {
+    return SSHD.missing;
+  }
+
+  /** A host that is reached by ssh, with all that runs there on one core if `pinned`. */
+  async host(pinned: boolean): Promise<FarHost> {
+    const host = this.#hosts.get(pinned) ?? await FarHost.start(pinned ? PIN : []);
+    this.#hosts.set(pinned, host);
+    return host;
+  }
+
   /** Starts a program, with its children on one core if `pinned`. */
-  start(name: PlayerName, pinned: boolean): Player {
+  start(name: PlayerName, pinned: boolean, host: FarHost | undefined): Player {
     const command = this.#commands[name] as string[];
-    return new Player(pinned ? [...PIN, ...command] : command);
+    return new Player(pinned ? [...PIN, ...command] : command, host?.env);
+  }
+
+  /** Ends the hosts. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const host of this.#hosts.values()) await host[Symbol.asyncDispose]();
   }
 }
 

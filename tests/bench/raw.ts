@@ -7,13 +7,16 @@ import { serve } from "./player.ts";
 import type { Figures, Task } from "./player.ts";
 import { socketLink } from "./raw_far.ts";
 import type { FarMode, Link } from "./raw_far.ts";
+import { bulkSshIn, bulkSshOut, pingSsh, startOverSsh } from "./raw_ssh.ts";
 import { BLOCK_BYTES, expect, expectBlock, markBlock, rssOf, sleep } from "./util.ts";
 
 /** Script files, so that starting one costs what it costs everybody. */
 const folder = Deno.makeTempDirSync({ prefix: "bench-" });
 const EMPTY_SCRIPT = `${folder}/empty.js`;
 const IDLE_SCRIPT = `${folder}/idle.js`;
+const BYTE_SCRIPT = `${folder}/byte.js`;
 Deno.writeTextFileSync(EMPTY_SCRIPT, "");
+Deno.writeTextFileSync(BYTE_SCRIPT, "Deno.stdout.writeSync(Uint8Array.of(1));");
 Deno.writeTextFileSync(IDLE_SCRIPT, "await Deno.stdin.read(new Uint8Array(1));");
 
 const BARE = ["run", "--quiet", "--no-config", "--no-lock"];
@@ -177,4 +180,8 @@ await serve({
   worker,
   workers,
   memory,
+  "start-ssh": (task) => startOverSsh(BYTE_SCRIPT, task),
+  "ping-ssh": pingSsh,
+  "bulk-ssh-in": (task) => bulkSshIn(folder, task),
+  "bulk-ssh-out": bulkSshOut,
 }, () => Deno.remove(folder, { recursive: true }));

@@ -1,0 +1,121 @@
+/** What a measurement is: its work, its peers, its goals; and how one is written down. */
+
+import type { Goal, Unit } from "./table.ts";
+
+/** A measuring program: see ours.ts, execnet_peer.py, raw.ts and capnweb.ts. */
+export type PlayerName = "ours" | "execnet" | "raw" | "capnweb";
+
+/** A task of a measuring program. */
+export interface Part {
+  player: PlayerName;
+  task: string;
+  kind: string;
+  size: number;
+}
+
+/** Someone to compare with. */
+export interface Peer extends Part {
+  name: string;
+  /** For our figure divided by the peer's. */
+  goal?: Goal | undefined;
+}
+
+/** A figure that a task gives. */
+export interface Figure {
+  /** Its name among the task's figures. */
+  key: string;
+  /** How the table calls it, behind the variant. */
+  label: string;
+  unit: Unit;
+  /** For our figure itself. */
+  goal?: Goal | undefined;
+}
+
+/** A measurement. Goals of peers are for its first figure. */
+export interface Entry {
+  id: string;
+  /** What tells it from others with the same id. */
+  variant: string;
+  /** Whether it is measured idle and pinned to one core, as latencies are. */
+  latency: boolean;
+  /** Whether each round takes new programs, as growth of memory has to. */
+  fresh: boolean;
+  /** Whether it takes a host that is reached by ssh. */
+  ssh: boolean;
+  /** Whether its result cannot differ from round to round. */
+  once: boolean;
+  figures: Figure[];
+  ours: Part;
+  peers: Peer[];
+}
+
+export const atMost = (value: number): Goal => ({ sign: "≤", value });
+export const atLeast = (value: number): Goal => ({ sign: "≥", value });
+
+export const execnet = (task: string, size: number, goal?: Goal, kind = ""): Peer => ({
+  name: "execnet",
+  player: "execnet",
+  task,
+  kind,
+  size,
+  goal,
+});
+
+export const raw = (name: string, task: string, kind: string, size: number, goal?: Goal): Peer => ({
+  name,
+  player: "raw",
+  task,
+  kind,
+  size,
+  goal,
+});
+
+export const capnweb = (task: string, size: number): Peer => ({
+  name: "Cap'n Web on stdio",
+  player: "capnweb",
+  task,
+  kind: "",
+  size,
+});
+
+export interface Details extends Partial<Omit<Entry, "ours">> {
+  task?: string;
+  kind?: string;
+  size: number;
+  unit: Unit;
+  goal?: Goal;
+}
+
+export function entry(id: string, details: Details): Entry {
+  const { task = id, kind = "", size, unit, goal, ...rest } = details;
+  return {
+    id,
+    variant: "",
+    latency: false,
+    fresh: false,
+    ssh: false,
+    once: false,
+    figures: [{ key: "value", label: "", unit, goal }],
+    peers: [],
+    ...rest,
+    ours: { player: "ours", task, kind, size },
+  };
+}
+
+/** The same in the default model, which has the goals, and with `execmodel=main`, for comparison. */
+export function inBothModels(id: string, details: Details): Entry[] {
+  return [
+    entry(id, { ...details, kind: "worker", variant: "worker" }),
+    entry(id, {
+      ...details,
+      kind: "main",
+      variant: "main",
+      peers: (details.peers ?? []).map((peer) => ({ ...peer, goal: undefined })),
+    }),
+  ];
+}
+
+/** What `--quick` makes of a size. */
+export function quickSize(size: number): number {
+  return Math.max(1, Math.min(size, Math.ceil(size / 50)));
+}

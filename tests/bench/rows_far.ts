@@ -1,0 +1,86 @@
+/** What is measured of gateways that are elsewhere: over ssh, and through one another. */
+
+import { atLeast, atMost, entry, execnet, inBothModels, raw } from "./entry.ts";
+import type { Details, Entry, Peer } from "./entry.ts";
+
+const START_FIGURES: Entry["figures"] = [
+  { key: "ready", label: "ready", unit: "ms" },
+  { key: "first", label: "first item", unit: "ms" },
+];
+
+/** The goals are for the default model. */
+function starts(way: "fresh" | "shared", model: string, details: Partial<Details>): Entry {
+  const { size = 5, variant = "" } = details;
+  const goal = model === "worker" ? atMost(1) : undefined;
+  return entry("start-ssh", {
+    ...details,
+    kind: way === "shared" ? `shared+${model}` : model,
+    variant: `${variant} ${model}`,
+    ssh: true,
+    size,
+    unit: "ms",
+    figures: START_FIGURES,
+    peers: [
+      execnet("start-ssh", size, goal, way),
+      raw("ssh host deno run", "start-ssh", `${way}+deno`, size, goal),
+      raw("ssh host true", "start-ssh", `${way}+true`, size),
+    ],
+  });
+}
+
+/** A round trip through a way, in both models. */
+function pings(
+  id: string,
+  way: string,
+  variant: string,
+  peers: readonly [worker: Peer[], main: Peer[]],
+): Entry[] {
+  return (["worker", "main"] as const).map((model, at) =>
+    entry(id, {
+      task: "ping",
+      kind: `${way}+${model}`,
+      variant: `${variant} ${model}`.trim(),
+      latency: true,
+      ssh: way === "ssh",
+      size: 1000,
+      unit: "µs",
+      peers: peers[at]!,
+    })
+  );
+}
+
+/** Blocks through a way, in both models. */
+function blocks(id: string, way: string, direction: string, size: number, peers: Peer[]): Entry[] {
+  return inBothModels(id, { size, unit: "MiB/s", peers }).map((one) => ({
+    ...one,
+    variant: `${direction} ${one.variant}`,
+    ssh: way === "ssh",
+    ours: { ...one.ours, task: `bulk-${direction}`, kind: `${way}+${one.ours.kind}` },
+  }));
+}
+
+/** In the order of the table. */
+export const FAR_ENTRIES: readonly Entry[] = [
+  ...pings("via", "via", "ping", [
+    [execnet("ping", 1000, atMost(0.6), "via")],
+    [execnet("ping", 1000, undefined, "via")],
+  ]),
+  ...["in", "out"].flatMap((direction) =>
+    blocks("via", "via", direction, 300, [execnet(`bulk-${direction}`, 100, atLeast(3), "via")])
+  ),
+  starts("fresh", "worker", { variant: "first of a program", fresh: true, size: 1 }),
+  starts("fresh", "worker", { variant: "new connection" }),
+  starts("fresh", "main", { variant: "new connection" }),
+  starts("shared", "worker", { variant: "shared connection" }),
+  starts("shared", "main", { variant: "shared connection" }),
+  ...pings("ping-ssh", "ssh", "", [
+    [execnet("ping", 1000, atMost(1), "ssh"), raw("ssh host cat", "ping-ssh", "", 1000)],
+    [execnet("ping", 1000, atMost(1), "ssh"), raw("ssh host cat", "ping-ssh", "", 1000)],
+  ]),
+  ...["in", "out"].flatMap((direction) =>
+    blocks("bulk-ssh", "ssh", direction, 200, [
+      execnet(`bulk-${direction}`, 100, atLeast(1), "ssh"),
+      raw("ssh host cat", `bulk-ssh-${direction}`, "", 200, atLeast(0.8)),
+    ])
+  ),
+];

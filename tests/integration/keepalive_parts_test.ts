@@ -7,9 +7,9 @@ import type { ProcessState } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { shared, testWith } from "../parts/need.ts";
 import { type Container, PODMAN, Podman } from "../parts/podman.ts";
-import { Slurm } from "../parts/slurm.ts";
+import { SLURM, Slurm } from "../parts/slurm.ts";
 import { SSHD, Sshd } from "../parts/sshd.ts";
-import { slurmTest, withEnv } from "../slurm/needed.ts";
+import { withEnv } from "../slurm/environment.ts";
 import { end, start } from "./program.ts";
 
 const QUIET: GatewayOptions = { stderr: "null" };
@@ -147,7 +147,7 @@ testWith(SSHD, "output that is read is all there, however slowly it is read", as
 });
 
 for (const model of ["worker", "main", "process"]) {
-  slurmTest(`an srun that is killed leaves an agent that ends by itself [${model}]`, async () => {
+  testWith(SLURM, `an srun that is killed leaves an agent that ends by itself [${model}]`, async () => {
     await using slurm = await Slurm.start();
     // The nodes are held by somebody else, so that Slurm has no reason to end anything.
     assertEquals((await slurm.run("salloc", "-N1", "--no-shell")).code, 0);

@@ -60,26 +60,26 @@ export function farScript(options: FarScriptOptions): string {
   const env = Object.entries(options.env);
   const words = [...env.flat(), chdir ?? "", ...options.deno, ...options.args];
   if (words.some((word) => word.includes("\n"))) parts.push(NEWLINE);
-  if (env.length > 0) {
-    parts.push(`export ${env.map(([name, value]) => `${name}=${lineWord(value)}`).join(" ")}`);
-  }
   if (chdir !== undefined) {
-    const folder = lineWord(chdir);
+    // With "./", `cd` looks in no CDPATH, and "-" is a folder like any other.
+    const folder = lineWord(chdir.startsWith("/") ? chdir : `./${chdir}`);
     parts.push(`mkdir -p -- ${folder}&&cd -- ${folder}||exit 1`);
   }
   let deno = lineWords(options.deno);
   if (provisioned !== undefined) {
     parts.push(
-      `d=${
+      `execnet_d=${
         lineWord(options.deno[0]!)
-      };command -v "$d" >/dev/null 2>&1||{ d=${provisioned};[ -x "$d" ]||exit ${NO_DENO_CODE};}`,
+      };command -v "$execnet_d" >/dev/null 2>&1||{ execnet_d=${provisioned};[ -x "$execnet_d" ]||exit ${NO_DENO_CODE};}`,
     );
-    deno = ['"$d"', ...options.deno.slice(1).map(lineWord)].join(" ");
+    deno = ['"$execnet_d"', ...options.deno.slice(1).map(lineWord)].join(" ");
   }
   const nice = options.nice === undefined ? "" : `nice -n ${options.nice} `;
   // The environment of a shell may hold this script, which must not hold what marked processes are found by.
-  parts.push(`m=${options.mark}`);
-  const marked = `export "${MARK}$m=1";`;
+  parts.push(`execnet_m=${options.mark}`);
+  // The script itself needs its own PATH, and its variables' names could be those of the user's.
+  const exported = env.map(([name, value]) => ` ${name}=${lineWord(value)}`).join("");
+  const marked = `export "${MARK}$execnet_m=1"${exported};`;
   let command = `${deno} ${lineWords(options.args)}`;
   if (options.args.some((arg) => arg.includes(PID_MARK))) {
     // The shell that becomes Deno knows the process id.
@@ -91,12 +91,12 @@ export function farScript(options: FarScriptOptions): string {
   const watch =
     `{ trap '' PIPE;while sleep ${BEAT_SECONDS}&&printf '${BEAT_FORMAT}' >&5;do :;done;${cut}; } 3<&- 4>&- &`;
   const left = `{ cat <&3;[ $? -gt 128 ]||{ ${cut};}; } 4>&- 5>&-`;
-  const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$;kill $w`;
+  const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$;kill $execnet_w`;
   const right = (streams: string): string =>
     `{ (${marked}exec ${nice}${command} 3<&0 ${streams} </dev/null >&5 2>&5 5>&-);${ended};`;
   const toTerminal = `{ { ${left}|${right("4>&6 6>&- 7>&-")}echo $e >&7; }; } 6>&1|${KEEP_ON_CAT}; } 7>&1`;
   parts.push(
-    `exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1;trap : TERM;${watch} w=$!`,
+    `exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1;trap : TERM;${watch} execnet_w=$!`,
     `if [ -t 4 ];then e=$(${toTerminal});else ${left}|${right("")}exit $e; };e=$?;fi`,
     "exit $e",
   );
@@ -107,11 +107,11 @@ export function farScript(options: FarScriptOptions): string {
 const KEEP_ON_CAT = "(trap '' TERM;exec cat >&4)";
 
 /** The mark, as it is known to the script. */
-const MARK_WORD = '"$m"';
+const MARK_WORD = '"$execnet_m"';
 
 /** A script in one line that kills what carries a mark, over there. */
 export function reapScript(mark: string): string {
-  return `m=${mark};${killMarked(MARK_WORD, "none")}`;
+  return `execnet_m=${mark};${killMarked(MARK_WORD, "none")}`;
 }
 
 /** Makes the shell the leader of a process group, so that `$$` names it. */
@@ -119,11 +119,11 @@ const LEAD =
   '[ "$1" ]||kill -0 -$$ 2>/dev/null||{ export x;command -v setsid >/dev/null 2>&1&&exec setsid sh -c \'eval "$x"\' sh 1;}';
 
 /** A newline, which a line cannot hold otherwise. */
-const NEWLINE = "n=$(printf '\\n_');n=${n%_}";
+const NEWLINE = "execnet_n=$(printf '\\n_');execnet_n=${execnet_n%_}";
 
 /** A word of shell, in one line. */
 export function lineWord(word: string): string {
-  return word.split("\n").map(quoteWord).join('"$n"');
+  return word.split("\n").map(quoteWord).join('"$execnet_n"');
 }
 
 function lineWords(words: readonly string[]): string {

@@ -1,5 +1,6 @@
 /** Connections to ssh hosts that several gateways share, each with as many sessions as the host allows. */
 
+import { abortable } from "../abortable.ts";
 import { ConnectProblem } from "../errors.ts";
 import { Output } from "../output.ts";
 import { startProgram } from "../process/program.ts";
@@ -16,6 +17,17 @@ const SESSIONS = 10;
  */
 export const UNAUTHENTICATED = 4;
 
+/** Bytes of a folder's path that leave room for a socket in it, and for what ssh adds to its name meanwhile. */
+const MAX_FOLDER_BYTES = 80;
+
+function socketFolder(): string {
+  const prefix = "execnet-";
+  const folder = Deno.makeTempDirSync({ prefix });
+  if (new TextEncoder().encode(folder).length <= MAX_FOLDER_BYTES) return folder;
+  Deno.removeSync(folder);
+  return Deno.makeTempDirSync({ dir: "/tmp", prefix });
+}
+
 /** A connection that carries sessions. It ends with its last one. */
 class Master {
   /** Sessions that use it or are about to. */
@@ -30,7 +42,7 @@ class Master {
   #ended = false;
 
   constructor(command: readonly string[], gate: Gate) {
-    this.#folder = Deno.makeTempDirSync({ prefix: "execnet-" });
+    this.#folder = socketFolder();
     this.path = `${this.#folder}/m`;
     this.ready = gate.run(() => this.#start(command));
     this.ready.catch(() => this.end());
@@ -40,14 +52,15 @@ class Master {
     if (this.#ended) {
       throw new ConnectProblem("exit", "nobody waits for the connection any more");
     }
+    const [ssh, ...words] = command;
     const program = await startProgram([
-      ...command.slice(0, -1),
+      ssh!,
       "-N",
       "-M",
       ...["-S", this.path, "-o", "ControlPersist=no"],
-      // It runs when sessions can be opened.
+      // It runs when sessions can be opened. For ssh, what is said first counts.
       ...["-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo"],
-      command.at(-1)!,
+      ...words,
     ], { link: "streams", print: "piped", folder: this.#folder });
     this.#program = program;
     if (this.#ended) program.kill();
@@ -148,18 +161,5 @@ export class Masters {
       },
       doubt: () => void (master.full = true),
     };
-  }
-}
-
-/** Waits for something that goes on without those who wait. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }

@@ -50,6 +50,8 @@ export class ShellLauncher implements Launcher {
     if (options.spec.provision) this.#provision = new Provision(options.reach, options.provisions);
   }
 
+  readonly printsApart = true;
+
   get repeats(): boolean {
     return this.#options.reach.repeats || this.#provision !== undefined;
   }
@@ -59,7 +61,10 @@ export class ShellLauncher implements Launcher {
   }
 
   get permissionHint(): string {
-    return this.#options.reach.permissionHint;
+    const { permissionHint } = this.#options.reach;
+    return this.#provision === undefined
+      ? permissionHint
+      : `${permissionHint}; provision needs --allow-read for its Deno`;
   }
 
   async start(signal: AbortSignal): Promise<SpawnedProcess> {

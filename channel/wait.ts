@@ -161,7 +161,9 @@ export function waitFor<T>(
 /** The value of a promise, or undefined after a while. */
 export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout>;
-  const late = new Promise<undefined>((resolve) => timer = setTimeout(resolve, ms, undefined));
+  const late = new Promise<undefined>((resolve) =>
+    timer = setTimeout(resolve, Math.min(ms, MAX_TIMER_MS), undefined)
+  );
   try {
     return await Promise.race([promise, late]);
   } finally {

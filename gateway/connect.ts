@@ -21,7 +21,10 @@ import type { GatewayTrace } from "./trace.ts";
 export interface GatewayOptions {
   /** Ends the attempt: it rejects with the signal's reason, and nothing is left running. */
   signal?: AbortSignal;
-  /** Milliseconds until the attempt fails; by default 30 000. */
+  /**
+   * Milliseconds until the attempt fails; by default 30 000. They count from when the gateway is there that it is
+   * started from.
+   */
   connectTimeout?: number;
   /**
    * Where what the far side prints goes: to this program's stderr (`inherit`, the default), there with the gateway's
@@ -46,7 +49,14 @@ export interface Connection {
 }
 
 const CONNECT_TIMEOUT_MS = 30_000;
+
+/** The longest that a timer can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 const STDERR_MODES: ReadonlySet<string> = new Set(["inherit", "prefix", "piped", "null"]);
+
+/** How much of what comes in place of a greeting is told. */
+const MAX_NOISE_LENGTH = 200;
 
 /** How long after the end of a process its last output is waited for. */
 export const OUTPUT_GRACE_MS = 500;
@@ -85,7 +95,7 @@ export interface ConnectPlan {
 export async function connect(plan: ConnectPlan): Promise<Connection> {
   const { spec, id, options, trace } = plan;
   trace?.print([`${id} starting ${spec.type} execmodel=${spec.execmodel}`]);
-  const timeout = options.connectTimeout ?? CONNECT_TIMEOUT_MS;
+  const timeout = Math.min(options.connectTimeout ?? CONNECT_TIMEOUT_MS, MAX_TIMER_MS);
   const clock = new AbortController();
   const timer = setTimeout(() => clock.abort(new DOMException("No greeting", "TimeoutError")), timeout);
   const { signal = clock.signal } = options;
@@ -107,6 +117,8 @@ class Attempt {
   readonly #plan: ConnectPlan;
   readonly #limit: AbortSignal;
   readonly #timeout: number;
+  /** What came in place of a greeting. */
+  readonly #noise: Noise = { text: "" };
 
   constructor(plan: ConnectPlan, limit: AbortSignal, timeout: number) {
     this.#plan = plan;
@@ -122,7 +134,7 @@ class Attempt {
     const output = new Output(options.stderr ?? "inherit", id, child.output!, launcher.repeats);
     const limited = untilAborted(this.#limit);
     try {
-      const met = await Promise.race([meet(child), limited.promise]);
+      const met = await Promise.race([meet(child, this.#noise), limited.promise]);
       if ("version" in met && met.version === PROTOCOL_VERSION) {
         output.release();
         return { process: child, output, address: launcher.address, ...met };
@@ -141,7 +153,10 @@ class Attempt {
         limited.promise,
       ]);
       letGo(child);
-      if (diagnosis !== "again") throw await this.#failed(child, output, diagnosis);
+      if (diagnosis !== "again") {
+        const silent = diagnosis.kind === "exit" && met.end.code === 0 && this.#noise.text !== "";
+        throw await this.#failed(child, output, silent ? { ...diagnosis, kind: "noise" } : diagnosis);
+      }
       output.drop();
       return "again";
     } catch (error) {
@@ -204,10 +219,12 @@ class Attempt {
   #error(diagnosis: Diagnosis, details: ConnectErrorDetails, cause: unknown): ConnectError {
     const { spec, id } = this.#plan;
     const { kind, state, words = "" } = diagnosis;
+    const { text } = this.#noise;
+    const noise = text === "" ? "" : `; in place of a greeting came ${JSON.stringify(text)}`;
     const stderrTail = [details.stderrTail ?? "", words].filter((text) => text !== "").join("\n");
     return new (kind === "host" ? HostNotFoundError : ConnectError)(
       kind,
-      `Cannot start gateway "${id}" (${shownSpec(spec)}): ${state}${
+      `Cannot start gateway "${id}" (${shownSpec(spec)}): ${state}${noise}${
         stderrTail === "" ? "" : `; its last output: ${stderrTail}`
       }`,
       { ...details, stderrTail },
@@ -217,10 +234,11 @@ class Attempt {
 
   /** The reason of the caller's signal, or the error of a start that took too long. */
   async #outOfTime(child: SpawnedProcess | undefined, output: Output | undefined): Promise<unknown> {
-    const { signal } = this.#plan.options;
+    const { launcher, options: { signal } } = this.#plan;
     await child?.ended;
     if (signal?.aborted) return signal.reason;
-    const noise = output !== undefined && output.tail !== "";
+    const printed = output !== undefined && output.tail !== "" && !launcher.printsApart;
+    const noise = printed || this.#noise.text !== "";
     const diagnosis: Diagnosis = noise
       ? { kind: "noise", state: "it printed something else than a greeting" }
       : { kind: "timeout", state: `no greeting after ${this.#timeout} ms` };
@@ -234,13 +252,13 @@ class Attempt {
 type Meeting = Greeting | { end: ProcessEnd } | { reason: unknown };
 
 /** The end of the connection and the end of the process are one event that is seen in either order. */
-async function meet(child: SpawnedProcess): Promise<Meeting> {
+async function meet(child: SpawnedProcess, noise: Noise): Promise<Meeting> {
   const broken = async (reason: unknown): Promise<Meeting> => {
     if (reason instanceof ProtocolError || reason instanceof ConnectProblem) return { reason };
     const end = await within(child.ended, EXIT_GRACE_MS);
     return end === undefined ? { reason } : { end };
   };
-  return await Promise.race([greet(child).catch(broken), child.ended.then((end) => ({ end }))]);
+  return await Promise.race([greet(child, noise).catch(broken), child.ended.then((end) => ({ end }))]);
 }
 
 function brokenBy(reason: unknown): Diagnosis {
@@ -261,7 +279,12 @@ interface Greeting {
   rest: Uint8Array;
 }
 
-async function greet(child: SpawnedProcess): Promise<Greeting> {
+/** The beginning of what is no greeting. */
+interface Noise {
+  text: string;
+}
+
+async function greet(child: SpawnedProcess, noise: Noise): Promise<Greeting> {
   const transport = await child.connected;
   const reader = new HelloReader();
   const buffer = new Uint8Array(16 * 1024);
@@ -270,6 +293,8 @@ async function greet(child: SpawnedProcess): Promise<Greeting> {
     if (count === null) throw new Error("the connection ended before the greeting");
     const hello = reader.push(buffer.subarray(0, count));
     if (hello !== undefined) return { transport, ...hello };
+    const rest = MAX_NOISE_LENGTH - noise.text.length;
+    if (rest > 0) noise.text += new TextDecoder().decode(buffer.subarray(0, count)).slice(0, rest);
   }
 }
 

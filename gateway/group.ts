@@ -4,8 +4,9 @@ import type { Channel } from "../channel/channel.ts";
 import type { Item } from "../channel/item.ts";
 import { shownSpec, XSpec, XSpecError } from "../xspec/mod.ts";
 import type { XSpecInit } from "../xspec/mod.ts";
-import { checkOptions, connect } from "./connect.ts";
 import { within } from "../channel/wait.ts";
+import { abortable } from "./abortable.ts";
+import { checkOptions, connect } from "./connect.ts";
 import type { Connection, GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
 import type {
@@ -212,7 +213,10 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
 
   async #start({ spec, node }: Place, id: string, options: GatewayOptions): Promise<Started> {
     const from = hopOf(spec);
-    const hop = from === undefined ? undefined : this.#gateways.get(from) ?? await this.#making.get(from);
+    const making = from === undefined ? undefined : this.#making.get(from);
+    const hop = making === undefined
+      ? from === undefined ? undefined : this.#gateways.get(from)
+      : await abortable(making, options.signal!);
     options.signal!.throwIfAborted();
     const trace = traceFromEnv();
     const launcher = makeLauncher({

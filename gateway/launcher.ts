@@ -29,6 +29,8 @@ export interface Launcher {
   diagnose(end: ProcessEnd, output: string, signal: AbortSignal): Promise<Diagnosis | "again">;
   /** Whether `diagnose` may say `again`: what such a process has printed is then nobody's. */
   readonly repeats: boolean;
+  /** Whether what it prints goes another way than its greeting, so that printing is no noise. */
+  readonly printsApart?: boolean;
   /** The address of the host, once it has been started. */
   readonly address?: string | undefined;
   /** What the user might do about a program that may not start this. */

@@ -67,6 +67,11 @@ export async function startProgram(command: readonly string[], options: ProgramO
     ],
     detached: true,
   });
+  const started = Promise.withResolvers<void>();
+  child.on("spawn", () => started.resolve());
+  child.on("error", (error) => started.reject(error));
+  // What this program may not start has no streams, and says why in a moment.
+  if (child.pid === undefined) await started.promise;
   const [input, output = input] = child.stdio.slice(3) as unknown as Socket[];
   const link = socketLink(output!, input!);
   const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
@@ -78,9 +83,6 @@ export async function startProgram(command: readonly string[], options: ProgramO
     control.ended();
     resolve({ code: code ?? 128 + (SIGNAL_NUMBERS[signal!] ?? 9), signal });
   });
-  const started = Promise.withResolvers<void>();
-  child.on("spawn", () => started.resolve());
-  child.on("error", (error) => started.reject(error));
   await started.promise;
   return {
     pid: child.pid!,

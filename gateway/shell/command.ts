@@ -75,7 +75,7 @@ export class CommandReach implements Reach {
   diagnose({ code }: ProcessEnd, output: string): Diagnosis | undefined {
     const [program = ""] = this.#words;
     const missing = new RegExp(`exec: ${RegExp.escape(program)}: (not found|Permission denied)`);
-    if (code === 127 && this.#starter === HERE && missing.test(output)) {
+    if ((code === 126 || code === 127) && this.#starter === HERE && missing.test(output)) {
       return { kind: "exit", state: `there is no program "${program}" here` };
     }
     return FAILURES.find(([pattern]) => code !== 127 && pattern.test(output))?.[1];

@@ -68,11 +68,9 @@ export function farScript(options: FarScriptOptions): string {
   const env = Object.entries(options.env);
   const words = [...env.flat(), chdir ?? "", ...options.deno, ...options.args];
   if (words.some((word) => word.includes("\n"))) parts.push(NEWLINE);
-  if (env.length > 0) {
-    parts.push(`export ${env.map(([name, value]) => `${name}=${lineWord(value)}`).join(" ")}`);
-  }
   if (chdir !== undefined) {
-    const place = lineWord(chdir);
+    // With "./", `cd` looks in no CDPATH, and "-" is a folder like any other.
+    const place = lineWord(chdir.startsWith("/") ? chdir : `./${chdir}`);
     parts.push(`mkdir -p -- ${place}&&cd -- ${place}||exit 1`);
   }
   const { folder } = options;
@@ -81,16 +79,18 @@ export function farScript(options: FarScriptOptions): string {
   let deno = lineWords(options.deno);
   if (provisioned !== undefined) {
     parts.push(
-      `d=${
+      `execnet_d=${
         lineWord(options.deno[0]!)
-      };command -v "$d" >/dev/null 2>&1||{ d=${provisioned};[ -x "$d" ]||exit ${NO_DENO_CODE};}`,
+      };command -v "$execnet_d" >/dev/null 2>&1||{ execnet_d=${provisioned};[ -x "$execnet_d" ]||exit ${NO_DENO_CODE};}`,
     );
-    deno = ['"$d"', ...options.deno.slice(1).map(lineWord)].join(" ");
+    deno = ['"$execnet_d"', ...options.deno.slice(1).map(lineWord)].join(" ");
   }
   const nice = options.nice === undefined ? "" : `nice -n ${options.nice} `;
   // The environment of a shell may hold this script, which must not hold what marked processes are found by.
-  parts.push(`m=${options.mark}`);
-  const marked = `export "${MARK}$m=1";`;
+  parts.push(`execnet_m=${options.mark}`);
+  // The script itself needs its own PATH, and its variables' names could be those of the user's.
+  const exported = env.map(([name, value]) => ` ${name}=${lineWord(value)}`).join("");
+  const marked = `export "${MARK}$execnet_m=1"${exported};`;
   let command = `${deno} ${lineWords(options.args)}`;
   if (options.args.some((arg) => arg.includes(PID_MARK))) {
     // The shell that becomes Deno knows the process id.
@@ -104,14 +104,14 @@ export function farScript(options: FarScriptOptions): string {
   const left = `{ ${PASS_ON} <&3;[ $? -gt 128 ]||{ ${cut};}; } 4>&- 5>&-`;
   // What passes on may just be starting, between having this shell's trap and none: then it has not noticed.
   const again =
-    "{ while sleep 1;do kill -TERM -$$;done; } 3<&- 4>&- 5>&- 6>&- 7>&- & k=$!;cat >/dev/null;kill -9 $k";
-  const ended = `e=$?;trap '' TERM;${strays("none")}${tidy}kill -TERM -$$;${again};kill $w`;
+    "{ while sleep 1;do kill -TERM -$$;done; } 3<&- 4>&- 5>&- 6>&- 7>&- & execnet_k=$!;cat >/dev/null;kill -9 $execnet_k";
+  const ended = `e=$?;trap '' TERM;${strays("none")}${tidy}kill -TERM -$$;${again};kill $execnet_w`;
   const right = (streams: string): string =>
     `{ (${marked}exec ${nice}${command} 3<&0 ${streams} </dev/null >&5 2>&5 5>&-);${ended};`;
   const toTerminal = `{ { ${left}|${right("4>&6 6>&- 7>&-")}echo $e >&7; }; } 6>&1|${KEEP_ON_CAT}; } 7>&1`;
   parts.push(
     // What is forked with a trap does not notice a signal before it has got rid of that.
-    `exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1;${watch} w=$!;trap : TERM`,
+    `exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1;${watch} execnet_w=$!;trap : TERM`,
     `if [ -t 4 ];then e=$(${toTerminal});else ${left}|${right("")}exit $e; };e=$?;fi`,
     "exit $e",
   );
@@ -122,11 +122,11 @@ export function farScript(options: FarScriptOptions): string {
 const KEEP_ON_CAT = "(trap '' TERM;exec cat >&4)";
 
 /** The mark, as it is known to the script. */
-const MARK_WORD = '"$m"';
+const MARK_WORD = '"$execnet_m"';
 
 /** A script in one line that kills what carries a mark, over there; it ends with code 0. */
 export function reapScript(mark: string): string {
-  return `m=${mark};${killMarked(MARK_WORD, "none")}exit 0`;
+  return `execnet_m=${mark};${killMarked(MARK_WORD, "none")}exit 0`;
 }
 
 /** Makes the shell the leader of a process group, so that `$$` names it. */
@@ -134,11 +134,11 @@ const LEAD =
   '[ "$1" ]||kill -0 -$$ 2>/dev/null||{ export x;command -v setsid >/dev/null 2>&1&&exec setsid sh -c \'eval "$x"\' sh 1;}';
 
 /** A newline, which a line cannot hold otherwise. */
-const NEWLINE = "n=$(printf '\\n_');n=${n%_}";
+const NEWLINE = "execnet_n=$(printf '\\n_');execnet_n=${execnet_n%_}";
 
 /** A word of shell, in one line. */
 export function lineWord(word: string): string {
-  return word.split("\n").map(quoteWord).join('"$n"');
+  return word.split("\n").map(quoteWord).join('"$execnet_n"');
 }
 
 function lineWords(words: readonly string[]): string {

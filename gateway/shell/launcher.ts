@@ -54,6 +54,8 @@ export class ShellLauncher implements Launcher {
     if (options.spec.provision) this.#provision = new Provision(options.reach, options.provisions);
   }
 
+  readonly printsApart = true;
+
   get repeats(): boolean {
     return this.#options.reach.repeats || this.#provision !== undefined;
   }
@@ -63,7 +65,10 @@ export class ShellLauncher implements Launcher {
   }
 
   get permissionHint(): string {
-    return this.#options.reach.permissionHint;
+    const { permissionHint } = this.#options.reach;
+    return this.#provision === undefined
+      ? permissionHint
+      : `${permissionHint}; provision needs --allow-read for its Deno`;
   }
 
   async start(signal: AbortSignal): Promise<SpawnedProcess> {
@@ -75,8 +80,17 @@ export class ShellLauncher implements Launcher {
     const { link } = program;
     const connected = linkTransport(link).write(flight, false).then(() => linkTransport(link));
     connected.catch(() => {});
+    let heard = false;
+    const { read } = link;
+    link.read = async (into): Promise<number | null> => {
+      const count = await read(into);
+      heard = count !== null;
+      link.read = read;
+      return count;
+    };
     const ended = program.ended.then((end) => {
-      if (program.forced) void this.#reap(mark);
+      // Where nothing has come back, nobody knows what the way leads to, and it is not gone a second time.
+      if (program.forced && heard) void this.#reap(mark);
       return farEnd(end);
     });
     const output = overflowing(withoutBeats(program.output!), keepaliveOf(this.#options.spec));

@@ -12,6 +12,8 @@ export interface SshHost {
   readonly mayShare: boolean;
   /** Whether the user's configuration keeps connections open, or shares them. */
   readonly keepsOpen: boolean;
+  /** Whether ssh would not say why it fails. */
+  readonly silent: boolean;
 }
 
 /** What stands behind the user's configuration says nothing unless the user said nothing: the first value counts. */
@@ -53,12 +55,13 @@ export async function readHost(
   const key = [...options, destination, ...lines].join("\0");
   const path = value("controlpath");
   // What ssh cannot read, it says itself when it is to connect.
-  if (!success) return { hostname: destination, key, mayShare: false, keepsOpen: false };
+  if (!success) return { hostname: destination, key, mayShare: false, keepsOpen: false, silent: false };
   return {
     hostname: value("hostname") ?? destination,
     key,
     mayShare: value("controlmaster") === UNSAID.master && path === UNSAID.path,
     keepsOpen: path !== undefined && path !== UNSAID.path && path !== "none",
+    silent: /^(silent|quiet|fatal)$/i.test(value("loglevel") ?? ""),
   };
 }
 

@@ -17,6 +17,17 @@ const SESSIONS = 10;
  */
 export const UNAUTHENTICATED = 4;
 
+/** Bytes of a folder's path that leave room for a socket in it, and for what ssh adds to its name meanwhile. */
+const MAX_FOLDER_BYTES = 80;
+
+function socketFolder(): string {
+  const prefix = "execnet-";
+  const folder = Deno.makeTempDirSync({ prefix });
+  if (new TextEncoder().encode(folder).length <= MAX_FOLDER_BYTES) return folder;
+  Deno.removeSync(folder);
+  return Deno.makeTempDirSync({ dir: "/tmp", prefix });
+}
+
 /** A connection that carries sessions. It ends with its last one. */
 class Master {
   /** Sessions that use it or are about to. */
@@ -33,7 +44,7 @@ class Master {
   #ended = false;
 
   constructor(command: readonly string[], gate: Gate) {
-    this.#folder = Deno.makeTempDirSync({ prefix: "execnet-" });
+    this.#folder = socketFolder();
     this.path = `${this.#folder}/m`;
     this.ready = gate.run(() => this.#start(command));
     this.ready.catch(() => this.end());
@@ -43,14 +54,15 @@ class Master {
     if (this.#ended) {
       throw new ConnectProblem("exit", "nobody waits for the connection any more");
     }
+    const [ssh, ...words] = command;
     const program = await startProgram([
-      ...command.slice(0, -1),
+      ssh!,
       "-N",
       "-M",
       ...["-S", this.path, "-o", "ControlPersist=no"],
-      // It runs when sessions can be opened.
+      // It runs when sessions can be opened. For ssh, what is said first counts.
       ...["-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo"],
-      command.at(-1)!,
+      ...words,
     ], { link: "streams", print: "piped", folder: this.#folder });
     this.#program = program;
     if (this.#ended) program.kill();

@@ -1,5 +1,6 @@
 /** The way to a shell on an ssh host. */
 
+import { abortable } from "../abortable.ts";
 import type { Diagnosis } from "../launcher.ts";
 import { KILLED } from "../process/process.ts";
 import type { ProcessEnd } from "../process/process.ts";
@@ -25,22 +26,46 @@ const OPTIONS: readonly string[] = [
   ...["-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none", "-e", "none"],
 ];
 
+/** A question that several gateways wait for. */
+interface Asked {
+  readonly host: Promise<SshHost>;
+  readonly abort: AbortController;
+  waiting: number;
+}
+
 /** What the ssh gateways of a group share. */
 export class SshHosts {
-  readonly #known = new Map<string, Promise<SshHost>>();
+  readonly #known = new Map<string, Asked>();
   readonly #masters = new Map<string, Masters>();
   readonly #gates = new Map<string, Gate>();
 
-  /** What the configuration says of a host; asked once. */
-  host(words: SshWords, signal: AbortSignal): Promise<SshHost> {
+  /** What the configuration says of a host; asked once, as long as somebody wants to know. */
+  async host(words: SshWords, signal: AbortSignal): Promise<SshHost> {
     const key = [...words.options, words.destination].join("\0");
-    let host = this.#known.get(key);
-    if (host === undefined) {
-      host = readHost(words, signal);
-      this.#known.set(key, host);
-      host.catch(() => this.#known.delete(key));
+    const asked = this.#known.get(key) ?? this.#ask(key, words);
+    asked.waiting++;
+    try {
+      return await abortable(asked.host, signal);
+    } catch (error) {
+      if (asked.waiting === 1) {
+        if (this.#known.get(key) === asked) this.#known.delete(key);
+        asked.abort.abort();
+        await asked.host.catch(() => {});
+      }
+      throw error;
+    } finally {
+      asked.waiting--;
     }
-    return host;
+  }
+
+  #ask(key: string, words: SshWords): Asked {
+    const abort = new AbortController();
+    const asked = { host: readHost(words, abort.signal), abort, waiting: 0 };
+    this.#known.set(key, asked);
+    asked.host.catch(() => {
+      if (this.#known.get(key) === asked) this.#known.delete(key);
+    });
+    return asked;
   }
 
   /** The connections to a host that are shared. */
@@ -86,18 +111,24 @@ export class SshReach implements Reach {
 
   async open(signal: AbortSignal): Promise<Program> {
     const { words, hosts, here } = this.#options;
-    const command = this.#command;
     if (!here) {
       this.address = words.destination.replace(/^.*@/, "");
-      return await this.#start(command);
+      return await this.#start(this.#command);
     }
     const asked = hosts.host(words, signal);
     prepareStart();
     const host = this.#host = await asked;
     this.address = host.hostname;
-    return host.mayShare
-      ? await this.#shared(hosts.masters(host, command), command, signal)
-      : await this.#gated(hosts.gate(host.hostname), command, signal);
+    const command = this.#command;
+    if (host.mayShare) {
+      try {
+        return await this.#shared(hosts.masters(host, command), command, signal);
+      } catch (error) {
+        // A program that may not write has no place for the socket of a connection that is shared.
+        if (!(error instanceof Deno.errors.NotCapable)) throw error;
+      }
+    }
+    return await this.#gated(hosts.gate(host.hostname), command, signal);
   }
 
   /** Other gateways use the connection, or the user keeps one open. */
@@ -131,7 +162,8 @@ export class SshReach implements Reach {
 
   get #command(): readonly string[] {
     const { options, destination } = this.#options.words;
-    return ["ssh", ...OPTIONS, ...options, destination];
+    const words = this.#host?.silent ? ["-o", "LogLevel=ERROR"] : [];
+    return ["ssh", ...words, ...OPTIONS, ...options, destination];
   }
 
   /** A session on a connection that others use, too. */

@@ -2,6 +2,7 @@
 
 import type { Channel } from "../../channel/channel.ts";
 import type { Facts } from "../../channel/handshake.ts";
+import { ProtocolError } from "../../channel/errors.ts";
 import type { ProgramChannels } from "../executions.ts";
 import { ifThere, KILLED } from "../process/process.ts";
 import type { ProcessEnd } from "../process/process.ts";
@@ -40,8 +41,7 @@ async function startThrough(hop: Hop, command: readonly string[]): Promise<Progr
   const { streams, output, control } = hop.program(command);
   let pid: number;
   try {
-    const news = await control.receive();
-    pid = "pid" in news ? news.pid : -1;
+    pid = pidOf(await control.receive());
   } catch (error) {
     throw denied(error as Error, hop, command) ?? error;
   }
@@ -55,7 +55,7 @@ async function startThrough(hop: Hop, command: readonly string[]): Promise<Progr
     resolve(end);
   };
   control.receive().then(
-    (news) => finish("code" in news ? news : KILLED),
+    (news) => finish(endOf(news)),
     (error: Error) => finish({ code: -1, signal: null, reason: error.message }),
   );
   const tell = (action: () => void): void => {
@@ -89,17 +89,37 @@ async function startThrough(hop: Hop, command: readonly string[]): Promise<Progr
   };
 }
 
+/** What a hop says is looked at before it is believed. */
+function pidOf(news: unknown): number {
+  const { pid } = Object(news) as { pid?: unknown };
+  return typeof pid === "number" ? pid : -1;
+}
+
+function endOf(news: unknown): ProcessEnd {
+  const { code, signal } = Object(news) as { code?: unknown; signal?: unknown };
+  const known = Number.isInteger(code) && (signal === null || typeof signal === "string");
+  return known ? { code: code as number, signal: signal as string | null } : KILLED;
+}
+
+/** An item of a hop's that has to be bytes. */
+function bytesOf(item: unknown): Uint8Array<ArrayBuffer> {
+  if (item instanceof Uint8Array) return item as Uint8Array<ArrayBuffer>;
+  throw new ProtocolError("The gateway that this one was started from sends something else than bytes");
+}
+
 /** Reads bytes from items. */
 function reader(channel: Channel<Uint8Array, Uint8Array>): (into: Uint8Array) => Promise<number | null> {
   let chunk = new Uint8Array(0);
   return async (into) => {
     while (chunk.length === 0) {
+      let item: unknown;
       try {
-        chunk = await channel.receive() as Uint8Array<ArrayBuffer>;
+        item = await channel.receive();
       } catch {
         // Why, is said by the end of the program.
         return null;
       }
+      chunk = bytesOf(item);
     }
     const count = Math.min(into.length, chunk.length);
     into.set(chunk.subarray(0, count));
@@ -112,7 +132,7 @@ function outputOf(channel: Channel<Uint8Array, Uint8Array>): ReadableStream<Uint
   return new ReadableStream({
     async pull(controller): Promise<void> {
       try {
-        controller.enqueue(await channel.receive() as Uint8Array<ArrayBuffer>);
+        controller.enqueue(bytesOf(await channel.receive()));
       } catch {
         controller.close();
       }

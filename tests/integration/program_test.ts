@@ -140,6 +140,15 @@ for (const [name, permissions] of RESTRICTED) {
   });
 }
 
+for (const permissions of [["--allow-env"], ["--allow-env", "--allow-run=ssh"], ["--allow-run"]]) {
+  forPopen(`a program with ${permissions.join(" ")} gets a clear ConnectError for a command`, async () => {
+    const program = start("restricted.ts", ["command=env"], permissions);
+    const { code } = await end(program);
+    assertEquals(code, 0, program.stderr.text);
+    assertMatch(program.stdout.text, /^ConnectError no-deno: [^]*needs --allow-run and --allow-env\n$/);
+  });
+}
+
 forPopen("a program with enough permissions gets its gateway", async () => {
   const program = start("restricted.ts", [], [
     "--allow-run",

@@ -3,10 +3,12 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { ConnectError, type Gateway, type GatewayOptions, Group, HostNotFoundError } from "../../mod.ts";
 import { nothingLeft, processState } from "../helpers/leaks.ts";
+import { withFolder } from "../helpers/folder.ts";
 import { until } from "../helpers/wait.ts";
 import { oldDeno } from "../parts/old_deno.ts";
 import { shared, testWith } from "../parts/need.ts";
 import { SSHD, Sshd, SSHD_USERS } from "../parts/sshd.ts";
+import { end, start } from "./program.ts";
 
 const QUIET: GatewayOptions = { stderr: "null" };
 const SHELLS = ["sh", "bash", "zsh", "fish", "csh"] as const;
@@ -328,4 +330,68 @@ testWith(SSHD, "a program that is killed leaves nothing over there", async () =>
     await reader.cancel();
     await until("all is gone", () => server.processes().length === 0, 10_000);
   }
+});
+
+testWith(
+  SSHD,
+  "a start that is aborted does not hurt another one that asks for the same host",
+  () =>
+    on(sshd(), async (group) => {
+      const abort = new AbortController();
+      const first = group.makeGateway(spec(sshd()), { ...QUIET, signal: abort.signal });
+      const second = group.makeGateway(spec(sshd()), QUIET);
+      await Promise.resolve();
+      abort.abort(new Error("Not any more"));
+      await assertRejects(() => first, Error, "Not any more");
+      await answers(await second);
+    }),
+);
+
+for (const quiet of ["-q", "-o LogLevel=QUIET"]) {
+  testWith(SSHD, `ssh ${quiet} hides no reason`, async () => {
+    const server = sshd();
+    const error = await failure(
+      server,
+      `ssh=${quiet} ${server.failing["closed-port"]}//ssh_config=${server.config}`,
+    );
+    assertEquals(error.kind, "refused");
+    assertMatch(error.stderrTail, /Connection refused/);
+  });
+}
+
+testWith(
+  SSHD,
+  "a connection is shared though the user runs no local commands",
+  () =>
+    on(sshd(), async (group) => {
+      const one = `ssh=-o PermitLocalCommand=no ${sshd().host()}//ssh_config=${sshd().config}`;
+      const { connections } = sshd().connections();
+      for (let i = 0; i < 2; i++) await answers(await group.makeGateway(one, QUIET));
+      assertEquals(sshd().connections().connections - connections, 1);
+    }),
+);
+
+testWith(
+  SSHD,
+  "a connection is shared though the temporary folder's path is too long for a socket",
+  () =>
+    withFolder(async (folder) => {
+      const long = `${folder}/${"long".repeat(25)}`;
+      await Deno.mkdir(long);
+      const before = Deno.env.get("TMPDIR");
+      Deno.env.set("TMPDIR", long);
+      try {
+        await on(sshd(), async (group) => answers(await group.makeGateway(spec(sshd()), QUIET)));
+      } finally {
+        if (before === undefined) Deno.env.delete("TMPDIR");
+        else Deno.env.set("TMPDIR", before);
+      }
+    }),
+);
+
+testWith(SSHD, "a program that may not write shares no connection", async () => {
+  const program = start("restricted.ts", [spec(sshd())], ["--allow-run", "--allow-env"]);
+  await end(program);
+  assertEquals(program.stdout.text, "got 42\n", program.stderr.text);
+  await nothingLeft(sshd());
 });

@@ -314,3 +314,53 @@ test("installvia where there is no Deno is a ConnectError, and leaves nothing", 
     await Deno.remove(empty, { recursive: true });
   }
 });
+
+/** A hop whose own code changes what the agent sends for it: both share an isolate. */
+async function lyingHop(group: Group, lie: string): Promise<void> {
+  const hop = await group.makeGateway("popen//id=hop//execmodel=main//allow-run=sh", QUIET);
+  const channel = hop.remoteExec(`
+    const proto = channel.constructor.prototype;
+    const { send } = proto;
+    await channel.send("ready");
+    proto.send = function (item, options) {
+      return send.call(this, (${lie})(item), options);
+    };
+    await channel.receive();
+  `);
+  await channel.receive();
+}
+
+for (const lie of ["7", "null", "({ code: 'x', signal: [] })"]) {
+  test(`a hop that says ${lie} of the end of a program harms nobody`, async () => {
+    await using group = new Group();
+    await lyingHop(
+      group,
+      `(item) => item !== null && typeof item === "object" && "code" in item ? ${lie} : item`,
+    );
+    const gateway = await group.makeGateway("popen//via=hop", QUIET);
+    gateway.exit();
+    assertEquals(await gateway.closed.then(({ code, signal }) => [code, signal]), [137, "SIGKILL"]);
+  });
+}
+
+test("a hop that sends something else than bytes is a ConnectError of kind noise", async () => {
+  await using group = new Group();
+  await lyingHop(group, "(item) => item instanceof Uint8Array ? { length: 4e9 } : item");
+  const error = await assertRejects(() => group.makeGateway("popen//via=hop", QUIET)) as ConnectError;
+  assertEquals(error.kind, "noise");
+});
+
+test("a start that waits for its hop hears of its signal", async () => {
+  await using group = new Group();
+  const stop = new AbortController();
+  const hop = group.makeGateway("popen//deno=/bin/sh -c 'exec sleep 100'//id=hop//allow-run", {
+    ...QUIET,
+    signal: stop.signal,
+  });
+  const mine = new AbortController();
+  const start = group.makeGateway("popen//via=hop", { ...QUIET, signal: mine.signal });
+  mine.abort(new Error("Not any more"));
+  await assertRejects(() => limited("the start", start, 1_000), Error, "Not any more");
+  stop.abort(new Error("Nor this"));
+  await assertRejects(() => hop, Error, "Nor this");
+});

@@ -7,7 +7,7 @@ function print(text: string): void {
 }
 
 try {
-  await using gateway = await makeGateway("popen");
+  await using gateway = await makeGateway(Deno.args[0] ?? "popen");
   print(`got ${await gateway.remoteExec(`channel.send(42)`).receive()}`);
 } catch (error) {
   if (!(error instanceof ConnectError)) throw error;

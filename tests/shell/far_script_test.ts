@@ -69,7 +69,7 @@ async function end({ process, stdin, stdout, stderr }: Running): Promise<number>
   return code;
 }
 
-const MARK = `test-${crypto.randomUUID()}`;
+const MARK = crypto.randomUUID().replaceAll("-", "");
 const beat = new TextDecoder().decode(BEAT);
 
 for (const shell of SHELLS) {
@@ -155,15 +155,18 @@ for (const shell of SHELLS) {
       const left = "setsid sh -c \"trap '' TERM; echo up >&2; while :; do sleep 1; done\" & exit 5";
       const running = await run(shell, { deno: ["sh", "-c", left], sweep: true });
       assertEquals(await end(running), 5);
-      await until("nothing carries the mark", () => processesWithEnv(`EXECNET_GATEWAY=${MARK}`).length === 0);
+      await until(
+        "nothing carries the mark",
+        () => processesWithEnv(`EXECNET_GATEWAY_${MARK}=1`).length === 0,
+      );
     },
   );
 
   testWith(here, `reapScript() kills what carries the mark, in ${shell}`, async () => {
-    const mark = `test-${crypto.randomUUID()}`;
+    const mark = crypto.randomUUID().replaceAll("-", "");
     const child = new Deno.Command("sleep", {
       args: ["1000"],
-      env: { EXECNET_GATEWAY: mark, ZZZ: "1" },
+      env: { [`EXECNET_GATEWAY_${mark}`]: "1", ZZZ: "1" },
       stdout: "null",
     }).spawn();
     const args = shell === "busybox" ? ["sh", "-c", reapScript(mark)] : ["-c", reapScript(mark)];
@@ -205,7 +208,7 @@ Deno.test("lineWord() is one line", async () => {
   for (const word of STRANGE) {
     const text = lineWord(word);
     assertFalse(text.includes("\n"));
-    const script = `n='\n';printf '<%s>' ${text}`;
+    const script = `execnet_n='\n';printf '<%s>' ${text}`;
     const { stdout } = await new Deno.Command("sh", { args: ["-c", script] }).output();
     assertEquals(new TextDecoder().decode(stdout), `<${word}>`);
   }

@@ -50,5 +50,6 @@ export function diagnoseExit({ code, signal, reason }: ProcessEnd, output: strin
   return { kind: "exit", state: `the process ended ${how}` };
 }
 
-/** What versions of Deno say of flags that only later ones know. */
-const UNKNOWN_FLAG = /error: (unexpected argument|Found argument) '--/;
+/** What versions of Deno say of flags of ours that only later ones know; `deno=` may have brought others. */
+const UNKNOWN_FLAG =
+  /error: (?:unexpected argument|Found argument) '--(?:quiet|no-config|no-lock|unstable-worker-options|no-prompt|no-remote|no-npm|v8-flags|(?:allow|deny)-\w+)/;

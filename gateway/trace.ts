@@ -41,6 +41,7 @@ export function traceEnd(process: SpawnedProcess, id: string, print: TracePrint)
 
 /** What tracing needs of a connection. */
 export interface Traceable {
+  readonly process: SpawnedProcess;
   /** What the far side said of itself. */
   readonly facts: Facts;
   readonly transport: Transport;
@@ -50,8 +51,8 @@ export interface Traceable {
 
 /** The connection of a gateway, traced from here on. */
 export function traceConnection<C extends Traceable>(connection: C, id: string, print: TracePrint): C {
-  const { facts, transport, rest } = connection;
-  print([`${id} connected pid=${Number(facts.pid)}`]);
+  const { process, facts, transport, rest } = connection;
+  print([`${id} connected pid=${process.far ? Number(facts.pid) : process.pid}`]);
   return { ...connection, transport: traceTransport(transport, id, print, rest) };
 }
 

@@ -103,6 +103,8 @@ function serveGateway(
         cwd,
         spareWorker: false,
         folder: folder === "" ? undefined : folder,
+        // Elsewhere, nobody would remove the folder of a start that is under way when the agent is killed.
+        byDescriptor: folder === "",
         print: "inherit",
         trace: config.trace,
         agent: script,

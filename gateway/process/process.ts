@@ -30,6 +30,8 @@ export interface SpawnOptions {
   print: "piped" | "inherit";
   /** Where to make the folder for the meeting; by default the system's place for temporary files. */
   folder?: string | undefined;
+  /** Does without such a folder: the process is reached by a descriptor. */
+  byDescriptor?: boolean;
   /** Keeps that folder until the process has ended, as a place for the meetings of what the process starts itself. */
   keepFolder?: boolean;
   /** Where it traces to; the agent is told by the greeting. */
@@ -58,6 +60,8 @@ export interface SpawnedProcess {
   readonly pid: number;
   /** Resolves when it has ended; never rejects. */
   readonly ended: Promise<ProcessEnd>;
+  /** It is what leads to the gateway's process, and not that itself. */
+  readonly far?: boolean;
   /** What it prints, on stdout and on stderr; nothing where it prints to its starter's stderr. */
   readonly output: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   /** Resolves with the connection, the agent and the greeting being on their way; rejects when that fails. */

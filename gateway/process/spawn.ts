@@ -11,6 +11,6 @@ export async function spawnDeno(options: SpawnOptions): Promise<SpawnedProcess> 
   const granted = grant === undefined
     ? options
     : { ...options, permissions: grant.permissions, stageTrace: grant.stage };
-  const meeting = openMeeting(granted);
+  const meeting = options.byDescriptor ? undefined : openMeeting(granted);
   return meeting === undefined ? await spawnWithDescriptor(granted) : spawnWithSocket(granted, meeting);
 }

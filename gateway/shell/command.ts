@@ -4,14 +4,14 @@ import type { Diagnosis } from "../launcher.ts";
 import { startProgram } from "../process/program.ts";
 import type { Program, ProgramOptions } from "../process/program.ts";
 import type { ProcessEnd } from "../process/process.ts";
-import type { Reach, ReachOptions } from "./reach.ts";
+import type { Reach } from "./reach.ts";
 
 /** Starts programs, somewhere. */
 export interface Starter {
   /** Where it starts them; two with the same words start them at the same place. */
   readonly place: string;
   /** Starts a program whose stdin and stdout are the link. */
-  start(command: readonly string[], options?: Pick<ProgramOptions, "farewell" | "folder">): Promise<Program>;
+  start(command: readonly string[], options?: Pick<ProgramOptions, "farewell">): Promise<Program>;
   /** The address of that place, where it is on another host. */
   readonly address?: string | undefined;
   /** What the user might do about a program that may not. */
@@ -68,8 +68,8 @@ export class CommandReach implements Reach {
     this.permissionHint = starter.permissionHint;
   }
 
-  open(_signal: AbortSignal, { folder }: ReachOptions = {}): Promise<Program> {
-    return this.#starter.start([...this.#words, ...SHELL], { folder });
+  open(): Promise<Program> {
+    return this.#starter.start([...this.#words, ...SHELL]);
   }
 
   diagnose({ code }: ProcessEnd, output: string): Diagnosis | undefined {

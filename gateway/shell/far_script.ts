@@ -20,8 +20,6 @@ export interface FarScriptOptions {
   mark: string;
   /** Whether the process may start others, which are looked for when it has ended. */
   sweep: boolean;
-  /** A folder that is made for the process, and does not outlive it. Its name is nobody else's and has no blank. */
-  folder?: string | undefined;
   /** Where a Deno is that was brought there, if there is no other, as a word of shell. */
   provisioned?: string | undefined;
 }
@@ -73,9 +71,6 @@ export function farScript(options: FarScriptOptions): string {
     const place = lineWord(chdir.startsWith("/") ? chdir : `./${chdir}`);
     parts.push(`mkdir -p -- ${place}&&cd -- ${place}||exit 1`);
   }
-  const { folder } = options;
-  if (folder !== undefined) parts.push(`mkdir -m 700 ${folder}||exit 1`);
-  const tidy = folder === undefined ? "" : `rm -rf ${folder};`;
   let deno = lineWords(options.deno);
   if (provisioned !== undefined) {
     parts.push(
@@ -98,14 +93,14 @@ export function farScript(options: FarScriptOptions): string {
     command = `sh -c ${quoteWord(`exec "$@" ${inner}`)} sh ${deno}`;
   }
   const strays = (sparing: "group" | "none"): string => options.sweep ? killMarked(MARK_WORD, sparing) : "";
-  const cut = `trap '' TERM;kill -TERM -$$;${strays("group")}${tidy}kill -9 -$$`;
+  const cut = `trap '' TERM;kill -TERM -$$;${strays("group")}kill -9 -$$`;
   const watch =
     `{ trap '' PIPE;while sleep ${BEAT_SECONDS}&&printf '${BEAT_FORMAT}' >&5;do :;done;${cut}; } 3<&- 4>&- &`;
   const left = `{ ${PASS_ON} <&3;[ $? -gt 128 ]||{ ${cut};}; } 4>&- 5>&-`;
   // What passes on may just be starting, between having this shell's trap and none: then it has not noticed.
   const again =
     "{ while sleep 1;do kill -TERM -$$;done; } 3<&- 4>&- 5>&- 6>&- 7>&- & execnet_k=$!;cat >/dev/null;kill -9 $execnet_k";
-  const ended = `e=$?;trap '' TERM;${strays("none")}${tidy}kill -TERM -$$;${again};kill $execnet_w`;
+  const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$;${again};kill $execnet_w`;
   const right = (streams: string): string =>
     `{ (${marked}exec ${nice}${command} 3<&0 ${streams} </dev/null >&5 2>&5 5>&-);${ended};`;
   const toTerminal = `{ { ${left}|${right("4>&6 6>&- 7>&-")}echo $e >&7; }; } 6>&1|${KEEP_ON_CAT}; } 7>&1`;

@@ -23,7 +23,7 @@ import type { Reach } from "./reach.ts";
 import { Provision } from "./provision.ts";
 import type { Provisions } from "./provision.ts";
 
-/** Trace files elsewhere, and the places where executions meet their agent, are in the folder that every system has. */
+/** Trace files elsewhere are in the folder that every system has for what is temporary. */
 const FAR_TEMP_FOLDER = "/tmp";
 
 /** A path that nothing allows: where the working directory will be is not known here. */
@@ -75,8 +75,7 @@ export class ShellLauncher implements Launcher {
     await this.#provision?.prepare();
     const mark = makeNonce();
     const flight = this.#flight(mark);
-    const folder = this.#folder(mark);
-    const program = await this.#options.reach.open(signal, { folder });
+    const program = await this.#options.reach.open(signal);
     const { link } = program;
     const connected = linkTransport(link).write(flight, false).then(() => linkTransport(link));
     connected.catch(() => {});
@@ -94,7 +93,7 @@ export class ShellLauncher implements Launcher {
       return farEnd(end);
     });
     const output = overflowing(withoutBeats(program.output!), keepaliveOf(this.#options.spec));
-    return Object.assign(program, { connected, ended, output });
+    return Object.assign(program, { connected, ended, output, far: true });
   }
 
   /**
@@ -140,14 +139,6 @@ export class ShellLauncher implements Launcher {
     return diagnoseExit(end, output, spec.deno ?? "deno");
   }
 
-  /**
-   * Where an agent meets the processes that it starts. The shell removes it: one that is killed leaves no folder of a
-   * process that it was about to start.
-   */
-  #folder(mark: string): string | undefined {
-    return this.#options.spec.execmodel === "process" ? `${FAR_TEMP_FOLDER}/execnet-${mark}` : undefined;
-  }
-
   /** The line of shell, and what the agent needs, in one flight. */
   #flight(mark: string): Uint8Array {
     const { spec, id } = this.#options;
@@ -157,10 +148,9 @@ export class ShellLauncher implements Launcher {
     const deno = spec.deno === undefined ? undefined : splitWords(spec.deno, "deno", String(spec));
     const { config, spawn } = planProcess(spec, { name: id, deno: deno ?? [], cwd: "", trace });
     const grant = traceGrant(trace, spawn.permissions, UNKNOWN_FOLDER);
-    const folder = this.#folder(mark);
     const url = stageZeroUrl({
       kind: "pipes",
-      path: folder === undefined ? "" : `${folder}/s`,
+      path: "",
       revoke: [],
       nonce: "",
       worker: spawn.spareWorker,
@@ -174,7 +164,6 @@ export class ShellLauncher implements Launcher {
       nice: spawn.nice,
       mark,
       sweep: spawn.mark !== undefined,
-      folder,
       provisioned: this.#provision?.word,
     });
     const hello = encodeHello(config as unknown as Facts);

@@ -4,16 +4,10 @@ import type { Diagnosis } from "../launcher.ts";
 import type { ProcessEnd } from "../process/process.ts";
 import type { Program } from "../process/program.ts";
 
-/** How a shell is started. */
-export interface ReachOptions {
-  /** A folder that must not outlive it, in case that its place is this machine. */
-  folder?: string | undefined;
-}
-
 /** A way to a shell elsewhere. */
 export interface Reach {
   /** Starts a shell there that runs one line of its stdin, and gives the way to its stdin and stdout. */
-  open(signal: AbortSignal, options?: ReachOptions): Promise<Program>;
+  open(signal: AbortSignal): Promise<Program>;
   /** Says why the way itself has ended, where that was it. */
   diagnose(end: ProcessEnd, output: string): Diagnosis | "again" | undefined;
   /** Whether that may be mended by another attempt. */

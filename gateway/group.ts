@@ -4,8 +4,7 @@ import type { Channel } from "../channel/channel.ts";
 import type { Item } from "../channel/item.ts";
 import { shownSpec, XSpec, XSpecError } from "../xspec/mod.ts";
 import type { XSpecInit } from "../xspec/mod.ts";
-import { within } from "../channel/wait.ts";
-import { abortable } from "./abortable.ts";
+import { waitFor, within } from "../channel/wait.ts";
 import { checkOptions, connect } from "./connect.ts";
 import type { Connection, GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
@@ -216,7 +215,7 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     const making = from === undefined ? undefined : this.#making.get(from);
     const hop = making === undefined
       ? from === undefined ? undefined : this.#gateways.get(from)
-      : await abortable(making, options.signal!);
+      : await waitFor(making, { signal: options.signal! }, () => "");
     options.signal!.throwIfAborted();
     const trace = traceFromEnv();
     const launcher = makeLauncher({

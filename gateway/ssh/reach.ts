@@ -1,6 +1,6 @@
 /** The way to a shell on an ssh host. */
 
-import { abortable } from "../abortable.ts";
+import { waitFor } from "../../channel/wait.ts";
 import type { Diagnosis } from "../launcher.ts";
 import { KILLED } from "../process/process.ts";
 import type { ProcessEnd } from "../process/process.ts";
@@ -45,7 +45,7 @@ export class SshHosts {
     const asked = this.#known.get(key) ?? this.#ask(key, words);
     asked.waiting++;
     try {
-      return await abortable(asked.host, signal);
+      return await waitFor(asked.host, { signal }, () => "");
     } catch (error) {
       if (asked.waiting === 1) {
         if (this.#known.get(key) === asked) this.#known.delete(key);

@@ -2,6 +2,7 @@
 
 import { until } from "../helpers/wait.ts";
 import { Sshd } from "../parts/sshd.ts";
+import { exists } from "../helpers/folder.ts";
 
 /** Whether each connection is a new one, or they are sessions on the one that is open. */
 export type SshWay = "fresh" | "shared";
@@ -77,13 +78,4 @@ function variable(name: keyof typeof VARIABLES): string {
   const value = Deno.env.get(VARIABLES[name]);
   if (value === undefined) throw new Error(`Cannot reach a host by ssh: ${VARIABLES[name]} is not set`);
   return value;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

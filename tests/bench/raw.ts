@@ -5,8 +5,9 @@
 
 import { serve } from "./player.ts";
 import type { Figures, Task } from "./player.ts";
-import { socketLink } from "./raw_far.ts";
-import type { FarMode, Link } from "./raw_far.ts";
+import type { FarMode } from "./raw_far.ts";
+import { socketLink, streamLink, timeEcho } from "./raw_link.ts";
+import type { Link } from "./raw_link.ts";
 import { bulkSshIn, bulkSshOut, pingSsh, startOverSsh } from "./raw_ssh.ts";
 import { BLOCK_BYTES, expect, expectBlock, markBlock, rssOf, sleep } from "./util.ts";
 
@@ -50,28 +51,13 @@ function connectPipe(mode: FarMode): Promise<Link> {
     stdin: "piped",
     stdout: "piped",
   }).spawn();
-  const writer = child.stdin.getWriter();
-  const reader = child.stdout.getReader({ mode: "byob" });
-  return Promise.resolve({
-    async readExactly(length): Promise<Uint8Array | undefined> {
-      const { value } = await reader.read(new Uint8Array(length), { min: length });
-      return value?.length === length ? value : undefined;
-    },
-    write: (bytes) => writer.write(bytes),
-  });
+  return Promise.resolve(streamLink(child.stdin.getWriter(), child.stdout));
 }
 
 async function ping({ kind, size }: Task): Promise<number> {
   const [linkKind, hop] = kind.split("+");
   const link = await linkTo(hop === undefined ? "echo" : "echo-worker", linkKind as "socket" | "pipe");
-  const byte = new Uint8Array(1);
-  const began = performance.now();
-  for (let i = 0; i < size; i++) {
-    byte[0] = i % 100;
-    await link.write(byte);
-    expect((await link.readExactly(1))?.[0], i % 100, "the echo");
-  }
-  return (performance.now() - began) * 1000 / size;
+  return await timeEcho(link, size);
 }
 
 async function bulkIn({ kind, size }: Task): Promise<number> {

@@ -1,44 +1,11 @@
 /** The far side of a link with no library. Usage: `raw_far.ts MODE [SOCKET]`; without a socket, stdin and stdout. */
 
+import { socketLink } from "./raw_link.ts";
+import type { Link } from "./raw_link.ts";
 import { BLOCK_BYTES, expectBlock, markBlock } from "./util.ts";
 
 /** What the far side does: echo a byte, by itself or in a Worker; send blocks; take blocks. */
 export type FarMode = "echo" | "echo-worker" | "blocks" | "take-blocks";
-
-/** A link as fast as Deno has it. */
-export interface Link {
-  /** Reads into a buffer of its own; undefined at the end. */
-  readExactly(length: number): Promise<Uint8Array | undefined>;
-  /** Writes all. */
-  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-}
-
-interface Reader {
-  read(into: Uint8Array): Promise<number | null>;
-}
-
-interface Writer {
-  write(bytes: Uint8Array): Promise<number>;
-}
-
-/** A link of something that reads and something that writes. */
-export function socketLink(reader: Reader & Writer, writer: Writer = reader): Link {
-  return {
-    async readExactly(length): Promise<Uint8Array | undefined> {
-      const bytes = new Uint8Array(length);
-      for (let got = 0; got < length;) {
-        const count = await reader.read(got === 0 ? bytes : bytes.subarray(got));
-        if (count === null) return undefined;
-        got += count;
-      }
-      return bytes;
-    },
-    async write(bytes): Promise<void> {
-      let done = await writer.write(bytes);
-      while (done < bytes.length) done += await writer.write(bytes.subarray(done));
-    },
-  };
-}
 
 async function echo(link: Link): Promise<void> {
   while (true) {

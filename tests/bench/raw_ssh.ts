@@ -3,7 +3,8 @@
 import { sshAlias, sshConfig } from "./far_host.ts";
 import type { SshWay } from "./far_host.ts";
 import type { Figures, Task } from "./player.ts";
-import type { Link } from "./raw_far.ts";
+import { streamLink, timeEcho } from "./raw_link.ts";
+import type { Link } from "./raw_link.ts";
 import { BLOCK_BYTES, expect, expectBlock, markBlock } from "./util.ts";
 
 /** Blocks in the file that is sent over and over. */
@@ -26,15 +27,7 @@ function spawn(way: SshWay, command: string): Deno.ChildProcess {
 function linkTo(command: string): SshLink {
   const child = spawn("fresh", command);
   const writer = child.stdin.getWriter();
-  const reader = child.stdout.getReader({ mode: "byob" });
-  return {
-    async readExactly(length): Promise<Uint8Array | undefined> {
-      const { value } = await reader.read(new Uint8Array(length), { min: length });
-      return value?.length === length ? value : undefined;
-    },
-    write: (bytes) => writer.write(bytes),
-    close: () => writer.close(),
-  };
+  return { ...streamLink(writer, child.stdout), close: () => writer.close() };
 }
 
 /** Milliseconds that a command takes over there; `kind` is the way and then the command: `true`, or Deno. */
@@ -66,15 +59,7 @@ let echo: Link | undefined;
 
 /** Microseconds for a byte through `cat` over there and back. */
 export async function pingSsh({ size }: Task): Promise<number> {
-  const link = echo ??= linkTo("exec cat");
-  const byte = new Uint8Array(1);
-  const began = performance.now();
-  for (let i = 0; i < size; i++) {
-    byte[0] = i % 100;
-    await link.write(byte);
-    expect((await link.readExactly(1))?.[0], i % 100, "the echo");
-  }
-  return (performance.now() - began) * 1000 / size;
+  return await timeEcho(echo ??= linkTo("exec cat"), size);
 }
 
 /** Blocks a second that `cat` reads from a file over there. */

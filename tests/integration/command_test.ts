@@ -1,25 +1,17 @@
 /** `command=` and its shorthands: gateways behind programs that hand their streams to a shell elsewhere. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
-import {
-  ConnectError,
-  EOFError,
-  type Gateway,
-  type GatewayOptions,
-  Group,
-  HostNotFoundError,
-} from "../../mod.ts";
+import { ConnectError, EOFError, Group, HostNotFoundError } from "../../mod.ts";
 import { GatewayClosedError } from "../../mod.ts";
 import { descendants, nothingLeft } from "../helpers/leaks.ts";
-import type { FarSide } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { findProgram, lacking, notRoot, part, shared, testWith } from "../parts/need.ts";
 import { PODMAN, Podman } from "../parts/podman.ts";
 import type { Container, ContainerOptions } from "../parts/podman.ts";
 import { Sshd, SSHD_USERS } from "../parts/sshd.ts";
+import { answers, on, QUIET } from "./elsewhere.ts";
 import { end, start } from "./program.ts";
 
-const QUIET: GatewayOptions = { stderr: "null" };
 const MODELS = ["worker", "main", "process"] as const;
 
 const podman = shared(PODMAN, () => Podman.start());
@@ -28,22 +20,6 @@ const SUDO = part("sudo", () => notRoot() ?? lacking("sudo"));
 const SHELLS = part("shells", () => lacking("dash", "bash", "busybox", "zsh"));
 
 const spec = (container: Container): string => `command=${container.prefix}`;
-
-async function answers(gateway: Gateway): Promise<void> {
-  const channel = gateway.remoteExec("channel.send((await channel.receive()) as number + 1)");
-  await channel.send(41);
-  assertEquals(await channel.receive(), 42);
-}
-
-/** Works with a group of its own, and sees to it that nothing runs over there afterwards. */
-async function on(place: FarSide, work: (group: Group) => Promise<void>): Promise<void> {
-  const before = place.processes();
-  {
-    await using group = new Group();
-    await work(group);
-  }
-  await nothingLeft(place, before);
-}
 
 /** The same, in a container with Deno. */
 async function inContainer(

@@ -1,22 +1,13 @@
 /** What tests with hosts that are cut off have in common. */
 
-import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
-import {
-  ChannelClosedError,
-  type Gateway,
-  GatewayClosedError,
-  type GatewayOptions,
-  Group,
-} from "../../mod.ts";
+import { assert } from "jsr:@std/assert@^1.0.19";
+import { ChannelClosedError, GatewayClosedError, Group } from "../../mod.ts";
 import { nothingLeft } from "../helpers/leaks.ts";
 import type { FarSide } from "../helpers/leaks.ts";
 import { limited } from "../helpers/wait.ts";
 import { HOSTS } from "../parts/hosts.ts";
 import type { Hosts } from "../parts/hosts.ts";
 import { testWith } from "../parts/need.ts";
-
-/** What gateways print is of no interest. */
-export const QUIET: GatewayOptions = { stderr: "null" };
 
 /** The interval of gateways that are to be found dead soon. */
 export const KEEPALIVE_MS = 400;
@@ -52,13 +43,6 @@ export function testOnHosts(
     // The servers learn that a connection is gone when they send something into it.
     for (const at of places) await nothingLeft(all.on(at), [], 30_000);
   }, { limit: 90_000 });
-}
-
-/** Asks a gateway for an answer. */
-export async function answers(gateway: Gateway): Promise<void> {
-  const channel = gateway.remoteExec("channel.send((await channel.receive()) as number + 1)");
-  await channel.send(41);
-  assertEquals(await limited(`an answer of ${gateway.id}`, channel.receive(), 15_000), 42);
 }
 
 /** Fails unless a promise rejects in time because its gateway was found dead. */

@@ -5,7 +5,8 @@ import type { Gateway } from "../../mod.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { HOSTS, Hosts } from "../parts/hosts.ts";
 import { shared } from "../parts/need.ts";
-import { answers, QUIET, specOn, testOnHosts } from "./cut_hosts.ts";
+import { specOn, testOnHosts } from "./cut_hosts.ts";
+import { answers, QUIET } from "./elsewhere.ts";
 
 const hosts = shared(HOSTS, () => Hosts.start({ count: 2 }));
 

@@ -6,16 +6,8 @@ import { descendants, nothingLeft, processState } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { HOSTS, Hosts } from "../parts/hosts.ts";
 import { shared } from "../parts/need.ts";
-import {
-  answers,
-  foundDead,
-  KEEPALIVE_MS,
-  NOTICED_MS,
-  oursOn,
-  QUIET,
-  specOn,
-  testOnHosts,
-} from "./cut_hosts.ts";
+import { foundDead, KEEPALIVE_MS, NOTICED_MS, oursOn, specOn, testOnHosts } from "./cut_hosts.ts";
+import { answers, QUIET, TWO_CHILDREN } from "./elsewhere.ts";
 
 const hosts = shared(HOSTS, () => Hosts.start());
 const SHORT = `keepalive=${KEEPALIVE_MS}`;
@@ -93,14 +85,9 @@ for (
     async (group, hosts) => {
       const gateway = await group.makeGateway(
         specOn(hosts, 1, `${SHORT}//${keys}//execmodel=${model}`),
-        QUIET,
       );
       const { pid } = await gateway.remoteInfo();
-      const children = gateway.remoteExec(`
-        new Deno.Command("sh", { args: ["-c", "setsid sleep 1000 & sleep 1000"] }).spawn();
-        await channel.send(1);
-        await new Promise(() => {});
-      `);
+      const children = gateway.remoteExec(TWO_CHILDREN);
       await children.receive();
       if (model !== "main") {
         const busy = gateway.remoteExec("await channel.send(1); while (true);");

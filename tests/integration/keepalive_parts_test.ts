@@ -1,7 +1,7 @@
 /** Ways that break without a word: a killed `podman exec`, a frozen container, a killed `srun`. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
-import { type Gateway, GatewayClosedError, type GatewayOptions, Group } from "../../mod.ts";
+import { type Gateway, GatewayClosedError, Group } from "../../mod.ts";
 import { descendants, gone, groupMembers, nothingLeft, processes, processState } from "../helpers/leaks.ts";
 import type { ProcessState } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
@@ -10,9 +10,9 @@ import { type Container, PODMAN, Podman } from "../parts/podman.ts";
 import { SLURM, Slurm } from "../parts/slurm.ts";
 import { SSHD, Sshd } from "../parts/sshd.ts";
 import { withEnv } from "../slurm/environment.ts";
+import { QUIET, TWO_CHILDREN } from "./elsewhere.ts";
 import { end, start } from "./program.ts";
 
-const QUIET: GatewayOptions = { stderr: "null" };
 const KEEPALIVE_MS = 500;
 /** Silence is noticed at the first look after three intervals; a busy machine looks late. */
 const NOTICED_MS = 4 * KEEPALIVE_MS + 4_000;
@@ -157,11 +157,7 @@ for (const model of ["worker", "main", "process"]) {
       const keys = `deno=${Deno.execPath()}//allow-run//execmodel=${model}//keepalive=${KEEPALIVE_MS}`;
       const gateway = await group.makeGateway(`command=srun -u --overlap --jobid=${job!.id}//${keys}`, QUIET);
       const { pid } = await gateway.remoteInfo();
-      const children = gateway.remoteExec(`
-        new Deno.Command("sh", { args: ["-c", "setsid sleep 1000 & sleep 1000"] }).spawn();
-        await channel.send(1);
-        await new Promise(() => {});
-      `);
+      const children = gateway.remoteExec(TWO_CHILDREN);
       await children.receive();
       if (model !== "main") await occupy(gateway);
       const [srun] = [...processes().values()].filter(({ command, parent }) =>

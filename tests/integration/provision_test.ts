@@ -1,7 +1,7 @@
 /** `provision`: this machine's Deno is brought to places that have none. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
-import { ConnectError, type Gateway, type GatewayOptions, Group } from "../../mod.ts";
+import { ConnectError, type GatewayOptions, Group } from "../../mod.ts";
 import { nothingLeft } from "../helpers/leaks.ts";
 import type { FarSide } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
@@ -11,6 +11,7 @@ import type { Container } from "../parts/podman.ts";
 import { run } from "../parts/run.ts";
 import { Sshd, SSHD_USERS } from "../parts/sshd.ts";
 import type { SshUser } from "../parts/sshd.ts";
+import { answers, on } from "./elsewhere.ts";
 import { end, start } from "./program.ts";
 
 const QUIET: GatewayOptions = { stderr: "null", connectTimeout: 60_000 };
@@ -71,22 +72,6 @@ async function only(folder: string): Promise<{ inode: number }> {
   assertEquals(found.map(({ name }) => name), [`deno-${digest}`]);
   assertEquals(found[0]!.size, (await Deno.stat(Deno.execPath())).size);
   return found[0]!;
-}
-
-async function answers(gateway: Gateway): Promise<void> {
-  const channel = gateway.remoteExec("channel.send((await channel.receive()) as number + 1)");
-  await channel.send(41);
-  assertEquals(await channel.receive(), 42);
-}
-
-/** Works with a group of its own, and sees to it that nothing runs over there afterwards. */
-async function on(place: FarSide, work: (group: Group) => Promise<void>): Promise<void> {
-  const before = place.processes();
-  {
-    await using group = new Group();
-    await work(group);
-  }
-  await nothingLeft(place, before);
 }
 
 async function refused(place: FarSide, text: string): Promise<ConnectError> {

@@ -5,8 +5,8 @@ import { ConnectError, type GatewayOptions, Group, type XSpecInit } from "../../
 import { test, within } from "../helpers/bounded.ts";
 import { withFolder } from "../helpers/folder.ts";
 import { LeakCheck } from "../helpers/leaks.ts";
+import { QUIET } from "./elsewhere.ts";
 
-const QUIET: GatewayOptions = { stderr: "null" };
 const HERE = { command: "env" } as const;
 
 /** What a gateway's process has in its environment. */

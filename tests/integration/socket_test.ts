@@ -1,12 +1,14 @@
 /** Gateways through a server: its options, what it allows, and how each side's end ends the other. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
-import { ConnectError, type Gateway, GatewayClosedError, type GatewayOptions, Group } from "../../mod.ts";
+import { ConnectError, GatewayClosedError, Group } from "../../mod.ts";
+import type { Channel, Gateway, GatewayOptions } from "../../mod.ts";
 import { test } from "../helpers/bounded.ts";
 import { withFolder } from "../helpers/folder.ts";
 import { gone, LeakCheck } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
 import { runServer, withServer } from "./server_process.ts";
+import type { RunningServer } from "./server_process.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -281,59 +283,66 @@ test("SIGKILL of the server leaves none of its processes, and its clients know",
 });
 
 test("a connection that is cut ends a process that is busy and does not read", async () => {
-  await withServer([], async (server) => {
-    await withGroup(async (open) => {
-      const cuttable = cutter(server.port);
-      try {
-        const token = `token_file=${server.folder}/token`;
-        const gateway = await open(
-          `socket=127.0.0.1:${cuttable.port}//${token}//execmodel=main//keepalive=0`,
-        );
-        const channel = gateway.remoteExec(`await channel.send("up"); while (true) {}`);
-        await channel.receive();
-        const { pid } = await gateway.remoteInfo();
-        const sending = channel.send(new Uint8Array(32 * 2 ** 20)).catch(() => {});
-        await until("more is under way than the process takes", () => cuttable.up > 2 ** 20);
-        cuttable.cut();
-        await gone(pid);
-        await sending;
-        assertEquals((await gateway.closed).reason, "the connection to the server was lost");
-      } finally {
-        cuttable.cut();
-        await cuttable.done;
-      }
-    });
+  await behindCutter("keepalive=0", async ({ gateway, channel, cuttable }) => {
+    const { pid } = await gateway.remoteInfo();
+    const sending = channel.send(new Uint8Array(32 * 2 ** 20)).catch(() => {});
+    await until("more is under way than the process takes", () => cuttable.up > 2 ** 20);
+    cuttable.cut();
+    await gone(pid);
+    await sending;
+    assertEquals((await gateway.closed).reason, "the connection to the server was lost");
   });
 });
 
 test("a client that is silent for three intervals of keepalive has its process ended", async () => {
+  await behindCutter("keepalive=100", async ({ gateway, server, cuttable }) => {
+    const [pid] = server.children();
+    cuttable.freeze();
+    await gone(pid!);
+    await server.log.has("gave no sign of life for 300 ms");
+    await gateway.closed;
+  });
+});
+
+/** What a test with a cable that can be pulled works with: `channel` is that of an endless loop. */
+interface Cuttable {
+  server: RunningServer;
+  gateway: Gateway;
+  channel: Channel;
+  cuttable: Cutter;
+}
+
+/** Gives a gateway that is busy for ever, through a {@linkcode cutter}. */
+async function behindCutter(keys: string, body: (setting: Cuttable) => Promise<void>): Promise<void> {
   await withServer([], async (server) => {
     await withGroup(async (open) => {
       const cuttable = cutter(server.port);
       try {
         const token = `token_file=${server.folder}/token`;
-        const gateway = await open(
-          `socket=127.0.0.1:${cuttable.port}//${token}//execmodel=main//keepalive=100`,
-        );
+        const gateway = await open(`socket=127.0.0.1:${cuttable.port}//${token}//execmodel=main//${keys}`);
         const channel = gateway.remoteExec(`await channel.send("up"); while (true) {}`);
         await channel.receive();
-        const [pid] = server.children();
-        cuttable.freeze();
-        await gone(pid!);
-        await server.log.has("gave no sign of life for 300 ms");
-        await gateway.closed;
+        await body({ server, gateway, channel, cuttable });
       } finally {
         cuttable.cut();
         await cuttable.done;
       }
     });
   });
-});
+}
 
-/** A relay in front of a server whose cable can be pulled, or go dead. */
-function cutter(
-  port: number,
-): { port: number; readonly up: number; cut(): void; freeze(): void; done: Promise<unknown> } {
+/** A cable that can be pulled, or go dead. */
+interface Cutter {
+  port: number;
+  /** How many bytes have come for the server. */
+  readonly up: number;
+  cut(): void;
+  freeze(): void;
+  done: Promise<unknown>;
+}
+
+/** A relay in front of a server. */
+function cutter(port: number): Cutter {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open: Deno.Conn[] = [];
   let up = 0;

@@ -1,16 +1,16 @@
 /** Gateways over ssh, to a real sshd. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
-import { ConnectError, type Gateway, type GatewayOptions, Group, HostNotFoundError } from "../../mod.ts";
+import { ConnectError, type GatewayOptions, Group, HostNotFoundError } from "../../mod.ts";
 import { nothingLeft, processState } from "../helpers/leaks.ts";
 import { withFolder } from "../helpers/folder.ts";
 import { until } from "../helpers/wait.ts";
 import { oldDeno } from "../parts/old_deno.ts";
 import { shared, testWith } from "../parts/need.ts";
 import { SSHD, Sshd, SSHD_USERS } from "../parts/sshd.ts";
+import { answers, on, QUIET } from "./elsewhere.ts";
 import { end, start } from "./program.ts";
 
-const QUIET: GatewayOptions = { stderr: "null" };
 const SHELLS = ["sh", "bash", "zsh", "fish", "csh"] as const;
 
 const sshd = shared(SSHD, () => Sshd.start());
@@ -27,21 +27,6 @@ const users = shared(SSHD_USERS, () =>
 const spec = (server: Sshd, user?: string): string => `ssh=${server.host(user)}//ssh_config=${server.config}`;
 
 /** Works with a group, and sees to it that nothing is left on the server afterwards. */
-async function on(server: Sshd, work: (group: Group) => Promise<void>): Promise<void> {
-  const before = server.processes();
-  {
-    await using group = new Group();
-    await work(group);
-  }
-  await nothingLeft(server, before);
-}
-
-async function answers(gateway: Gateway): Promise<void> {
-  const channel = gateway.remoteExec("channel.send((await channel.receive()) as number + 1)");
-  await channel.send(41);
-  assertEquals(await channel.receive(), 42);
-}
-
 async function failure(server: Sshd, text: string, options: GatewayOptions = {}): Promise<ConnectError> {
   const before = server.processes();
   await using group = new Group();

@@ -9,6 +9,7 @@ import type { Part } from "./need.ts";
 import { PODMAN } from "./podman.ts";
 import { PART_MARK, run } from "./run.ts";
 import { SSHD, SSHD_USERS } from "./sshd.ts";
+import { exists } from "../helpers/folder.ts";
 
 test("Keeper.end() runs what it was given, the last first, all of it, and tells what failed", async () => {
   const keeper = new Keeper("something");
@@ -59,7 +60,7 @@ for (const [part, file, start, name] of STARTS) {
     await reader.cancel();
     await until(
       "all is undone",
-      async () => !await exists(folder) && !(await traces()).includes(made),
+      async () => !exists(folder) && !(await traces()).includes(made),
       20_000,
     );
     assertEquals(processesWithEnv(`${PART_MARK}=${folder}`), []);
@@ -71,8 +72,4 @@ async function traces(): Promise<string> {
   const look =
     "ls -d /tmp/xp-*; cut -d: -f1 /etc/passwd; ls /run/netns; cat /proc/mounts; find /sys/fs/cgroup";
   return (await run(["sh", "-c", look], { mayFail: true })).stdout;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

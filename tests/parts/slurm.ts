@@ -5,6 +5,7 @@ import { processes } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
 import { lacking, notRoot, part } from "./need.ts";
 import type { Part } from "./need.ts";
+import { exists } from "../helpers/folder.ts";
 
 /** Its nodes. */
 export const NODES = ["n1", "n2", "n3"] as const;
@@ -328,15 +329,6 @@ function linkOf(path: string): string {
     return Deno.readLinkSync(path);
   } catch {
     return "";
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }
 

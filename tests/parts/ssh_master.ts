@@ -5,6 +5,7 @@ import { until } from "../helpers/wait.ts";
 import { NO_TEST_MARK } from "./run.ts";
 import { Sshd } from "./sshd.ts";
 import type { SshdOptions } from "./sshd.ts";
+import { exists } from "../helpers/folder.ts";
 
 const START_LIMIT_MS = 20_000;
 
@@ -51,14 +52,5 @@ export class SshWithMaster implements AsyncDisposable {
     await this.sshd.stop();
     await this.#master.status;
     endedByPart(this.#master.pid);
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch {
-    return false;
   }
 }

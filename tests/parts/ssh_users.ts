@@ -5,6 +5,7 @@ import { quoted } from "./keeper.ts";
 import type { Keeper } from "./keeper.ts";
 import { findProgram } from "./need.ts";
 import { run } from "./run.ts";
+import { exists } from "../helpers/folder.ts";
 
 /** Where a user finds Deno: on PATH, only in `~/.deno/bin`, or nowhere. */
 export type DenoPlace = "path" | "home" | "none";
@@ -159,12 +160,4 @@ function isOpen(path: string): boolean {
     if ((Deno.statSync(up).mode! & 0o001) === 0) return false;
   }
   return true;
-}
-
-function exists(path: string): boolean {
-  try {
-    return Deno.lstatSync(path) !== undefined;
-  } catch {
-    return false;
-  }
 }

@@ -4,6 +4,7 @@ import { until } from "../helpers/wait.ts";
 import { shared, testWith } from "./need.ts";
 import { run } from "./run.ts";
 import { SSHD, Sshd, SSHD_USERS } from "./sshd.ts";
+import { exists } from "../helpers/folder.ts";
 
 const SHELLS = ["sh", "bash", "zsh", "fish", "csh"] as const;
 
@@ -56,7 +57,7 @@ testWith(SSHD, "Sshd.stop() ends what runs in its sessions and removes its folde
   assertEquals(processState(left!.pid), undefined);
   assertEquals(processState(sshd.pid), undefined);
   assertEquals(sshd.processes(), []);
-  assertEquals(await exists(sshd.folder), false);
+  assertEquals(exists(sshd.folder), false);
 });
 
 testWith(SSHD, "Sshd with maxSessions refuses more sessions on a connection", async () => {
@@ -117,7 +118,3 @@ testWith(SSHD_USERS, "Sshd.stop() removes users and their processes", async () =
   assertEquals(processesOfUser(uid), []);
   assertEquals((await run(["id", login], { mayFail: true })).code, 1);
 });
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
 import { descendants, gone, groupMembers } from "../helpers/leaks.ts";
+import type { ProcessState } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
 import { forEachKind, forPopen } from "./kinds.ts";
 import type { Kind } from "./kinds.ts";
@@ -10,9 +11,40 @@ import type { Program } from "./program.ts";
 
 const GONE_MS = 1_500;
 
-/** The far side of a program: all processes that it, or a server for it, has started, with their groups. */
-function farSide(program: Program, server: Kind["server"]): number[] {
-  const below = descendants(server?.pid ?? program.process.pid);
+/** A program that is busy with a gateway of a kind, and the far side of it. */
+interface Busy {
+  program: Program;
+  /** All processes that it has started, or a server for it, with their groups. */
+  pids: number[];
+}
+
+/** Starts a program that does some work, and kills it if it has not ended with the test. */
+async function busy(kind: Kind, args: string[], body: (busy: Busy) => Promise<void>): Promise<void> {
+  const before = new Set(kind.farSide?.processes().map((one) => one.pid));
+  const program = start("busy.ts", [kind.spec, ...args]);
+  try {
+    await program.stdout.has("up\n", 15_000);
+    const elsewhere = kind.farSide?.processes().filter((one) => !before.has(one.pid)) ?? [];
+    await body({ program, pids: farSide(program, kind.server, elsewhere) });
+  } finally {
+    kill(program);
+  }
+}
+
+function kill({ process }: Program): void {
+  try {
+    process.kill("SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}
+
+function farSide(
+  program: Program,
+  server?: Kind["server"],
+  elsewhere: readonly ProcessState[] = [],
+): number[] {
+  const below = [...descendants(server?.pid ?? program.process.pid), ...elsewhere];
   const groups = new Set(below.map((one) => one.group));
   return [...new Set([...below, ...[...groups].flatMap(groupMembers)].map((one) => one.pid))]
     .filter((pid) => ![program.process.pid, server?.pid, Deno.pid].includes(pid));
@@ -27,15 +59,14 @@ const LEAVINGS: readonly [name: string, leave: (program: Program) => void][] = [
 for (const [name, leave] of LEAVINGS) {
   for (const work of ["loop", "wait", "child"]) {
     forEachKind(`${name} of the program ends a far side that is busy with "${work}"`, async ({ kind }) => {
-      const program = start("busy.ts", [kind.spec, work]);
-      await program.stdout.has("up\n", 15_000);
-      const pids = farSide(program, kind.server);
-      assert(pids.length > 0);
-      leave(program);
-      await end(program);
-      const started = performance.now();
-      for (const pid of pids) await gone(pid, GONE_MS);
-      assert(performance.now() - started < GONE_MS);
+      await busy(kind, [work], async ({ program, pids }) => {
+        assert(pids.length > 0);
+        leave(program);
+        await end(program);
+        const started = performance.now();
+        for (const pid of pids) await gone(pid, GONE_MS);
+        assert(performance.now() - started < GONE_MS);
+      });
     }, { alone: true, local: true });
   }
 }
@@ -53,14 +84,13 @@ for (const [how, code, says] of ENDS) {
     forEachKind(
       `a program that ends by "${how}" leaves no far side that is busy with "${work}"`,
       async ({ kind }) => {
-        const program = start("busy.ts", [kind.spec, work, how]);
-        await program.stdout.has("up\n", 15_000);
-        const pids = farSide(program, kind.server);
-        assert(pids.length > (work === "child" ? 3 : 1));
-        program.process.kill("SIGUSR1");
-        assertEquals((await end(program)).code, code);
-        assertMatch(program.stderr.text, says);
-        for (const pid of pids) await gone(pid, GONE_MS);
+        await busy(kind, [work, how], async ({ program, pids }) => {
+          assert(pids.length > (work === "child" ? 3 : 1));
+          program.process.kill("SIGUSR1");
+          assertEquals((await end(program)).code, code);
+          assertMatch(program.stderr.text, says);
+          for (const pid of pids) await gone(pid, GONE_MS);
+        });
       },
       { alone: true, local: true },
     );
@@ -75,7 +105,7 @@ for (const [name, leave] of LEAVINGS) {
       await Deno.writeTextFile(`${folder}/deno`, fake, { mode: 0o755 });
       const program = start("idle.ts", [`popen//deno=${folder}/deno`, "idle"]);
       await until("it starts", () => Deno.stat(`${folder}/deno.up`).then(() => true, () => false), 15_000);
-      const pids = farSide(program, undefined);
+      const pids = farSide(program);
       assert(pids.length > 1);
       leave(program);
       await end(program);

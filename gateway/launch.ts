@@ -120,7 +120,7 @@ export function makeLauncher(plan: LaunchPlan): Launcher {
     case "worker":
       return {
         ...LOCAL,
-        start: () => Promise.resolve(startWorker(spec, id)),
+        start: async () => await startWorker(spec, id),
         diagnose: (end, output) => Promise.resolve(diagnoseExit(end, output, "")),
         permissionHint: "a worker gateway may not do more than its program",
       };
@@ -157,7 +157,7 @@ function popenLauncher(spec: XSpec, id: string, trace: TraceTarget | undefined):
 function socketLauncher(spec: XSpec, id: string, trace: TraceTarget | undefined): Launcher {
   return {
     ...LOCAL,
-    start: () => Promise.resolve(spawnSocket(spec, id, encodeHello, trace)),
+    start: async () => await spawnSocket(spec, id, encodeHello, trace),
     diagnose: (end, output) => Promise.resolve(diagnoseExit(end, output, "deno")),
     address: parseAddress(spec.socket!)!.host,
     permissionHint:

@@ -98,8 +98,10 @@ export function farScript(options: FarScriptOptions): string {
     `{ trap '' PIPE;while sleep ${BEAT_SECONDS}&&printf '${BEAT_FORMAT}' >&5;do :;done;${cut}; } 3<&- 4>&- &`;
   const left = `{ ${PASS_ON} <&3;[ $? -gt 128 ]||{ ${cut};}; } 4>&- 5>&-`;
   // What passes on may just be starting, between having this shell's trap and none: then it has not noticed.
+  // The last kill is for the sleep, which alone does not ignore it.
   const again =
-    "{ while sleep 1;do kill -TERM -$$;done; } 3<&- 4>&- 5>&- 6>&- 7>&- & execnet_k=$!;cat >/dev/null;kill -9 $execnet_k";
+    "{ while :;do (trap - TERM;exec sleep 1);kill -TERM -$$;done; } 3<&- 4>&- 5>&- 6>&- 7>&- & execnet_k=$!;" +
+    "cat >/dev/null;kill -9 $execnet_k;kill -TERM -$$";
   const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$;${again};kill $execnet_w`;
   const right = (streams: string): string =>
     `{ (${marked}exec ${nice}${command} 3<&0 ${streams} </dev/null >&5 2>&5 5>&-);${ended};`;

@@ -14,10 +14,6 @@ export interface ProcessState {
 /** What gateways whose code may start programs put into the environment. */
 const GATEWAY = "EXECNET_GATEWAY_";
 
-/**
- * Every process that descends from this program has this in its environment, so that it is found when its parent has
- * gone. The value is the same for all test files of a run, which share a process.
- */
 /** Processes that are no children of this thread's, and whose descendants are still those of its tests. */
 const FAMILIES = new Set<number>();
 
@@ -26,6 +22,10 @@ export function watchFamily(pid: number): void {
   FAMILIES.add(pid);
 }
 
+/**
+ * Every process that descends from this program has this in its environment, so that it is found when its parent has
+ * gone. The value is the same for all test files of a run, which share a process.
+ */
 const MARK = "EXECNET_TEST_RUN";
 Deno.env.set(MARK, String(Deno.pid));
 
@@ -38,12 +38,17 @@ const FOLDER_TIMEOUT_MS = 1_500;
 /** All processes that live; zombies do not. */
 export function processes(): Map<number, ProcessState> {
   const found = new Map<number, ProcessState>();
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const one = processState(Number(name));
-    if (one !== undefined) found.set(one.pid, one);
+  for (const pid of processIds()) {
+    const one = processState(pid);
+    if (one !== undefined) found.set(pid, one);
   }
   return found;
+}
+
+function processIds(): number[] {
+  return [...Deno.readDirSync("/proc")].filter(({ name }) => /^\d+$/.test(name)).map(({ name }) =>
+    Number(name)
+  );
 }
 
 /** One process, undefined when it is gone or a zombie. */
@@ -173,19 +178,20 @@ export function meetingFolders(): Set<string> {
  * of this thread from those of other test files, which run in other threads of this process.
  */
 export class LeakCheck {
-  readonly #before: Set<number> = new Set(ours().map((one) => one.pid));
+  readonly #before: Set<number> = new Set(processIds());
   readonly #folders: Set<string> = meetingFolders();
 
   /** Fails when a process or a folder is left. */
   async done(): Promise<void> {
     let left: ProcessState[] = [];
     await until("no process is left", () => {
-      left = ours().filter((one) => !this.#before.has(one.pid));
+      left = oursAmong(processIds().filter((pid) => !this.#before.has(pid)));
       return left.length === 0;
     }, GONE_TIMEOUT_MS).catch(() => {});
     // Other test files come and go; what is here now and still is after a while, is left behind.
     let folders = [...meetingFolders()].filter((name) => !this.#folders.has(name));
     await until("no folder is left", () => {
+      if (folders.length === 0) return true;
       const there = meetingFolders();
       const used = commandLines();
       folders = folders.filter((name) => there.has(name) && !used.some((line) => line.includes(name)));
@@ -203,8 +209,7 @@ function shown(one: ProcessState): string {
 
 /** The whole command lines of all processes: the guard of a process names the folder that goes with it. */
 function commandLines(): string[] {
-  return [...Deno.readDirSync("/proc")].filter(({ name }) => /^\d+$/.test(name))
-    .map(({ name }) => commandLine(Number(name)));
+  return processIds().map(commandLine);
 }
 
 /** The whole command line of a process; empty when it has ended. */
@@ -216,15 +221,20 @@ export function commandLine(pid: number): string {
   }
 }
 
-/** The processes that this thread has started, with all below, and those that have lost their parents. */
-function ours(): ProcessState[] {
-  const all = processes();
-  const roots = Deno.readTextFileSync("/proc/thread-self/children").split(" ").filter((id) => id !== "")
-    .map(Number).filter((pid) => !ofParts.has(pid));
-  const found = below(all, [...roots, ...FAMILIES]);
-  for (const root of roots) if (all.has(root)) found.push(all.get(root)!);
-  const orphans = [...all.values()].filter((one) => one.pid !== Deno.pid && isOrphan(all, one));
-  return [...found, ...orphans];
+/** Those that this thread has started, or what it has started; and those of this program that have lost their parents. */
+function oursAmong(pids: readonly number[]): ProcessState[] {
+  if (pids.length === 0) return [];
+  const roots = new Set(
+    Deno.readTextFileSync("/proc/thread-self/children").split(" ").filter((id) => id !== "").map(Number)
+      .filter((pid) => !ofParts.has(pid)),
+  );
+  return pids.map(processState).filter((one) => one !== undefined).filter((one) => {
+    let up: ProcessState | undefined = one;
+    for (; up !== undefined && up.parent !== Deno.pid; up = processState(up.parent)) {
+      if (FAMILIES.has(up.parent)) return true;
+    }
+    return up === undefined ? hasMark(one.pid) : roots.has(up.pid);
+  });
 }
 
 function below(all: Map<number, ProcessState>, roots: number[]): ProcessState[] {
@@ -241,13 +251,10 @@ function below(all: Map<number, ProcessState>, roots: number[]): ProcessState[] 
   return found;
 }
 
-/** Whether a process comes from this program but no longer descends from it. */
-function isOrphan(all: Map<number, ProcessState>, one: ProcessState): boolean {
-  for (let up: ProcessState | undefined = one; up !== undefined; up = all.get(up.parent)) {
-    if (up.pid === Deno.pid) return false;
-  }
+/** Whether a process comes from this program, whatever became of its parents. */
+function hasMark(pid: number): boolean {
   try {
-    return Deno.readTextFileSync(`/proc/${one.pid}/environ`).split("\0").includes(`${MARK}=${Deno.pid}`);
+    return Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0").includes(`${MARK}=${Deno.pid}`);
   } catch {
     return false;
   }

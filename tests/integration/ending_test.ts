@@ -229,11 +229,11 @@ forEachKind("kill() ends an endless loop by ending its process", async ({ open }
   assertEquals([status.numExecuting, status.numRunaway], [1, 0]);
 }, { models: ["process"], local: true });
 
-forEachKind("kill() cuts off an endless loop, which is counted and reported", async ({ open }) => {
+forEachKind("kill() cuts off an endless loop, which is counted and reported", async ({ open, endless }) => {
   const gateway = await open("", { stderr: "piped" });
   const output = new TextTap(gateway.stderr!);
   const ask = await startWitness(gateway);
-  const channels = [1, 2].map(() => gateway.remoteExec(`await channel.send("up"); while (true) {}`));
+  const channels = [1, 2].map(() => gateway.remoteExec(`await channel.send("up"); ${endless}`));
   for (const channel of channels) {
     assertEquals(await channel.receive(), "up");
     channel.kill();
@@ -263,9 +263,9 @@ forEachKind("kill() of a loop that ends after all counts no runaway in the end",
 
 forEachKind(
   "kill() ends the channel of an endless loop here although nothing can stop it",
-  async ({ open }) => {
+  async ({ open, endless }) => {
     const gateway = await open();
-    const channel = gateway.remoteExec(`await channel.send("up"); while (true) {}`);
+    const channel = gateway.remoteExec(`await channel.send("up"); ${endless}`);
     assertEquals(await channel.receive(), "up");
     channel.kill();
     assertEquals((await ending(channel)).remoteName, "Killed");

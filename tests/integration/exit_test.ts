@@ -44,9 +44,9 @@ forEachKind("exit() ends the process although remote code waits", async ({ open 
   await groupGone(pid);
 }, { local: true });
 
-forEachKind("exit() ends the process although remote code is in a busy loop", async ({ open }) => {
+forEachKind("exit() ends the process although remote code is in a busy loop", async ({ open, endless }) => {
   const gateway = await open();
-  const channel = gateway.remoteExec(`await channel.send(1); while (true) {}`);
+  const channel = gateway.remoteExec(`await channel.send(1); ${endless}`);
   await channel.receive();
   gateway.exit();
   const end = await gateway.join({ timeout: 5_000 });

@@ -120,6 +120,9 @@ export const KINDS: readonly KindInit[] = [
 /** Models in which an execution has an isolate of its own and can be ended. */
 export const SEPARATE: readonly ExecModel[] = ["worker", "process"];
 
+/** Longer than any test looks at such a loop. */
+const LOOP_MS = 8_000;
+
 /** What a test works with. Whatever it opened is ended after it. */
 export class Setting {
   /** The kind that the test is for. */
@@ -128,6 +131,16 @@ export class Setting {
   readonly group: Group = new Group();
   readonly #opened: Gateway[] = [];
   #hop: Promise<Gateway> | undefined;
+
+  /**
+   * Code that never yields. Deno cannot stop a thread of this program that runs such code: there it ends by itself some
+   * time after the test, so that it does not take the processor from all other tests.
+   */
+  get endless(): string {
+    return this.kind.ownProcess
+      ? "while (true) {}"
+      : `for (const end = performance.now() + ${LOOP_MS}; performance.now() < end;);`;
+  }
 
   /** Makes the setting of one test. */
   constructor(kind: Kind) {

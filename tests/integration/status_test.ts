@@ -38,9 +38,9 @@ forEachKind("remoteStatus() counts executions and channels, and forgets them", a
   });
 });
 
-forEachKind("remoteStatus() is answered while every execution is busy", async ({ open }) => {
+forEachKind("remoteStatus() is answered while every execution is busy", async ({ open, endless }) => {
   const gateway = await open();
-  const channels = [1, 2].map(() => gateway.remoteExec(`await channel.send(1); while (true) {}`));
+  const channels = [1, 2].map(() => gateway.remoteExec(`await channel.send(1); ${endless}`));
   for (const channel of channels) await channel.receive();
   const status = await gateway.remoteStatus({ timeout: 5_000 });
   assertEquals(status.numExecuting, 2);

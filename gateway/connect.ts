@@ -251,14 +251,22 @@ class Attempt {
 /** How a process and this program met: by its greeting, or not. */
 type Meeting = Greeting | { end: ProcessEnd } | { reason: unknown };
 
-/** The end of the connection and the end of the process are one event that is seen in either order. */
+/**
+ * The end of the connection and the end of the process are one event that is seen in either order, and before either
+ * comes what the process has written last.
+ */
 async function meet(child: SpawnedProcess, noise: Noise): Promise<Meeting> {
   const broken = async (reason: unknown): Promise<Meeting> => {
     if (reason instanceof ProtocolError || reason instanceof ConnectProblem) return { reason };
     const end = await within(child.ended, EXIT_GRACE_MS);
     return end === undefined ? { reason } : { end };
   };
-  return await Promise.race([greet(child, noise).catch(broken), child.ended.then((end) => ({ end }))]);
+  const met = greet(child, noise).catch(broken);
+  const ended = child.ended.then(async (end) => {
+    await within(met, OUTPUT_GRACE_MS);
+    return { end };
+  });
+  return await Promise.race([met, ended]);
 }
 
 function brokenBy(reason: unknown): Diagnosis {

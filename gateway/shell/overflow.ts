@@ -81,6 +81,9 @@ export function overflowing(
       controller.enqueue(chunk);
       room?.();
     },
-    cancel: (reason) => reader.cancel(reason),
+    cancel(reason): Promise<void> {
+      room?.();
+      return reader.cancel(reason);
+    },
   }, { highWaterMark: 0 });
 }

@@ -143,7 +143,7 @@ class Attempt {
         letGo(child);
         const diagnosis = "version" in met
           ? { kind: "version", state: `it speaks protocol ${met.version}, not ${PROTOCOL_VERSION}` } as const
-          : brokenBy(met.reason);
+          : this.#explain(met.reason);
         throw await this.#failed(child, output, diagnosis, "reason" in met ? met.reason : undefined);
       }
       // What it has printed last says why.
@@ -164,7 +164,7 @@ class Attempt {
       if (error instanceof ConnectError && error !== this.#limit.reason) throw error;
       if (this.#limit.aborted) throw await this.#outOfTime(child, output);
       throw error instanceof ConnectProblem
-        ? await this.#failed(child, output, brokenBy(error), error)
+        ? await this.#failed(child, output, this.#explain(error), error)
         : error;
     } finally {
       limited.release();
@@ -195,11 +195,20 @@ class Attempt {
 
   /** Nothing was started at all: this program may not, or what starting takes is not there. */
   #notStarted(error: Error): ConnectError {
-    if (error instanceof ConnectProblem) return this.#error(brokenBy(error), error.details, error);
-    const forbidden = error instanceof Deno.errors.NotCapable;
-    const kind = forbidden || error instanceof Deno.errors.NotFound ? "no-deno" : "exit";
-    const hint = forbidden ? `: ${this.#plan.launcher.permissionHint}` : "";
-    return this.#error({ kind, state: error.message + hint }, {}, error);
+    const details = error instanceof ConnectProblem ? error.details : {};
+    const missing = error instanceof Deno.errors.NotFound;
+    const diagnosis = missing ? { kind: "no-deno", state: error.message } as const : this.#explain(error);
+    return this.#error(diagnosis, details, error);
+  }
+
+  /** What it means that something could not be started, or that a connection broke. */
+  #explain(reason: unknown): Diagnosis {
+    const state = (reason as Error).message;
+    if (reason instanceof ConnectProblem) return { kind: reason.kind, state };
+    if (reason instanceof Deno.errors.NotCapable) {
+      return { kind: "no-deno", state: `${state}: ${this.#plan.launcher.permissionHint}` };
+    }
+    return { kind: reason instanceof ProtocolError ? "noise" : "exit", state };
   }
 
   /** The error for a process that is let go of; what it printed last is part of it. */
@@ -257,7 +266,10 @@ type Meeting = Greeting | { end: ProcessEnd } | { reason: unknown };
  */
 async function meet(child: SpawnedProcess, noise: Noise): Promise<Meeting> {
   const broken = async (reason: unknown): Promise<Meeting> => {
-    if (reason instanceof ProtocolError || reason instanceof ConnectProblem) return { reason };
+    const known = [ProtocolError, ConnectProblem, Deno.errors.NotCapable].some((type) =>
+      reason instanceof type
+    );
+    if (known) return { reason };
     const end = await within(child.ended, EXIT_GRACE_MS);
     return end === undefined ? { reason } : { end };
   };
@@ -267,12 +279,6 @@ async function meet(child: SpawnedProcess, noise: Noise): Promise<Meeting> {
     return { end };
   });
   return await Promise.race([met, ended]);
-}
-
-function brokenBy(reason: unknown): Diagnosis {
-  const state = (reason as Error).message;
-  if (reason instanceof ConnectProblem) return { kind: reason.kind, state };
-  return { kind: reason instanceof ProtocolError ? "noise" : "exit", state };
 }
 
 function letGo(child: SpawnedProcess): void {

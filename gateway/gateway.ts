@@ -112,8 +112,8 @@ export class Gateway implements AsyncDisposable {
   readonly #processEnd: Promise<ProcessEnd>;
   #ended: (ProcessEnd & { stderrTail: string }) | undefined;
   #info: RemoteInfo;
-  /** Gateways that were started from this one. */
-  readonly #hanging = new Set<Gateway>();
+  /** Gateways that were started from this one, and when they have ended with all that they leave. */
+  readonly #hanging = new Map<Gateway, Promise<unknown>>();
   #exiting = false;
   #stopping: Promise<GatewayExit> | undefined;
 
@@ -325,10 +325,10 @@ export class Gateway implements AsyncDisposable {
     };
   }
 
-  /** For groups: `gateway` was started from `hop` and ends before it. */
-  static hang(gateway: Gateway, hop: Gateway): void {
-    hop.#hanging.add(gateway);
-    void gateway.closed.then(() => hop.#hanging.delete(gateway));
+  /** For groups: `gateway` was started from `hop`, and `gone`, which never rejects, comes before the end of that. */
+  static hang(gateway: Gateway, hop: Gateway, gone: Promise<void>): void {
+    hop.#hanging.set(gateway, gone);
+    void gone.then(() => hop.#hanging.delete(gateway));
   }
 
   /** For groups: a gateway as a member of a pool. */
@@ -350,14 +350,14 @@ export class Gateway implements AsyncDisposable {
     if (this.#exiting) return;
     this.#exiting = true;
     this.#leave();
-    const hanging = [...this.#hanging];
-    for (const gateway of hanging) gateway.exit();
+    const hanging = [...this.#hanging.values()];
+    for (const gateway of this.#hanging.keys()) gateway.exit();
     const ask = (): void => {
       this.#session.control(makeFrame(FrameType.TERMINATE, 0));
       this.#killAfter(DISPOSE_TIMEOUT_MS);
     };
     if (hanging.length === 0) ask();
-    else void within(Promise.all(hanging.map((gateway) => gateway.closed)), DISPOSE_TIMEOUT_MS).then(ask);
+    else void within(Promise.all(hanging), DISPOSE_TIMEOUT_MS).then(ask);
   }
 
   /** Kills the process if it is still there after a while. */
@@ -393,7 +393,9 @@ export class Gateway implements AsyncDisposable {
   async #stop(timeout: number): Promise<GatewayExit> {
     if (this.#hanging.size > 0) {
       this.#leave();
-      await Promise.all([...this.#hanging].map((gateway) => gateway.terminate(timeout)));
+      const hanging = [...this.#hanging.values()];
+      await Promise.all([...this.#hanging.keys()].map((gateway) => gateway.terminate(timeout)));
+      await within(Promise.all(hanging), DISPOSE_TIMEOUT_MS);
     }
     this.exit();
     return await stop(this.id, this.#connection.process, this.closed, timeout);

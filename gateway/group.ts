@@ -190,8 +190,11 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
 
   async #makeNow(place: Place, id: string, options: GatewayOptions): Promise<Gateway> {
     const { spec } = place;
-    const leave = (): void => {
-      if (place.node !== undefined) this.#leaving.add(place.node.nodes.leave());
+    const leave = async (): Promise<void> => {
+      if (place.node === undefined) return;
+      const leaving = place.node.nodes.leave();
+      this.#leaving.add(leaving);
+      await leaving;
     };
     try {
       const { connection, shipping, hop } = await this.#start(place, id, options);
@@ -199,12 +202,12 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
         leave: () => this.#remove(gateway),
         shipping,
       });
-      if (hop !== undefined) Gateway.hang(gateway, hop);
+      const gone = gateway.closed.then(leave);
+      if (hop !== undefined) Gateway.hang(gateway, hop, gone);
       this.#gateways.set(id, gateway);
-      void gateway.closed.then(leave);
       return gateway;
     } catch (error) {
-      leave();
+      void leave();
       this.#taken.delete(id);
       throw error;
     }

@@ -19,6 +19,7 @@ import { parseAddress } from "./socket/address.ts";
 import { installServer } from "./transport/installed.ts";
 import { checkSocketSpec, spawnSocket } from "./transport/socket.ts";
 import { SlurmNodes, SlurmReach } from "./transport/slurm.ts";
+import { dialThrough } from "./transport/_socket_dial.ts";
 import { hopStarter } from "./transport/via.ts";
 import type { Hop } from "./transport/via.ts";
 import { checkWorkerSpec, startWorker } from "./transport/worker.ts";
@@ -69,14 +70,11 @@ export function checkSpec(spec: XSpec): void {
     case "ssh":
       readSshWords(spec);
       break;
-    case "slurm":
-      if (spec.via !== undefined) refuse("via", "the nodes of Slurm are reached from this program");
-      break;
     case "socket":
-      if (spec.via !== undefined) refuse("via", "a server is connected to from this program");
       checkSocketSpec(spec);
       break;
     case "popen":
+    case "slurm":
     case "command":
     case "podman":
     case "docker":
@@ -125,9 +123,7 @@ export function makeLauncher(plan: LaunchPlan): Launcher {
         permissionHint: "a worker gateway may not do more than its program",
       };
     case "socket":
-      return spec.installvia === undefined
-        ? socketLauncher(spec, id, trace)
-        : installedLauncher(spec, id, trace, hop!);
+      return spec.installvia === undefined ? socketLauncher(plan, starter) : installedLauncher(plan, hop!);
     case "popen":
       if (hop === undefined) return popenLauncher(spec, id, trace);
       return shell(new CommandReach([], starter), hop.executable);
@@ -154,28 +150,25 @@ function popenLauncher(spec: XSpec, id: string, trace: TraceTarget | undefined):
   };
 }
 
-function socketLauncher(spec: XSpec, id: string, trace: TraceTarget | undefined): Launcher {
+function socketLauncher({ spec, id, trace, hop }: LaunchPlan, starter: Starter): Launcher {
+  const from = hop === undefined ? {} : { dial: dialThrough(hop, starter) };
   return {
     ...LOCAL,
-    start: async () => await spawnSocket(spec, id, encodeHello, trace),
+    start: async () => await spawnSocket({ spec, id, trace, greet: encodeHello, ...from }),
     diagnose: (end, output) => Promise.resolve(diagnoseExit(end, output, "deno")),
     address: parseAddress(spec.socket!)!.host,
-    permissionHint:
-      "a program that connects to a server needs --allow-net for it, and --allow-read for its token",
+    permissionHint: hop === undefined
+      ? "a program that connects to a server needs --allow-net for it, and --allow-read for its token"
+      : starter.permissionHint,
   };
 }
 
-function installedLauncher(
-  spec: XSpec,
-  id: string,
-  trace: TraceTarget | undefined,
-  hop: Hop,
-): Launcher {
+function installedLauncher({ spec, id, trace }: LaunchPlan, hop: Hop): Launcher {
   return {
     ...LOCAL,
     async start(signal): Promise<SpawnedProcess> {
       const installed = await installServer(hop, signal);
-      const child = spawnSocket(spec, id, encodeHello, trace, installed);
+      const child = spawnSocket({ spec, id, trace, greet: encodeHello, installed });
       void child.ended.then(() => installed.stop());
       return child;
     },

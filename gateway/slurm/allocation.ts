@@ -2,6 +2,8 @@
 
 import { within } from "../../channel/wait.ts";
 import { explainSlurm, explainState, explainWaiting, SlurmError } from "./explain.ts";
+import { THIS_MACHINE } from "./host.ts";
+import type { Held, SlurmHost } from "./host.ts";
 import { HOLD_SCRIPT, STEP_SHELL } from "./scripts.ts";
 import { allocationWords, fitsOuterJob, stepWords } from "./words.ts";
 import type { SlurmKeys } from "./words.ts";
@@ -12,6 +14,8 @@ export interface AllocationOptions {
   signal?: AbortSignal | undefined;
   /** Milliseconds until the attempt fails, waiting in the queue included; for ever by default. */
   timeout?: number | undefined;
+  /** Where Slurm's commands are; by default here. */
+  host?: SlurmHost | undefined;
 }
 
 /** Why there is no allocation any more. */
@@ -43,8 +47,7 @@ const LAST_WORDS_MS = 500;
 /**
  * Nodes of a cluster, held until {@linkcode Allocation.release}.
  *
- * - A shell of this machine holds them, and lets go when the other end of its stdin is gone: released, this program
- *   ended, or killed. Then every step is killed at once, and Slurm has the nodes back.
+ * - A shell holds them, and lets go when the other end of its stdin is gone: released, this program ended, or killed. Then every step is killed at once, and Slurm has the nodes back.
  * - It never keeps the program alive by itself.
  * - Within a job of Slurm's, keys that name no partition, account or time are served by that job's own nodes, as
  *   `srun` does: asking for more would wait for what the job itself holds. Such nodes are not given back, but the
@@ -62,18 +65,19 @@ export class Allocation implements AsyncDisposable {
   readonly #holder: Holder;
   #release: Promise<void> | undefined;
 
-  private constructor(holder: Holder, grant: Grant) {
+  private constructor(holder: Holder, grant: Grant, host: SlurmHost) {
     this.job = grant.job;
     this.nodes = grant.nodes;
     this.own = grant.own;
     this.#holder = holder;
-    this.ended = holder.ended.then(async (code): Promise<AllocationEnd> => {
+    this.ended = holder.ended.then(async ({ code, reason }): Promise<AllocationEnd> => {
       const released = this.#release !== undefined;
       const stderrTail = holder.tail;
       if (released) return { released, reason: "released", stderrTail };
+      if (reason !== undefined) return { released, reason, stderrTail };
       // salloc does not always tell why an allocation was revoked.
-      const reason = explainState(await stateOf(grant.job)) ?? explainSlurm(code, stderrTail).state;
-      return { released, reason, stderrTail };
+      const state = explainState(await stateOf(host, grant.job)) ?? explainSlurm(code, stderrTail).state;
+      return { released, reason: state, stderrTail };
     });
   }
 
@@ -83,20 +87,21 @@ export class Allocation implements AsyncDisposable {
    * @throws {SlurmError} with the step that failed
    */
   static async request(keys: SlurmKeys, options: AllocationOptions = {}): Promise<Allocation> {
-    const { signal, timeout } = options;
+    const { signal, timeout, host = THIS_MACHINE } = options;
     signal?.throwIfAborted();
     const count = keys.nodes ?? 1;
-    const holder = new Holder(keys, count);
+    const holder = await Holder.start(host, keys, count);
     let stop: (reason: "aborted" | "late") => void;
     const stopped = new Promise<"aborted" | "late">((resolve) => stop = resolve);
     const abort = (): void => stop("aborted");
+    if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort);
     const timer = timeout === undefined ? undefined : setTimeout(() => stop("late"), timeout);
     try {
       const result = await Promise.race([holder.granted, holder.ended, stopped]);
-      if (typeof result === "object" && result.nodes.length >= count) {
+      if (typeof result === "object" && "job" in result && result.nodes.length >= count) {
         holder.keepAlive(false);
-        return new Allocation(holder, result);
+        return new Allocation(holder, result, host);
       }
       const waiting = explainWaiting(holder.tail);
       await holder.letGo(ABORT_TIMEOUT_MS).catch(() => {}); // it goes on trying by itself
@@ -110,7 +115,7 @@ export class Allocation implements AsyncDisposable {
           holder.tail,
         );
       }
-      if (typeof result === "object") {
+      if ("job" in result) {
         throw failure(
           keys,
           "refused",
@@ -119,8 +124,10 @@ export class Allocation implements AsyncDisposable {
           holder.tail,
         );
       }
-      const { kind, state } = explainSlurm(result, holder.tail);
-      throw failure(keys, kind, state, result, holder.tail);
+      const { code, reason } = result;
+      if (reason !== undefined) throw failure(keys, "exit", reason, code, holder.tail);
+      const { kind, state } = explainSlurm(code, holder.tail);
+      throw failure(keys, kind, state, code, holder.tail);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
@@ -166,38 +173,31 @@ interface Grant {
 /** The shell that holds an allocation. */
 class Holder {
   /** Unique, so that what is in the queue can be found by it. */
-  readonly name: string = `execnet-${Deno.pid}-${crypto.getRandomValues(new Uint8Array(6)).toHex()}`;
+  readonly name: string;
   /** Resolves with what was given; never, when nothing is. */
   readonly granted: Promise<Grant>;
-  /** Resolves with the exit code. */
-  readonly ended: Promise<number>;
+  /** Resolves when it has ended. */
+  readonly ended: Held["ended"];
   /** The last lines of Slurm's messages. */
   tail = "";
-  readonly #child: Deno.ChildProcess;
+  readonly #held: Held;
   #letGo = false;
 
-  constructor(keys: SlurmKeys, count: number) {
-    this.#child = new Deno.Command("/bin/sh", {
-      args: [
-        "-c",
-        HOLD_SCRIPT,
-        "execnet",
-        this.name,
-        String(count),
-        fitsOuterJob(keys) ? "any" : "new",
-        ...allocationWords(keys, this.name),
-      ],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-      detached: true, // a signal from the terminal is for the program, which lets go in its own time
-    }).spawn();
-    this.granted = new Promise((resolve) => void this.#readGrant(resolve));
-    const lastWords = this.#readTail();
-    this.ended = this.#child.status.then(async ({ code }) => {
+  static async start(host: SlurmHost, keys: SlurmKeys, count: number): Promise<Holder> {
+    const name = `execnet-${Deno.pid}-${crypto.getRandomValues(new Uint8Array(6)).toHex()}`;
+    const words = [name, String(count), fitsOuterJob(keys) ? "any" : "new", ...allocationWords(keys, name)];
+    return new Holder(name, await host.hold(["sh", "-c", HOLD_SCRIPT, "execnet", ...words]));
+  }
+
+  private constructor(name: string, held: Held) {
+    this.name = name;
+    this.#held = held;
+    this.granted = new Promise((resolve) => this.#readGrant(resolve).catch(() => {}));
+    const lastWords = this.#readTail().catch(() => {});
+    this.ended = held.ended.then(async (end) => {
       this.#closeLifeline(); // where it was killed, what it has started gives the nodes back
       await within(lastWords, LAST_WORDS_MS);
-      return code;
+      return end;
     });
   }
 
@@ -205,7 +205,7 @@ class Holder {
     const decoder = new TextDecoder();
     let line = "";
     let found = false;
-    for await (const chunk of this.#child.stdout) {
+    for await (const chunk of this.#held.stdout) {
       if (found || line.length > MAX_LINE_CHARS) continue;
       line += decoder.decode(chunk, { stream: true });
       const end = line.indexOf("\n");
@@ -218,7 +218,7 @@ class Holder {
 
   async #readTail(): Promise<void> {
     const decoder = new TextDecoder();
-    for await (const chunk of this.#child.stderr) {
+    for await (const chunk of this.#held.stderr) {
       this.tail = (this.tail + decoder.decode(chunk, { stream: true })).slice(-MAX_TAIL_CHARS);
     }
   }
@@ -226,13 +226,12 @@ class Holder {
   #closeLifeline(): void {
     if (this.#letGo) return;
     this.#letGo = true;
-    this.#child.stdin.close().catch(() => {});
+    this.#held.letGo();
   }
 
   /** Whether the program has to stay because of it; at first it has. */
   keepAlive(keep: boolean): void {
-    if (keep) this.#child.ref();
-    else this.#child.unref();
+    this.#held.keepAlive(keep);
   }
 
   /** Lets go and waits for its end. */
@@ -269,15 +268,7 @@ function failure(
 }
 
 /** The state and the reason of a job that has ended, as the queue shows them for a while; empty when they are not known. */
-async function stateOf(job: string): Promise<string> {
-  const child = new Deno.Command("/bin/sh", {
-    args: ["-c", 'exec squeue --noheader --states=all --jobs="$0" --format="%T %r"', job],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "null",
-    signal: AbortSignal.timeout(STATE_TIMEOUT_MS),
-  }).spawn();
-  child.unref();
-  const { stdout } = await child.output();
-  return new TextDecoder().decode(stdout);
+async function stateOf(host: SlurmHost, job: string): Promise<string> {
+  const command = ["sh", "-c", 'exec squeue --noheader --states=all --jobs="$0" --format="%T %r"', job];
+  return await host.ask(command, STATE_TIMEOUT_MS).catch(() => "");
 }

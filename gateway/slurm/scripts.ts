@@ -1,4 +1,4 @@
-/** What the shell of this machine does around Slurm's commands: holds an allocation, and starts a step. */
+/** What a shell does around Slurm's commands: holds an allocation, and starts a step. */
 
 /** Shell text that forgets what an outer job has put into the environment, where it would be read as options. */
 const FORGET_OUTER_JOB = 'if [ -n "$SLURM_JOB_ID" ]; then ' +
@@ -7,10 +7,10 @@ const FORGET_OUTER_JOB = 'if [ -n "$SLURM_JOB_ID" ]; then ' +
   "unset SLURM_LABELIO SLURM_STDINMODE SLURM_STDOUTMODE SLURM_STDERRMODE; ";
 
 /** Words that `srun`'s own ones, and then those of its task, are put behind. The shell becomes `srun`. */
-export const STEP_SHELL: readonly string[] = ["/bin/sh", "-c", `${FORGET_OUTER_JOB}exec srun "$@"`, "srun"];
+export const STEP_SHELL: readonly string[] = ["sh", "-c", `${FORGET_OUTER_JOB}exec srun "$@"`, "srun"];
 
 /**
- * What `salloc` runs on this machine for as long as the allocation is held. It tells which one it is; when the lifeline
+ * What `salloc` runs beside it for as long as the allocation is held. It tells which one it is; when the lifeline
  * on descriptor 3 ends, it kills the steps at once, for Slurm would let a task that ignores SIGTERM live on for
  * `KillWait` (30 s). Its end makes `salloc` give the allocation back; where `salloc` is gone, or a zombie, it does so
  * itself.

@@ -2,6 +2,7 @@
 
 import { Encoder } from "../../channel/encode.ts";
 import { ConnectProblem } from "../errors.ts";
+import type { Dial, ServerLink } from "./_socket_dial.ts";
 import { formatAddress } from "../socket/address.ts";
 import type { Address } from "../socket/address.ts";
 import { Kind } from "../socket/frames.ts";
@@ -39,6 +40,8 @@ export interface ServerConnectOptions {
   readonly given?: { readonly token: string; readonly cert: string | undefined } | undefined;
   /** The content of the start frame. */
   readonly start: Record<string, unknown>;
+  /** Where it is connected from. */
+  readonly dial: Dial;
 }
 
 /** What a server says of the process that it has started. */
@@ -51,15 +54,9 @@ export interface Started {
 
 /** A connection over which a process has been started. */
 export interface ServerConnection {
-  readonly connection: Deno.Conn;
+  readonly connection: ServerLink;
   readonly started: Started;
 }
-
-/**
- * A connection that is being made is usually there in a moment, and can then be closed. Deno 2.9.6 leaves one open that
- * is made just when the signal comes, so that only what takes longer than this is cancelled.
- */
-const CANCEL_AFTER_MS = 200;
 
 /**
  * Connects. When that fails or is aborted, nothing is left open.
@@ -70,7 +67,7 @@ export async function connectToServer(
   options: ServerConnectOptions,
   signal: AbortSignal,
 ): Promise<ServerConnection> {
-  const { address, tls, tlsCa, tokenFile, given, start } = options;
+  const { address, tls, tlsCa, tokenFile, given, start, dial } = options;
   const where = formatAddress(address);
   const token = await importToken(given?.token ?? readToken(tokenFile));
   const certificates = given?.cert !== undefined
@@ -78,8 +75,7 @@ export async function connectToServer(
     : tlsCa === undefined
     ? []
     : [readCertificates(tlsCa)];
-  const plain = await dial(address, signal);
-  let connection: Deno.Conn = plain;
+  const connection = await dial({ address, certificates: tls ? certificates : undefined }, signal);
   // An abort closes the connection, which ends whatever is under way.
   const close = (): void => {
     try {
@@ -91,14 +87,6 @@ export async function connectToServer(
   signal.addEventListener("abort", close);
   try {
     signal.throwIfAborted();
-    plain.setNoDelay(true);
-    if (tls) {
-      await handshake(where, async () => {
-        const secured = await Deno.startTls(plain, { hostname: address.host, caCerts: certificates });
-        connection = secured;
-        await secured.handshake();
-      });
-    }
     await meet(connection, token, where, tls);
     const started = await startThere(connection, start, where);
     return { connection, started };
@@ -134,53 +122,8 @@ function readCertificates(path: string): string {
   }
 }
 
-async function dial({ host, port }: Address, signal: AbortSignal): Promise<Deno.TcpConn> {
-  signal.throwIfAborted();
-  const cancel = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const cancelSoon = (): void => {
-    timer = setTimeout(() => cancel.abort(), CANCEL_AFTER_MS);
-  };
-  signal.addEventListener("abort", cancelSoon);
-  try {
-    return await Deno.connect({ hostname: host, port, signal: cancel.signal });
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotCapable) throw cause;
-    const { message } = cause as Error;
-    if (/lookup|resolve|address information|name or service/i.test(message)) {
-      throw new ConnectProblem("host", `"${host}" has no address: ${message}`, { cause });
-    }
-    const nobody = cause instanceof Deno.errors.ConnectionRefused ? "nothing listens there: " : "";
-    throw new ConnectProblem(
-      "refused",
-      `${formatAddress({ host, port })} cannot be reached: ${nobody}${message}`,
-      {
-        cause,
-      },
-    );
-  } finally {
-    signal.removeEventListener("abort", cancelSoon);
-    clearTimeout(timer);
-  }
-}
-
-async function handshake(where: string, secure: () => Promise<void>): Promise<void> {
-  try {
-    await secure();
-  } catch (cause) {
-    const { message } = cause as Error;
-    if (/certificate|UnknownIssuer|NotValidForName|self.?signed|expired/i.test(message)) {
-      throw new ConnectProblem("auth", `the certificate of ${where} is not trusted: ${message}`, { cause });
-    }
-    const guess = /corrupt|InvalidContentType|eof|early|reset|closed/i.test(message)
-      ? "it may serve without TLS"
-      : "TLS failed";
-    throw new ConnectProblem("noise", `${where} does not answer with TLS: ${guess}: ${message}`, { cause });
-  }
-}
-
 /** Both hellos, the proof of this side, and that of the server. */
-async function meet(connection: Deno.Conn, token: CryptoKey, where: string, tls: boolean): Promise<void> {
+async function meet(connection: ServerLink, token: CryptoKey, where: string, tls: boolean): Promise<void> {
   const hello = makeHello();
   const theirs = await hellos(connection, hello, where, tls);
   const version = helloVersion(theirs);
@@ -202,7 +145,7 @@ async function meet(connection: Deno.Conn, token: CryptoKey, where: string, tls:
 }
 
 async function hellos(
-  connection: Deno.Conn,
+  connection: ServerLink,
   hello: Uint8Array,
   where: string,
   tls: boolean,
@@ -226,7 +169,7 @@ async function hellos(
 }
 
 async function startThere(
-  connection: Deno.Conn,
+  connection: ServerLink,
   start: Record<string, unknown>,
   where: string,
 ): Promise<Started> {

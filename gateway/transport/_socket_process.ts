@@ -5,6 +5,7 @@ import { keepAlive, KILLED } from "../process/process.ts";
 import type { ProcessEnd, Ref, SpawnedProcess } from "../process/process.ts";
 import { connectToServer } from "./_socket_connect.ts";
 import type { ServerConnectOptions } from "./_socket_connect.ts";
+import type { ServerLink } from "./_socket_dial.ts";
 import {
   creditOf,
   creditPayload,
@@ -51,7 +52,7 @@ export class SocketProcess implements SpawnedProcess {
   readonly #abort = new AbortController();
   readonly #resolveEnded: (end: ProcessEnd) => void;
   readonly #sifter: Sifter = new Sifter((kind, payload) => this.#frame(kind, payload));
-  #connection: Deno.Conn | undefined;
+  #connection: ServerLink | undefined;
   #writer: FrameWriter | undefined;
   #over = false;
   /** Data that is read for the gateway; what is read when that wants none is looked at for other frames. */
@@ -99,7 +100,7 @@ export class SocketProcess implements SpawnedProcess {
     }
     this.#connection = connection;
     this.pid = started.pid;
-    refs.push(connection as unknown as Ref);
+    refs.push(connection);
     this.#writer = new FrameWriter(connection);
     if (!started.agent) await this.#write(options.agent(started.cwd));
     return {
@@ -155,7 +156,7 @@ export class SocketProcess implements SpawnedProcess {
         count = null;
       }
       if (count === null) {
-        this.#finish(LOST);
+        await this.#lost();
         return null;
       }
       try {
@@ -186,7 +187,13 @@ export class SocketProcess implements SpawnedProcess {
     } catch {
       // The connection is no more.
     }
-    this.#finish(LOST);
+    await this.#lost();
+  }
+
+  /** The connection has ended before the process. */
+  async #lost(): Promise<void> {
+    const reason = await this.#connection!.lost?.();
+    this.#finish(reason === undefined ? LOST : { ...LOST, reason });
   }
 
   #frame(kind: number, payload: Uint8Array): void {

@@ -6,11 +6,14 @@ import type { Diagnosis } from "../launcher.ts";
 import type { ProcessEnd } from "../process/process.ts";
 import type { Program } from "../process/program.ts";
 import type { Reach } from "../shell/reach.ts";
-import { SHELL } from "../shell/command.ts";
+import { HERE, SHELL } from "../shell/command.ts";
 import type { Starter } from "../shell/command.ts";
 import { Allocation } from "../slurm/allocation.ts";
 import { explainSlurm, SlurmError } from "../slurm/explain.ts";
+import { THIS_MACHINE } from "../slurm/host.ts";
+import type { SlurmHost } from "../slurm/host.ts";
 import type { SlurmKeys } from "../slurm/words.ts";
+import { slurmThrough } from "./_slurm_host.ts";
 
 /** The nodes that gateways made together run on. They are given back when the last of these has ended. */
 export class SlurmNodes {
@@ -26,8 +29,8 @@ export class SlurmNodes {
   }
 
   /** The allocation, which is asked for once. */
-  async get(signal: AbortSignal): Promise<Allocation> {
-    this.#allocation ??= Allocation.request(this.#keys, { signal: this.#unwanted.signal });
+  async get(host: SlurmHost, signal: AbortSignal): Promise<Allocation> {
+    this.#allocation ??= Allocation.request(this.#keys, { host, signal: this.#unwanted.signal });
     this.#allocation.catch(() => {});
     try {
       return await waitFor(this.#allocation, { signal }, () => "");
@@ -74,7 +77,8 @@ export class SlurmReach implements Reach {
   }
 
   async open(signal: AbortSignal): Promise<Program> {
-    const allocation = await this.#nodes.get(signal);
+    const host = this.#starter === HERE ? THIS_MACHINE : slurmThrough(this.#starter);
+    const allocation = await this.#nodes.get(host, signal);
     const program = await this.#starter.start([...allocation.prefix(this.#index), ...SHELL], {
       farewell: FAREWELL,
     });

@@ -10,6 +10,8 @@ import { planProcess } from "../process/plan.ts";
 import type { TraceTarget } from "../process/trace.ts";
 import { parseAddress } from "../socket/address.ts";
 import type { Installed } from "./installed.ts";
+import { dialHere } from "./_socket_dial.ts";
+import type { Dial } from "./_socket_dial.ts";
 import { SocketProcess } from "./_socket_process.ts";
 
 /** Keys of a spec that say how to get to the server, and are none of its business. */
@@ -19,6 +21,7 @@ const OWN_KEYS: ReadonlySet<string> = new Set([
   "tls_ca",
   "token_file",
   "installvia",
+  "via",
   "id",
   "keepalive",
 ]);
@@ -35,6 +38,7 @@ export function checkSocketSpec(spec: XSpec): void {
     throw new XSpecError(`Cannot make a socket gateway with ${key}: ${why}`, String(spec), key);
   };
   if (spec.installvia !== undefined) {
+    if (spec.via !== undefined) refuse("via", "a server that is installed is connected to from this program");
     for (const key of ["tls", "tls_ca", "token_file"]) {
       if (spec.get(key) !== undefined) refuse(key, "a server that is installed gets its own");
     }
@@ -44,19 +48,27 @@ export function checkSocketSpec(spec: XSpec): void {
   if (spec.nice !== undefined && spec.nice < 0) refuse("nice", "a server takes 0 to 19");
 }
 
+/** What a connection to a server is made for. */
+export interface SocketPlan {
+  spec: XSpec;
+  id: string;
+  greet: (facts: Facts) => Uint8Array;
+  trace: TraceTarget | undefined;
+  /** The server, where it was started for this gateway. */
+  installed?: Installed;
+  /** Where it is connected from; by default this program. */
+  dial?: Dial;
+}
+
 /** Starts to connect. What fails is known by `connected`. */
-export function spawnSocket(
-  spec: XSpec,
-  id: string,
-  greet: (facts: Facts) => Uint8Array,
-  trace?: TraceTarget,
-  installed?: Installed,
-): SpawnedProcess {
+export function spawnSocket(plan: SocketPlan): SpawnedProcess {
+  const { spec, id, greet, trace, installed, dial = dialHere } = plan;
   const address = installed?.address ?? parseAddress(spec.socket!)!;
   // Files of this machine's are none of the server's.
   const target = trace?.to === "stderr" ? trace : undefined;
   return new SocketProcess({
     address,
+    dial,
     tls: installed === undefined ? spec.tls : installed.cert !== undefined,
     given: installed,
     tlsCa: spec.tlsCa,

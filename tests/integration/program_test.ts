@@ -179,6 +179,20 @@ for (const permissions of [["--allow-env"], ["--allow-env", "--allow-run=ssh"], 
   });
 }
 
+forPopen("a program without --allow-net gets a clear ConnectError for a server", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "token-" });
+  try {
+    const token = `${folder}/token`;
+    await Deno.writeTextFile(token, "a".repeat(64), { mode: 0o600 });
+    const program = start("restricted.ts", [`socket=127.0.0.1:1//token_file=${token}`], ["--allow-read"]);
+    const { code } = await end(program);
+    assertEquals(code, 0, program.stderr.text);
+    assertMatch(program.stdout.text, /^ConnectError no-deno: [^]*needs --allow-net for it[^]*\n$/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 forPopen("a program with enough permissions gets its gateway", async () => {
   const program = start("restricted.ts", [], [
     "--allow-run",

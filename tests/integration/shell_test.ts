@@ -66,7 +66,7 @@ withLook("what comes in place of a greeting is told", async () => {
   const silent = await failure("echo hello");
   assertEquals(silent.kind, "noise");
   assertMatch(silent.message, /in place of a greeting came "hello /);
-  const waiting = await failure("sh -c 'echo hello; cat >/dev/null'", { connectTimeout: 500 });
+  const waiting = await failure("sh -c 'echo hello; cat >/dev/null'", { connectTimeout: 3_000 });
   assertEquals(waiting.kind, "noise");
   assertMatch(waiting.message, /in place of a greeting came "hello/);
   const failing = await failure("sh -c 'echo hello; exit 3'");
@@ -75,7 +75,7 @@ withLook("what comes in place of a greeting is told", async () => {
 });
 
 withLook("what is printed beside the connection is no noise", async () => {
-  const error = await failure("sh -c 'echo banner >&2; cat >/dev/null'", { connectTimeout: 500 });
+  const error = await failure("sh -c 'echo banner >&2; cat >/dev/null'", { connectTimeout: 3_000 });
   assertEquals([error.kind, error.stderrTail], ["timeout", "banner"]);
 });
 

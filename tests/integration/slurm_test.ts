@@ -27,6 +27,9 @@ for (
     ["terminate", "terminate() gives the nodes back before it resolves"],
     ["oneByOne", "gateways of an allocation end one by one, and with the last one it is given back"],
     ["refused", "what Slurm refuses, and what waits in the queue, leaves nothing there"],
+    ["via", "slurm//via=hop gives gateways on nodes that are reached from a hop"],
+    ["viaFails", "what Slurm refuses to a hop, and what a hop may not, is told"],
+    ["hopDies", "a hop that is killed leaves no allocation"],
     ["srun", "command=srun starts a gateway without an allocation of the group's"],
   ] as const
 ) {
@@ -50,6 +53,17 @@ testWith(SLURM, "gateways whose job is cancelled from outside say so", async () 
     /^(its allocation has ended: (it was cancelled|the allocation is over)\n){3}/m,
   );
   await givenBack();
+}, { limit: 90_000 });
+
+testWith(SLURM, "a program that is killed gives back the nodes that a hop of its holds", async () => {
+  const hopped = ["wait", "slurm//nodes=3//via=hop", "popen//id=hop//allow-run"];
+  const program = run(hopped);
+  await program.stdout.has("busy", 30_000).catch((error) => {
+    throw new Error(program.stderr.text, { cause: error });
+  });
+  program.process.kill("SIGKILL");
+  await end(program);
+  await limited("the nodes are given back", givenBack(), 30_000);
 }, { limit: 90_000 });
 
 for (const model of ["worker", "main", "process"]) {

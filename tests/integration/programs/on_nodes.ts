@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { ConnectError, EOFError, Group, XSpecError } from "../../../mod.ts";
 import type { GatewayOptions } from "../../../mod.ts";
 
-const [what, spec = "slurm//nodes=3"] = Deno.args;
+const [what, spec = "slurm//nodes=3", ...others] = Deno.args;
 const QUIET: GatewayOptions = { stderr: "null" };
 
 async function command(program: string, ...args: string[]): Promise<string> {
@@ -106,6 +106,42 @@ const SCENES: Record<string, () => Promise<void>> = {
     await failed;
     await command("scancel", "--name=all");
   },
+  async via(): Promise<void> {
+    const group = await Group.create(["popen//id=hop//allow-run=sh", `${spec}//via=hop//id=node`], QUIET);
+    assertEquals([...group].map(({ id }) => id), ["hop", "node-0", "node-1", "node-2"]);
+    const hosts = group.map((x: number) => x * x, [1, 2, 3, 4], { ordered: true });
+    assertEquals(await Array.fromAsync(hosts), [1, 4, 9, 16]);
+    // The nodes are given back before the hop, which they are held from, has ended.
+    assertEquals((await group.terminate()).map(({ forced, reason }) => [forced, reason]), [
+      [false, "requested"],
+      [false, "requested"],
+      [false, "requested"],
+      [false, "requested"],
+    ]);
+    assertEquals(await queue(), "");
+  },
+  async viaFails(): Promise<void> {
+    await using group = await Group.create(["popen//id=hop//allow-run=sh"], QUIET);
+    const refused = await assertRejects(() => group.makeGateway("slurm//partition=nowhere//via=hop", QUIET));
+    assertEquals([(refused as ConnectError).kind, group.size], ["refused", 1], String(refused));
+    await group.makeGateway("popen//id=other//allow-run=true", QUIET);
+    const denied = await assertRejects(() => group.makeGateway("slurm//via=other", QUIET), ConnectError);
+    assert(/add allow-run to the spec of gateway "other"/.test(denied.message), denied.message);
+  },
+  async hopDies(): Promise<void> {
+    const group = await Group.create([
+      "popen//id=hop//allow-run//execmodel=main",
+      "slurm//via=hop//id=node",
+    ], QUIET);
+    const { pid } = await group.get("hop")!.remoteInfo();
+    const busy = group.get("node")!.remoteExec("await channel.send(1); while (true);");
+    await busy.receive();
+    Deno.kill(pid, "SIGKILL");
+    const { reason } = await group.get("node")!.closed;
+    assert(/gateway "?hop"?|SIGKILL/.test(reason), reason);
+    while (await queue() !== "") await new Promise((resolve) => setTimeout(resolve, 50));
+    await group.terminate();
+  },
   async srun(): Promise<void> {
     await using group = await Group.create(["command=srun --unbuffered --quiet -N1 -n1//allow-env"], QUIET);
     assertEquals(await group.get(0)!.call(() => Deno.env.get("SLURMD_NODENAME")), "n1");
@@ -126,7 +162,7 @@ if (what! in SCENES) {
   await SCENES[what!]!();
   console.log("done");
 } else {
-  const group = await Group.create([spec], QUIET);
+  const group = await Group.create([spec, ...others], QUIET);
   const channels = group.remoteExec("await channel.send(1); while (true);");
   await channels.receiveEach();
   console.log("busy");

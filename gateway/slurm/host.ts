@@ -1,0 +1,53 @@
+/** Where Slurm's commands run: on this machine, or where the other end of a connection is. */
+
+/** What holds an allocation. It lets go at the end of its stdin, also when whoever holds the other end has gone. */
+export interface Held {
+  readonly stdout: AsyncIterable<Uint8Array>;
+  readonly stderr: AsyncIterable<Uint8Array>;
+  /** Resolves when it has ended; never rejects. `reason` is there where it ended with the way to it. */
+  readonly ended: Promise<{ code: number; reason?: string | undefined }>;
+  /** Ends its stdin. */
+  letGo(): void;
+  /** Whether the program has to stay because of it; at first it has. */
+  keepAlive(keep: boolean): void;
+}
+
+/** A machine with Slurm's commands. */
+export interface SlurmHost {
+  /** Starts what holds an allocation. */
+  hold(command: readonly string[]): Promise<Held>;
+  /** What a command prints, for `timeout` milliseconds at most; rejects when it cannot be run. */
+  ask(command: readonly string[], timeout: number): Promise<string>;
+}
+
+/** The machine of this program. */
+export const THIS_MACHINE: SlurmHost = {
+  hold([program, ...args]): Promise<Held> {
+    const child = new Deno.Command(program!, {
+      args,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+      detached: true, // a signal from the terminal is for the program, which lets go in its own time
+    }).spawn();
+    return Promise.resolve({
+      stdout: child.stdout,
+      stderr: child.stderr,
+      ended: child.status,
+      letGo: () => void child.stdin.close().catch(() => {}),
+      keepAlive: (keep) => keep ? child.ref() : child.unref(),
+    });
+  },
+  async ask([program, ...args], timeout): Promise<string> {
+    const child = new Deno.Command(program!, {
+      args,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+      signal: AbortSignal.timeout(timeout),
+    }).spawn();
+    child.unref();
+    const { stdout } = await child.output();
+    return new TextDecoder().decode(stdout);
+  },
+};

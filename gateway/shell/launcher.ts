@@ -77,8 +77,9 @@ export class ShellLauncher implements Launcher {
     const flight = this.#flight(mark);
     const program = await this.#options.reach.open(signal);
     const { link } = program;
-    const connected = linkTransport(link).write(flight, false).then(() => linkTransport(link));
-    connected.catch(() => {});
+    const sent = linkTransport(link).write(flight, false);
+    // What does not take all of it has ended, and may have said why.
+    const connected = sent.catch(() => {}).then(() => linkTransport(link));
     let heard = false;
     const { read } = link;
     link.read = async (into): Promise<number | null> => {

@@ -2,7 +2,7 @@
 
 import { within } from "../../channel/wait.ts";
 import { explainSlurm, explainState, explainWaiting, SlurmError } from "./explain.ts";
-import { THIS_MACHINE } from "./host.ts";
+import { thisMachine } from "./host.ts";
 import type { Held, SlurmHost } from "./host.ts";
 import { HOLD_SCRIPT, STEP_SHELL } from "./scripts.ts";
 import { allocationWords, fitsOuterJob, stepWords } from "./words.ts";
@@ -87,7 +87,7 @@ export class Allocation implements AsyncDisposable {
    * @throws {SlurmError} with the step that failed
    */
   static async request(keys: SlurmKeys, options: AllocationOptions = {}): Promise<Allocation> {
-    const { signal, timeout, host = THIS_MACHINE } = options;
+    const { signal, timeout, host = thisMachine() } = options;
     signal?.throwIfAborted();
     const count = keys.nodes ?? 1;
     const holder = await Holder.start(host, keys, count);
@@ -186,7 +186,7 @@ class Holder {
   static async start(host: SlurmHost, keys: SlurmKeys, count: number): Promise<Holder> {
     const name = `execnet-${Deno.pid}-${crypto.getRandomValues(new Uint8Array(6)).toHex()}`;
     const words = [name, String(count), fitsOuterJob(keys) ? "any" : "new", ...allocationWords(keys, name)];
-    return new Holder(name, await host.hold(["sh", "-c", HOLD_SCRIPT, "execnet", ...words]));
+    return new Holder(name, await host.hold(["/bin/sh", "-c", HOLD_SCRIPT, "execnet", ...words]));
   }
 
   private constructor(name: string, held: Held) {
@@ -269,6 +269,6 @@ function failure(
 
 /** The state and the reason of a job that has ended, as the queue shows them for a while; empty when they are not known. */
 async function stateOf(host: SlurmHost, job: string): Promise<string> {
-  const command = ["sh", "-c", 'exec squeue --noheader --states=all --jobs="$0" --format="%T %r"', job];
+  const command = ["/bin/sh", "-c", 'exec squeue --noheader --states=all --jobs="$0" --format="%T %r"', job];
   return await host.ask(command, STATE_TIMEOUT_MS).catch(() => "");
 }

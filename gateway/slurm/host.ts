@@ -20,34 +20,38 @@ export interface SlurmHost {
   ask(command: readonly string[], timeout: number): Promise<string>;
 }
 
-/** The machine of this program. */
-export const THIS_MACHINE: SlurmHost = {
-  hold([program, ...args]): Promise<Held> {
-    const child = new Deno.Command(program!, {
-      args,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-      detached: true, // a signal from the terminal is for the program, which lets go in its own time
-    }).spawn();
-    return Promise.resolve({
-      stdout: child.stdout,
-      stderr: child.stderr,
-      ended: child.status,
-      letGo: () => void child.stdin.close().catch(() => {}),
-      keepAlive: (keep) => keep ? child.ref() : child.unref(),
-    });
-  },
-  async ask([program, ...args], timeout): Promise<string> {
-    const child = new Deno.Command(program!, {
-      args,
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-      signal: AbortSignal.timeout(timeout),
-    }).spawn();
-    child.unref();
-    const { stdout } = await child.output();
-    return new TextDecoder().decode(stdout);
-  },
-};
+/** The machine of this program; `env` is added to its environment. */
+export function thisMachine(env: Readonly<Record<string, string>> = {}): SlurmHost {
+  return {
+    hold([program, ...args]): Promise<Held> {
+      const child = new Deno.Command(program!, {
+        args,
+        env: { ...env },
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+        detached: true, // a signal from the terminal is for the program, which lets go in its own time
+      }).spawn();
+      return Promise.resolve({
+        stdout: child.stdout,
+        stderr: child.stderr,
+        ended: child.status,
+        letGo: () => void child.stdin.close().catch(() => {}),
+        keepAlive: (keep) => keep ? child.ref() : child.unref(),
+      });
+    },
+    async ask([program, ...args], timeout): Promise<string> {
+      const child = new Deno.Command(program!, {
+        args,
+        env: { ...env },
+        stdin: "null",
+        stdout: "piped",
+        stderr: "null",
+        signal: AbortSignal.timeout(timeout),
+      }).spawn();
+      child.unref();
+      const { stdout } = await child.output();
+      return new TextDecoder().decode(stdout);
+    },
+  };
+}

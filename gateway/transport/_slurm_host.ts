@@ -18,9 +18,11 @@ const CHUNK_BYTES = 16 * 1024;
 
 /** Runs Slurm's commands with what starts programs there. */
 export function slurmThrough(starter: Starter): SlurmHost {
+  const start = (command: readonly string[]): Promise<Program> =>
+    starter.start(["sh", "-c", UNMARKED, "sh", ...command]);
   return {
     async hold(command): ReturnType<SlurmHost["hold"]> {
-      const program = await starter.start(["sh", "-c", UNMARKED, "sh", ...command]);
+      const program = await start(command);
       void program.ended.then(() => program.link.close());
       return {
         stdout: chunks(program),
@@ -31,7 +33,7 @@ export function slurmThrough(starter: Starter): SlurmHost {
       };
     },
     async ask(command, timeout): Promise<string> {
-      const program = await starter.start(command);
+      const program = await start(command);
       program.keepAlive(false);
       try {
         new Output("null", "", program.output!);

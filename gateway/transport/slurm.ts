@@ -10,7 +10,7 @@ import { HERE, SHELL } from "../shell/command.ts";
 import type { Starter } from "../shell/command.ts";
 import { Allocation } from "../slurm/allocation.ts";
 import { explainSlurm, SlurmError } from "../slurm/explain.ts";
-import { THIS_MACHINE } from "../slurm/host.ts";
+import { thisMachine } from "../slurm/host.ts";
 import type { SlurmHost } from "../slurm/host.ts";
 import type { SlurmKeys } from "../slurm/words.ts";
 import { slurmThrough } from "./_slurm_host.ts";
@@ -77,7 +77,7 @@ export class SlurmReach implements Reach {
   }
 
   async open(signal: AbortSignal): Promise<Program> {
-    const host = this.#starter === HERE ? THIS_MACHINE : slurmThrough(this.#starter);
+    const host = this.#starter === HERE ? thisMachine() : slurmThrough(this.#starter);
     const allocation = await this.#nodes.get(host, signal);
     const program = await this.#starter.start([...allocation.prefix(this.#index), ...SHELL], {
       farewell: FAREWELL,

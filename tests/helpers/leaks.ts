@@ -229,11 +229,14 @@ function oursAmong(pids: readonly number[]): ProcessState[] {
       .filter((pid) => !ofParts.has(pid)),
   );
   return pids.map(processState).filter((one) => one !== undefined).filter((one) => {
-    let up: ProcessState | undefined = one;
-    for (; up !== undefined && up.parent !== Deno.pid; up = processState(up.parent)) {
+    let top = one;
+    for (let up: ProcessState | undefined = one; up !== undefined; up = processState(up.parent)) {
       if (FAMILIES.has(up.parent)) return true;
+      if (up.parent === Deno.pid) return roots.has(up.pid);
+      top = up;
     }
-    return up === undefined ? hasMark(one.pid) : roots.has(up.pid);
+    // What runs on a node is looked for by the Slurm that it belongs to.
+    return !top.command.includes("slurmstepd") && hasMark(one.pid);
   });
 }
 

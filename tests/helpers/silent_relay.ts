@@ -30,7 +30,11 @@ export class SilentRelay implements AsyncDisposable {
 
   async #accept(port: number): Promise<void> {
     for await (const client of this.#listener) {
-      const server = await Deno.connect({ hostname: "127.0.0.1", port });
+      const server = await Deno.connect({ hostname: "127.0.0.1", port }).catch(() => undefined);
+      if (server === undefined) {
+        client.close();
+        continue;
+      }
       this.#open.add(client).add(server);
       this.#passing.push(this.#pass(client, server), this.#pass(server, client));
     }

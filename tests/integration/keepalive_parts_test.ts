@@ -9,7 +9,6 @@ import { shared, testWith } from "../parts/need.ts";
 import { type Container, PODMAN, Podman } from "../parts/podman.ts";
 import { SLURM, Slurm } from "../parts/slurm.ts";
 import { SSHD, Sshd } from "../parts/sshd.ts";
-import { withEnv } from "../slurm/environment.ts";
 import { QUIET, TWO_CHILDREN } from "./elsewhere.ts";
 import { end, start } from "./program.ts";
 
@@ -152,10 +151,13 @@ for (const model of ["worker", "main", "process"]) {
     // The nodes are held by somebody else, so that Slurm has no reason to end anything.
     assertEquals((await slurm.run("salloc", "-N1", "--no-shell")).code, 0);
     const [job] = await slurm.jobs();
-    await withEnv(slurm.env, async () => {
+    {
       await using group = new Group();
       const keys = `deno=${Deno.execPath()}//allow-run//execmodel=${model}//keepalive=${KEEPALIVE_MS}`;
-      const gateway = await group.makeGateway(`command=srun -u --overlap --jobid=${job!.id}//${keys}`, QUIET);
+      const gateway = await group.makeGateway(
+        `command=${asIn(slurm.env)} srun -u --overlap --jobid=${job!.id}//${keys}`,
+        QUIET,
+      );
       const { pid } = await gateway.remoteInfo();
       const children = gateway.remoteExec(TWO_CHILDREN);
       await children.receive();
@@ -171,9 +173,14 @@ for (const model of ["worker", "main", "process"]) {
       await gone(pid, NOTICED_MS);
       await slurm.clean(LEFT_MS);
       assertEquals((await slurm.jobs()).map(({ id, state }) => [id, state]), [[job!.id, "RUNNING"]]);
-    });
+    }
     await slurm.run("scancel", job!.id);
   });
+}
+
+/** Words before a command that give it variables; this program's environment is that of all test files. */
+function asIn(env: Readonly<Record<string, string>>): string {
+  return ["env", ...Object.entries(env).map(([name, value]) => `${name}=${value}`)].join(" ");
 }
 
 function isSrun(pid: number): boolean {

@@ -363,14 +363,10 @@ testWith(
     withFolder(async (folder) => {
       const long = `${folder}/${"long".repeat(25)}`;
       await Deno.mkdir(long);
-      const before = Deno.env.get("TMPDIR");
-      Deno.env.set("TMPDIR", long);
-      try {
-        await on(sshd(), async (group) => answers(await group.makeGateway(spec(sshd()), QUIET)));
-      } finally {
-        if (before === undefined) Deno.env.delete("TMPDIR");
-        else Deno.env.set("TMPDIR", before);
-      }
+      const program = start("restricted.ts", [spec(sshd())], ["-A"], { TMPDIR: long });
+      await end(program);
+      assertEquals(program.stdout.text, "got 42\n", program.stderr.text);
+      await nothingLeft(sshd());
     }),
 );
 

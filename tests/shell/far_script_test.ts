@@ -26,6 +26,8 @@ const STRANGE = [
 
 interface Running {
   process: Deno.ChildProcess;
+  /** When it has ended and its folder is gone. */
+  removed: Promise<void>;
   stdin: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   stdout: TextTap;
   stderr: TextTap;
@@ -33,15 +35,15 @@ interface Running {
 
 /** Runs a script as it is run elsewhere. The shell leads a group, or is in one that is not its own. */
 async function run(shell: string, options: Partial<FarScriptOptions>, leader = true): Promise<Running> {
-  const { process, stdin } = await spawn(shell, options, leader);
-  return { process, stdin, stdout: new TextTap(process.stdout), stderr: new TextTap(process.stderr) };
+  const { process, ...rest } = await spawn(shell, options, leader);
+  return { process, ...rest, stdout: new TextTap(process.stdout), stderr: new TextTap(process.stderr) };
 }
 
 async function spawn(
   shell: string,
   options: Partial<FarScriptOptions>,
   leader: boolean,
-): Promise<Pick<Running, "process" | "stdin">> {
+): Promise<Omit<Running, "stdout" | "stderr">> {
   const folder = await Deno.makeTempDir({ prefix: "xp-" });
   await Deno.symlink(findProgram(shell)!, `${folder}/sh`);
   const script = farScript({ deno: ["true"], args: [], env: {}, mark: MARK, sweep: false, ...options });
@@ -56,16 +58,16 @@ async function spawn(
     stderr: "piped",
   }).spawn();
   const stdin = process.stdin.getWriter();
-  void process.status.then(() => Deno.remove(folder, { recursive: true })).catch(() => {});
+  const removed = process.status.then(() => Deno.remove(folder, { recursive: true }));
   await stdin.write(new TextEncoder().encode(`${script}\n`));
-  return { process, stdin };
+  return { process, stdin, removed };
 }
 
 /** Waits for its end and closes what is open. */
-async function end({ process, stdin, stdout, stderr }: Running): Promise<number> {
+async function end({ process, stdin, stdout, stderr, removed }: Running): Promise<number> {
   const { code } = await limited("the end of the shell", process.status, 15_000);
   await stdin.close().catch(() => {});
-  await Promise.all([stdout.ended, stderr.ended]);
+  await Promise.all([stdout.ended, stderr.ended, removed]);
   return code;
 }
 

@@ -1,45 +1,23 @@
 /** Allocations of a real Slurm: what one can do with them. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
-import { Allocation } from "../../gateway/slurm/allocation.ts";
 import { SlurmError } from "../../gateway/slurm/explain.ts";
 import { testWith } from "../parts/need.ts";
-import { NODES, SLURM, Slurm } from "../parts/slurm.ts";
+import { NODES, SLURM } from "../parts/slurm.ts";
 import { limited, TextTap, until } from "../helpers/wait.ts";
-import { withEnv } from "./environment.ts";
-
-const SPAWN = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
-
-/** Starts a shell script on a node of an allocation. */
-function spawnOn(allocation: Allocation, index: number, script: string): Deno.ChildProcess {
-  const [program, ...words] = allocation.prefix(index);
-  return new Deno.Command(program!, { args: [...words, "sh", "-c", script], ...SPAWN }).spawn();
-}
-
-/** Everything that it prints, and its exit code. */
-async function run(allocation: Allocation, index: number, script: string): Promise<[string, number]> {
-  const task = spawnOn(allocation, index, script);
-  await task.stdin.close();
-  const { stdout, code } = await task.output();
-  return [new TextDecoder().decode(stdout), code];
-}
-
-async function withSlurm(body: (slurm: Slurm) => Promise<void>): Promise<void> {
-  await using slurm = await Slurm.start();
-  await withEnv(slurm.env, () => body(slurm));
-}
+import { withSite } from "./site.ts";
 
 testWith(
   SLURM,
   "An allocation of three nodes runs a task on each, and two on one, all at once",
   () =>
-    withSlurm(async (slurm) => {
-      const allocation = await Allocation.request({ nodes: 3 });
+    withSite(async (site) => {
+      const allocation = await site.request({ nodes: 3 });
       assertEquals(allocation.nodes, NODES);
       assertEquals(allocation.own, false);
       const bytes = Uint8Array.from({ length: 256 * 1024 }, (_, i) => (i ^ (i >> 8)) & 255);
       const tasks = [0, 1, 2, 0].map((index) =>
-        spawnOn(allocation, index, "echo $SLURMD_NODENAME; exec cat")
+        site.spawnOn(allocation, index, "echo $SLURMD_NODENAME; exec cat")
       );
       // All have answered before one of them ends, so that none waits for another.
       const readers = tasks.map((task) => task.stdout.getReader());
@@ -66,9 +44,9 @@ testWith(
         assertEquals((await task.status).code, 0);
       }));
       await allocation.release();
-      await slurm.idle();
+      await site.slurm.idle();
       assertEquals(await allocation.ended, { ...await allocation.ended, released: true, reason: "released" });
-      await slurm.clean();
+      await site.slurm.clean();
     }),
 );
 
@@ -76,11 +54,11 @@ testWith(
   SLURM,
   "A step's stdin ends, its stderr is its own, its exit code passes",
   () =>
-    withSlurm(async () => {
-      await using allocation = await Allocation.request({});
+    withSite(async (site) => {
+      await using allocation = await site.request({});
       assertEquals(allocation.nodes, ["n1"]);
-      assertEquals(await run(allocation, 0, "cat; echo err >&2; exit 7"), ["", 7]);
-      const [text] = await run(
+      assertEquals(await site.run(allocation, 0, "cat; echo err >&2; exit 7"), ["", 7]);
+      const [text] = await site.run(
         allocation,
         0,
         "[ -p /dev/stdin ] && kill -0 -$$ && echo leader; test -t 1 && echo tty",
@@ -90,8 +68,8 @@ testWith(
 );
 
 testWith(SLURM, "Allocation.prefix() refuses a node that is not there", () =>
-  withSlurm(async () => {
-    await using allocation = await Allocation.request({ nodes: 2 });
+  withSite(async (site) => {
+    await using allocation = await site.request({ nodes: 2 });
     assertThrows(() => allocation.prefix(2), RangeError, "it has 2");
     assertThrows(() => allocation.prefix(-1), RangeError);
     assertThrows(() => allocation.prefix(0.5), RangeError);
@@ -101,10 +79,10 @@ testWith(
   SLURM,
   "Allocation.release() ends tasks that ignore SIGTERM at once, and is idempotent",
   () =>
-    withSlurm(async (slurm) => {
-      const allocation = await Allocation.request({ nodes: 3 });
+    withSite(async (site) => {
+      const allocation = await site.request({ nodes: 3 });
       const tasks = [0, 1, 2].map((i) =>
-        spawnOn(allocation, i, 'trap "" TERM; echo up; while :; do sleep 0.1; done')
+        site.spawnOn(allocation, i, 'trap "" TERM; echo up; while :; do sleep 0.1; done')
       );
       const taps = tasks.map((task) => new TextTap(task.stdout));
       for (const tap of taps) await tap.has("up");
@@ -117,10 +95,10 @@ testWith(
         await task.stdin.close().catch(() => {});
         await task.stderr.cancel();
       }
-      await slurm.idle();
+      await site.slurm.idle();
       assert(performance.now() - started < 10_000); // Slurm by itself waits 30 s
       for (const tap of taps) await tap.ended;
-      await slurm.clean();
+      await site.slurm.clean();
     }),
 );
 
@@ -128,7 +106,7 @@ testWith(
   SLURM,
   "What Slurm refuses is told with its kind and its own words, and nothing is left",
   () =>
-    withSlurm(async (slurm) => {
+    withSite(async (site) => {
       const refusals = [
         [{ partition: "nope" }, "refused", /no such partition/],
         [{ partition: "private", account: "chemistry" }, "auth", /account/],
@@ -136,14 +114,14 @@ testWith(
         [{ nodes: 9 }, "refused", /no such nodes/],
       ] as const;
       for (const [keys, kind, state] of refusals) {
-        const error = await assertRejects(() => Allocation.request(keys), SlurmError);
+        const error = await assertRejects(() => site.request(keys), SlurmError);
         assertEquals(error.kind, kind, error.message);
         assertMatch(error.message, state);
         assertMatch(error.stderrTail, /error: /);
         assert(error.exitCode !== 0);
       }
-      assertEquals(await slurm.jobs(), []);
-      await slurm.clean();
+      assertEquals(await site.slurm.jobs(), []);
+      await site.slurm.clean();
     }),
 );
 
@@ -151,68 +129,68 @@ testWith(
   SLURM,
   "A request that waits in the queue ends with its signal or its time, and is out of the queue",
   () =>
-    withSlurm(async (slurm) => {
-      assertEquals((await slurm.run("salloc", "-N3", "--exclusive", "--no-shell")).code, 0);
+    withSite(async (site) => {
+      assertEquals((await site.slurm.run("salloc", "-N3", "--exclusive", "--no-shell")).code, 0);
       const abort = new AbortController();
-      const request = Allocation.request({ nodes: 2 }, { signal: abort.signal });
+      const request = site.request({ nodes: 2 }, { signal: abort.signal });
       const refused = assertRejects(() => request, Error, "not wanted any more");
-      await until("it waits", async () => (await slurm.jobs()).some(({ state }) => state === "PENDING"));
+      await until("it waits", async () => (await site.slurm.jobs()).some(({ state }) => state === "PENDING"));
       abort.abort(new Error("not wanted any more"));
       await refused;
-      const error = await assertRejects(() => Allocation.request({}, { timeout: 500 }), SlurmError);
+      const error = await assertRejects(() => site.request({}, { timeout: 500 }), SlurmError);
       assertEquals(error.kind, "timeout");
       assertMatch(error.message, /not granted after 500 ms: job \d+ waits in the queue/);
-      await until("the queue holds what is no request", async () => (await slurm.jobs()).length === 1);
-      await slurm.clean();
+      await until("the queue holds what is no request", async () => (await site.slurm.jobs()).length === 1);
+      await site.slurm.clean();
       const aborted = AbortSignal.abort(new Error("before"));
-      await assertRejects(() => Allocation.request({}, { signal: aborted }), Error, "before");
-      assertEquals((await slurm.jobs()).length, 1);
+      await assertRejects(() => site.request({}, { signal: aborted }), Error, "before");
+      assertEquals((await site.slurm.jobs()).length, 1);
     }),
 );
 
 testWith(SLURM, "A request that waits is granted when nodes become free", () =>
-  withSlurm(async (slurm) => {
-    const first = await Allocation.request({ nodes: 3, time: "5" });
-    const others = await Allocation.request({ nodes: 3 });
-    const request = Allocation.request({ nodes: 3 });
-    await until("it waits", async () => (await slurm.jobs()).some(({ state }) => state === "PENDING"));
+  withSite(async (site) => {
+    const first = await site.request({ nodes: 3, time: "5" });
+    const others = await site.request({ nodes: 3 });
+    const request = site.request({ nodes: 3 });
+    await until("it waits", async () => (await site.slurm.jobs()).some(({ state }) => state === "PENDING"));
     await first.release();
     await (await request).release();
     await others.release();
-    await slurm.idle();
+    await site.slurm.idle();
   }));
 
 testWith(SLURM, "Allocation.ended tells that the allocation was cancelled", () =>
-  withSlurm(async (slurm) => {
-    const allocation = await Allocation.request({ nodes: 2 });
-    assertEquals((await slurm.run("scancel", allocation.job)).code, 0);
+  withSite(async (site) => {
+    const allocation = await site.request({ nodes: 2 });
+    assertEquals((await site.slurm.run("scancel", allocation.job)).code, 0);
     const end = await limited("the end", allocation.ended);
     assertEquals([end.released, end.reason], [false, "it was cancelled"]);
     assertMatch(end.stderrTail, /revoked/);
     await allocation.release();
-    await slurm.idle();
+    await site.slurm.idle();
   }));
 
 testWith(SLURM, "Allocation.ended tells that the time limit is over", () =>
-  withSlurm(async (slurm) => {
-    const allocation = await Allocation.request({ nodes: 2, time: "1" });
-    await slurm.run("scontrol", "update", `JobId=${allocation.job}`, "EndTime=now+1");
+  withSite(async (site) => {
+    const allocation = await site.request({ nodes: 2, time: "1" });
+    await site.slurm.run("scontrol", "update", `JobId=${allocation.job}`, "EndTime=now+1");
     const end = await limited("the end", allocation.ended, 80_000); // the controller looks every half a minute
     assertEquals([end.released, end.reason], [false, "its time limit is over"]);
-    await slurm.idle();
+    await site.slurm.idle();
   }), { limit: 120_000 });
 
 testWith(
   SLURM,
   "A node that fails takes its own task with it and leaves the others",
   () =>
-    withSlurm(async (slurm) => {
-      const allocation = await Allocation.request({ nodes: 3 });
-      const lost = spawnOn(allocation, 1, "echo up; exec cat");
-      const kept = spawnOn(allocation, 2, "echo up; exec cat");
+    withSite(async (site) => {
+      const allocation = await site.request({ nodes: 3 });
+      const lost = site.spawnOn(allocation, 1, "echo up; exec cat");
+      const kept = site.spawnOn(allocation, 2, "echo up; exec cat");
       const taps = [lost, kept].map((task) => new TextTap(task.stdout));
       for (const tap of taps) await tap.has("up");
-      await slurm.run("scontrol", "update", "nodename=n2", "state=down", "reason=test");
+      await site.slurm.run("scontrol", "update", "nodename=n2", "state=down", "reason=test");
       const said = new TextTap(lost.stderr);
       await limited("the end of the task on it", lost.status);
       await said.ended;
@@ -220,7 +198,7 @@ testWith(
       const writer = kept.stdin.getWriter();
       await writer.write(new TextEncoder().encode("still here"));
       await taps[1]!.has("still here");
-      assertEquals((await run(allocation, 0, "echo $SLURMD_NODENAME"))[0], "n1\n");
+      assertEquals((await site.run(allocation, 0, "echo $SLURMD_NODENAME"))[0], "n1\n");
       await allocation.release();
       await limited("the end of the other one", kept.status);
       await Promise.allSettled([writer.close(), lost.stdin.close(), kept.stderr.cancel()]);
@@ -232,35 +210,33 @@ testWith(
   SLURM,
   "A controller that is down, another machine and missing commands have their own words",
   () =>
-    withSlurm(async (slurm) => {
+    withSite(async (site) => {
       const failures = [
-        [{ SLURM_CONF: `${slurm.folder}/none` }, "host", /belongs to no cluster/],
+        [{ SLURM_CONF: `${site.slurm.folder}/none` }, "host", /belongs to no cluster/],
         [{ PATH: "/nowhere" }, "exit", /not on PATH/],
-        [{ SLURM_CONF: `${slurm.folder}/other.conf` }, "auth", /who asks/],
+        [{ SLURM_CONF: `${site.slurm.folder}/other.conf` }, "auth", /who asks/],
       ] as const;
-      const text = await Deno.readTextFile(slurm.conf);
+      const text = await Deno.readTextFile(site.slurm.conf);
       await Deno.writeTextFile(
-        `${slurm.folder}/other.conf`,
+        `${site.slurm.folder}/other.conf`,
         text.replace(/^AuthInfo=.*$/m, "AuthInfo=socket=/none"),
       );
       for (const [env, kind, state] of failures) {
-        await withEnv(env, async () => {
-          const error = await assertRejects(() => Allocation.request({}, { timeout: 10_000 }), SlurmError);
-          assertEquals(error.kind, kind, error.message);
-          assertMatch(error.message, state);
-        });
+        const error = await assertRejects(() => site.request({}, { timeout: 10_000 }, env), SlurmError);
+        assertEquals(error.kind, kind, error.message);
+        assertMatch(error.message, state);
       }
-      await slurm.kill("slurmctld");
-      const error = await assertRejects(() => Allocation.request({}, { timeout: 20_000 }), SlurmError);
+      await site.slurm.kill("slurmctld");
+      const error = await assertRejects(() => site.request({}, { timeout: 20_000 }), SlurmError);
       assertEquals(error.kind, "refused", error.message);
       assertMatch(error.message, /controller does not answer/);
       const started = performance.now();
-      const late = await assertRejects(() => Allocation.request({}, { timeout: 100 }), SlurmError);
+      const late = await assertRejects(() => site.request({}, { timeout: 100 }), SlurmError);
       assertEquals(late.kind, "timeout", late.message);
       assertMatch(late.message, /no answer/);
       assert(performance.now() - started < 10_000);
-      slurm.startController(); // what goes on trying comes to its end
-      await slurm.clean(60_000);
+      site.slurm.startController(); // what goes on trying comes to its end
+      await site.slurm.clean(60_000);
     }),
   { limit: 120_000 },
 );
@@ -269,16 +245,16 @@ testWith(
   SLURM,
   "A controller that is down when nodes are given back is told when it is up again",
   () =>
-    withSlurm(async (slurm) => {
-      const allocation = await Allocation.request({ nodes: 2 });
-      await slurm.kill("slurmctld");
+    withSite(async (site) => {
+      const allocation = await site.request({ nodes: 2 });
+      await site.slurm.kill("slurmctld");
       const error = await assertRejects(() => allocation.release(), SlurmError);
       assertEquals(error.kind, "timeout");
       assertMatch(error.message, /not confirmed/);
-      slurm.startController();
-      await slurm.idle(60_000);
+      site.slurm.startController();
+      await site.slurm.idle(60_000);
       await allocation.ended;
-      await slurm.clean();
+      await site.slurm.clean();
     }),
   { limit: 150_000 },
 );

@@ -6,12 +6,18 @@ import type { Program, ProgramOptions } from "../process/program.ts";
 import type { ProcessEnd } from "../process/process.ts";
 import type { Reach } from "./reach.ts";
 
+/** How a program is started. */
+export interface StarterOptions extends Pick<ProgramOptions, "farewell"> {
+  /** Ends a start that takes long. */
+  signal?: AbortSignal;
+}
+
 /** Starts programs, somewhere. */
 export interface Starter {
   /** Where it starts them; two with the same words start them at the same place. */
   readonly place: string;
   /** Starts a program whose stdin and stdout are the link. */
-  start(command: readonly string[], options?: Pick<ProgramOptions, "farewell">): Promise<Program>;
+  start(command: readonly string[], options?: StarterOptions): Promise<Program>;
   /** The address of that place, where it is on another host. */
   readonly address?: string | undefined;
   /** What the user might do about a program that may not. */
@@ -21,7 +27,7 @@ export interface Starter {
 /** Starts programs on this machine, which end with this program however it ends. */
 export const HERE: Starter = {
   place: "",
-  start: (command, options) => startProgram(command, { ...options, link: "streams", print: "piped" }),
+  start: (command, { farewell } = {}) => startProgram(command, { farewell, link: "streams", print: "piped" }),
   permissionHint: "a program that makes gateways through other programs needs --allow-run and --allow-env",
 };
 
@@ -68,8 +74,8 @@ export class CommandReach implements Reach {
     this.permissionHint = starter.permissionHint;
   }
 
-  open(): Promise<Program> {
-    return this.#starter.start([...this.#words, ...SHELL]);
+  open(signal: AbortSignal): Promise<Program> {
+    return this.#starter.start([...this.#words, ...SHELL], { signal });
   }
 
   diagnose({ code }: ProcessEnd, output: string): Diagnosis | undefined {

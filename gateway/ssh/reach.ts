@@ -113,7 +113,7 @@ export class SshReach implements Reach {
     const { words, hosts, here } = this.#options;
     if (!here) {
       this.address = words.destination.replace(/^.*@/, "");
-      return await this.#start(this.#command);
+      return await this.#start(this.#command, signal);
     }
     const asked = hosts.host(words, signal);
     prepareStart();
@@ -143,7 +143,7 @@ export class SshReach implements Reach {
   async reopen(signal: AbortSignal): Promise<Program> {
     const lease = this.#lease?.another();
     if (lease === undefined) return await this.open(signal);
-    return await this.#session(lease, this.#command);
+    return await this.#session(lease, this.#command, signal);
   }
 
   diagnose({ code }: ProcessEnd, output: string): Diagnosis | "again" | undefined {
@@ -169,10 +169,10 @@ export class SshReach implements Reach {
   /** A session on a connection that others use, too. */
   async #shared(masters: Masters, command: readonly string[], signal: AbortSignal): Promise<Program> {
     this.#lease = await masters.lease(signal);
-    return await this.#session(this.#lease, command);
+    return await this.#session(this.#lease, command, signal);
   }
 
-  async #session(lease: Lease, command: readonly string[]): Promise<Program> {
+  async #session(lease: Lease, command: readonly string[], signal: AbortSignal): Promise<Program> {
     try {
       const program = await this.#start([
         ...command.slice(0, -1),
@@ -180,7 +180,7 @@ export class SshReach implements Reach {
         // Where there is no session to be had, there shall be no connection of its own.
         ...["-o", "ProxyJump=none", "-o", "ProxyCommand=false"],
         command.at(-1)!,
-      ]);
+      ], signal);
       void program.ended.then(() => lease.release());
       return program;
     } catch (error) {
@@ -191,10 +191,10 @@ export class SshReach implements Reach {
 
   /** A connection of its own, which logs in when there is room. */
   async #gated(gate: Gate, command: readonly string[], signal: AbortSignal): Promise<Program> {
-    const leave = await gate.enter();
+    const leave = await gate.enter(signal);
     try {
       signal.throwIfAborted();
-      const program = await this.#start(command);
+      const program = await this.#start(command, signal);
       const { read } = program.link;
       void program.ended.then(leave);
       // The first word from there says that it has logged in.
@@ -211,8 +211,8 @@ export class SshReach implements Reach {
     }
   }
 
-  async #start(command: readonly string[]): Promise<Program> {
-    const program = await this.#options.starter.start([...command, READ_LINE_BY_SH]);
+  async #start(command: readonly string[], signal: AbortSignal): Promise<Program> {
+    const program = await this.#options.starter.start([...command, READ_LINE_BY_SH], { signal });
     // What ssh says when it is told to end is nothing about the far side, which is killed when the connection ends.
     const ended = program.ended.then((end) => program.forced && end.code === SSH_FAILED ? KILLED : end);
     return Object.assign(program, { ended });

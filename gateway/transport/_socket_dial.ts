@@ -172,7 +172,7 @@ export function dialThrough(hop: DialHop, starter: Starter): Dial {
       ...["sh", "-c", 'PATH="$PATH:$HOME/.deno/bin";exec "$@"', "sh"],
       ...[hop.executable ?? "deno", "run", "--quiet", "--no-config", "--no-lock", "--no-prompt"],
       ...[`--allow-net=${formatAddress(address)}`, `data:text/javascript,${encodeURIComponent(RELAY)}`],
-    ]);
+    ], { signal });
     const link = linkOf(program);
     const output = new Output("null", "", program.output!);
     signal.addEventListener("abort", link.close, { once: true });

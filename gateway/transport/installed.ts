@@ -50,7 +50,7 @@ export async function installServer(hop: Hop, signal: AbortSignal): Promise<Inst
     ...certificate === undefined ? [] : [btoa(certificate.cert), btoa(certificate.key)],
     token,
   ];
-  const program = await hopStarter(hop).start(SHELL);
+  const program = await hopStarter(hop).start(SHELL, { signal });
   program.keepAlive(false);
   const stop = (): void => {
     program.kill();

@@ -81,6 +81,7 @@ export class SlurmReach implements Reach {
     const allocation = await this.#nodes.get(host, signal);
     const program = await this.#starter.start([...allocation.prefix(this.#index), ...SHELL], {
       farewell: FAREWELL,
+      signal,
     });
     const ended = program.ended.then((end) => this.#explained(end, allocation));
     return Object.assign(program, { ended });

@@ -32,17 +32,22 @@ export function hopStarter(hop: Hop): Starter {
   return {
     place: `via ${hop.id}`,
     address: hop.address,
-    start: (command) => startThrough(hop, command),
+    start: (command, { signal } = {}) => startThrough(hop, command, signal),
     permissionHint: `add allow-run to the spec of gateway "${hop.id}"`,
   };
 }
 
-async function startThrough(hop: Hop, command: readonly string[]): Promise<Program> {
+async function startThrough(
+  hop: Hop,
+  command: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Program> {
   const { streams, output, control } = hop.program(command);
   let pid: number;
   try {
-    pid = pidOf(await control.receive());
+    pid = pidOf(await control.receive(signal === undefined ? {} : { signal }));
   } catch (error) {
+    ifThere(() => streams.kill());
     throw denied(error as Error, hop, command) ?? error;
   }
   const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();

@@ -228,6 +228,23 @@ test("a start through a hop that is aborted, or takes too long, leaves nothing t
   await until("nothing runs", async () => (await hop.remoteStatus()).numExecuting === 0);
 });
 
+test("a start through a hop that does not answer can be aborted", async () => {
+  await using group = await Group.create(["popen//id=hop//allow-run"], QUIET);
+  const { pid } = await group.get("hop")!.remoteInfo();
+  Deno.kill(pid, "SIGSTOP");
+  try {
+    const abort = new AbortController();
+    const made = group.makeGateway("popen//via=hop", { ...QUIET, signal: abort.signal });
+    const failed = assertRejects(() => made, Error, "enough");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    abort.abort(new Error("enough"));
+    await limited("the end of the start", failed);
+  } finally {
+    Deno.kill(pid, "SIGCONT");
+  }
+  assertEquals(await (await group.makeGateway("popen//via=hop", QUIET)).call((x: number) => x + 1, 41), 42);
+});
+
 testWith(SSHD, "ssh works from a hop, and a hop may be an ssh host", async () => {
   const before = sshd().processes();
   {

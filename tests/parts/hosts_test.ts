@@ -76,7 +76,13 @@ testWith(HOSTS, "Hosts.cut() is found out by a client that asks", async () => {
   } finally {
     await hosts().mend(2);
   }
-  for (const one of hosts().on(2).processes()) Deno.kill(one.pid, "SIGKILL");
+  for (const one of hosts().on(2).processes()) {
+    try {
+      Deno.kill(one.pid, "SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
   await nothingLeft(hosts().on(2));
 });
 

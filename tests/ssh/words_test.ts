@@ -1,6 +1,6 @@
 /** What `ssh=` may hold, what ssh's own words mean, and the gate before its logins. */
 
-import { assertEquals, assertThrows } from "jsr:@std/assert@^1.0.19";
+import { assertEquals, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
 import { classifySsh, MASTER_GONE, SESSION_REFUSED } from "../../gateway/ssh/failures.ts";
 import { Gate } from "../../gateway/ssh/gate.ts";
 import { readSshWords } from "../../gateway/ssh/words.ts";
@@ -71,4 +71,17 @@ Deno.test("Gate lets so many through at a time, in the order of coming", async (
   leaves[1]!();
   await settle();
   assertEquals(inside, [0, 1, 2, 3]);
+});
+
+Deno.test("Gate lets go of who does not want to wait any more", async () => {
+  const gate = new Gate(1);
+  const leave = await gate.enter();
+  const abort = new AbortController();
+  const given = gate.enter(abort.signal);
+  const next = gate.enter();
+  abort.abort(new Error("enough"));
+  await assertRejects(() => given, Error, "enough");
+  leave();
+  (await next)();
+  await assertRejects(() => Promise.all([gate.enter(), gate.enter(abort.signal)]), Error, "enough");
 });

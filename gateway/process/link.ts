@@ -98,7 +98,7 @@ export interface StageZero {
  * second one says.
  */
 export const WORKER_URL: string = "data:text/javascript," +
-  encodeURIComponent(
+  inUrl(
     "onmessage=e=>{const a=new Function(e.data)();onmessage=e=>{onmessage=null;a.startWorker(e.data)}}",
   );
 
@@ -128,10 +128,18 @@ export function stageZeroUrl(zero: StageZero): string {
   // The process's id is put in by the shell, so that it is the one in the flag that allows the file.
   const trace = zero.trace === undefined ? "" : `const I=${PID_MARK};`;
   return "data:text/javascript," + trace +
-    encodeURIComponent(
+    inUrl(
       `const Z=${JSON.stringify(zero)},U=${JSON.stringify(WORKER_URL)};let T;` +
         `${VERSION_CHECK}${trace === "" ? "" : TRACE_FILE}${open}${STAGE_ZERO}`,
     );
+}
+
+/**
+ * Text as the rest of a `data:` URL. What a URL's path may hold is left as it is: the text is read by a shell elsewhere,
+ * byte by byte, and escapes would be half of it.
+ */
+function inUrl(text: string): string {
+  return text.replace(/[^ !"$&-~]/g, encodeURIComponent);
 }
 
 /**

@@ -103,10 +103,13 @@ export function farScript(options: FarScriptOptions): string {
     "{ while :;do (trap - TERM;exec sleep 1);kill -TERM -$$;done; } 3<&- 4>&- 5>&- 6>&- 7>&- & execnet_k=$!;" +
     "cat >/dev/null;kill -9 $execnet_k;kill -TERM -$$";
   const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$;${again};kill $execnet_w`;
-  const right = (streams: string): string =>
-    `{ (${marked}exec ${nice}${command} 3<&0 ${streams} </dev/null >&5 2>&5 5>&-);${ended};`;
-  const toTerminal = `{ { ${left}|${right("4>&6 6>&- 7>&-")}echo $e >&7; }; } 6>&1|${KEEP_ON_CAT}; } 7>&1`;
+  const run = `execnet_r(){ ${marked}exec ${nice}${command} 3<&0 </dev/null >&5 2>&5 5>&-;}`;
+  const right = (streams: string): string => `{ (${streams}execnet_r);${ended};`;
+  const toTerminal = `{ { ${left}|${
+    right("exec 4>&6 6>&- 7>&-;")
+  }echo $e >&7; }; } 6>&1|${KEEP_ON_CAT}; } 7>&1`;
   parts.push(
+    run,
     // What is forked with a trap does not notice a signal before it has got rid of that.
     `exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1;${watch} execnet_w=$!;trap : TERM`,
     `if [ -t 4 ];then e=$(${toTerminal});else ${left}|${right("")}exit $e; };e=$?;fi`,

@@ -33,7 +33,7 @@ export function hopStarter(hop: Hop): Starter {
     place: `via ${hop.id}`,
     address: hop.address,
     start: (command, { signal } = {}) => startThrough(hop, command, signal),
-    permissionHint: `add allow-run to the spec of gateway "${hop.id}"`,
+    permissionHint: `add allow-run to the spec of gateway "${hop.id}", or the program to its list`,
   };
 }
 

@@ -81,6 +81,20 @@ export interface RemoteInfo {
 /** Times of the ladder that ends a gateway, in milliseconds. */
 const DISPOSE_TIMEOUT_MS = 5_000;
 
+/** What was started from a gateway, or is about to be. */
+export interface Hanging {
+  /** Asks it to end; does not wait. */
+  exit(): void;
+  /** Ends it, in so many milliseconds or by force. */
+  terminate(timeout: number): Promise<unknown>;
+  /** Settles when it has ended, with all that it leaves. */
+  readonly gone: Promise<unknown>;
+}
+
+function allGone(hanging: readonly Hanging[]): Promise<unknown> {
+  return Promise.allSettled(hanging.map(({ gone }) => gone));
+}
+
 /**
  * The local handle of a process that executes what it is sent. Made by {@linkcode makeGateway} or a group.
  *
@@ -112,8 +126,7 @@ export class Gateway implements AsyncDisposable {
   readonly #processEnd: Promise<ProcessEnd>;
   #ended: (ProcessEnd & { stderrTail: string }) | undefined;
   #info: RemoteInfo;
-  /** Gateways that were started from this one, and when they have ended with all that they leave. */
-  readonly #hanging = new Map<Gateway, Promise<unknown>>();
+  readonly #hanging = new Set<Hanging>();
   #exiting = false;
   #stopping: Promise<GatewayExit> | undefined;
 
@@ -325,10 +338,11 @@ export class Gateway implements AsyncDisposable {
     };
   }
 
-  /** For groups: `gateway` was started from `hop`, and `gone`, which never rejects, comes before the end of that. */
-  static hang(gateway: Gateway, hop: Gateway, gone: Promise<void>): void {
-    hop.#hanging.set(gateway, gone);
-    void gone.then(() => hop.#hanging.delete(gateway));
+  /** For groups: what was started from `hop` ends before that. */
+  static hang(hanging: Hanging, hop: Gateway): void {
+    hop.#hanging.add(hanging);
+    const over = (): void => void hop.#hanging.delete(hanging);
+    hanging.gone.then(over, over);
   }
 
   /** For groups: a gateway as a member of a pool. */
@@ -350,14 +364,14 @@ export class Gateway implements AsyncDisposable {
     if (this.#exiting) return;
     this.#exiting = true;
     this.#leave();
-    const hanging = [...this.#hanging.values()];
-    for (const gateway of this.#hanging.keys()) gateway.exit();
+    const hanging = [...this.#hanging];
+    for (const one of hanging) one.exit();
     const ask = (): void => {
       this.#session.control(makeFrame(FrameType.TERMINATE, 0));
       this.#killAfter(DISPOSE_TIMEOUT_MS);
     };
     if (hanging.length === 0) ask();
-    else void within(Promise.all(hanging), DISPOSE_TIMEOUT_MS).then(ask);
+    else void within(allGone(hanging), DISPOSE_TIMEOUT_MS).then(ask);
   }
 
   /** Kills the process if it is still there after a while. */
@@ -393,9 +407,9 @@ export class Gateway implements AsyncDisposable {
   async #stop(timeout: number): Promise<GatewayExit> {
     if (this.#hanging.size > 0) {
       this.#leave();
-      const hanging = [...this.#hanging.values()];
-      await Promise.all([...this.#hanging.keys()].map((gateway) => gateway.terminate(timeout)));
-      await within(Promise.all(hanging), DISPOSE_TIMEOUT_MS);
+      const hanging = [...this.#hanging];
+      await Promise.all(hanging.map((one) => one.terminate(timeout)));
+      await within(allGone(hanging), DISPOSE_TIMEOUT_MS);
     }
     this.exit();
     return await stop(this.id, this.#connection.process, this.closed, timeout);

@@ -19,6 +19,7 @@ import type {
 import type { Shipping } from "./shipping/shipping.ts";
 import { MultiChannel } from "./multi_channel.ts";
 import type { AnyChannel } from "./multi_channel.ts";
+import { ConnectError } from "./errors.ts";
 import { checkHops, hopOf } from "./hops.ts";
 import { checkSpec, makeLauncher, Shared, spread } from "./launch.ts";
 import { loadShipping } from "./load_shipping.ts";
@@ -34,8 +35,6 @@ type Place = ReturnType<typeof spread>[number];
 interface Started {
   connection: Connection;
   shipping: Shipping;
-  /** The gateway that it was started from. */
-  hop: Gateway | undefined;
 }
 
 /** How {@linkcode Group.terminate} ends its gateways. */
@@ -175,10 +174,15 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     const signal = options.signal === undefined
       ? abort.signal
       : AbortSignal.any([options.signal, abort.signal]);
-    const make = (): Promise<Gateway> => this.#makeNow(place, id, { ...options, signal });
+    const from = hopOf(place.spec);
+    const find = (): Promise<Gateway> | Gateway | undefined =>
+      from === undefined ? undefined : this.#making.get(from) ?? this.#gateways.get(from);
+    const hop = find();
+    const make = (): Promise<Gateway> =>
+      this.#makeNow(place, id, { ...options, signal }, hop ?? find(), abort);
     // It starts with what the program is at this moment, e.g. its working directory; but what it is started from may be
     // made in the same turn.
-    const made = hopOf(place.spec) === undefined ? make() : Promise.resolve().then(make);
+    const made = from === undefined ? make() : Promise.resolve().then(make);
     this.#making.set(id, made);
     const over = (): void => {
       this.#making.delete(id);
@@ -188,7 +192,13 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     return made;
   }
 
-  async #makeNow(place: Place, id: string, options: GatewayOptions): Promise<Gateway> {
+  async #makeNow(
+    place: Place,
+    id: string,
+    options: GatewayOptions,
+    from: Promise<Gateway> | Gateway | undefined,
+    abort: AbortController,
+  ): Promise<Gateway> {
     const { spec } = place;
     const leave = async (): Promise<void> => {
       if (place.node === undefined) return;
@@ -196,29 +206,43 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
       this.#leaving.add(leaving);
       await leaving;
     };
+    const over = Promise.withResolvers<void>();
     try {
-      const { connection, shipping, hop } = await this.#start(place, id, options);
+      const hop = from === undefined
+        ? undefined
+        : await waitFor(Promise.resolve(from), { signal: options.signal! }, () => "");
+      if (hop !== undefined) {
+        const why = `Cannot start gateway "${id}": gateway "${hop.id}" was told to end`;
+        const exit = (): void => abort.abort(new ConnectError("exit", why));
+        Gateway.hang({ exit, terminate: () => Promise.resolve(exit()), gone: over.promise }, hop);
+      }
+      const { connection, shipping } = await this.#start(place, id, options, hop);
       const gateway: Gateway = new Gateway(id, spec, this, connection, {
         leave: () => this.#remove(gateway),
         shipping,
       });
       const gone = gateway.closed.then(leave);
-      if (hop !== undefined) Gateway.hang(gateway, hop, gone);
+      if (hop !== undefined) {
+        const exit = (): void => gateway.exit();
+        Gateway.hang({ exit, terminate: (timeout) => gateway.terminate(timeout), gone }, hop);
+      }
       this.#gateways.set(id, gateway);
       return gateway;
     } catch (error) {
-      void leave();
+      await within(leave(), GIVE_BACK_TIMEOUT_MS);
       this.#taken.delete(id);
       throw error;
+    } finally {
+      over.resolve();
     }
   }
 
-  async #start({ spec, node }: Place, id: string, options: GatewayOptions): Promise<Started> {
-    const from = hopOf(spec);
-    const making = from === undefined ? undefined : this.#making.get(from);
-    const hop = making === undefined
-      ? from === undefined ? undefined : this.#gateways.get(from)
-      : await waitFor(making, { signal: options.signal! }, () => "");
+  async #start(
+    { spec, node }: Place,
+    id: string,
+    options: GatewayOptions,
+    hop: Gateway | undefined,
+  ): Promise<Started> {
     options.signal!.throwIfAborted();
     const trace = traceFromEnv();
     const launcher = makeLauncher({
@@ -233,7 +257,7 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
       connect({ spec, id, launcher, trace, options }),
       loadShipping(),
     ]);
-    return { connection, shipping, hop };
+    return { connection, shipping };
   }
 
   /**
@@ -386,6 +410,7 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     const reason = new DOMException("The group was terminated", "AbortError");
     for (const start of this.#starting) start.abort(reason);
     const ends = await Promise.all([...this.#ending, ...this].map((gateway) => gateway.terminate(timeout)));
+    await within(Promise.allSettled(this.#making.values()), GIVE_BACK_TIMEOUT_MS);
     await within(this.#leaving.done(), GIVE_BACK_TIMEOUT_MS);
     return ends;
   }

@@ -3,6 +3,8 @@
 import { encodeHello } from "../channel/handshake.ts";
 import { shownSpec, splitWords, XSpec, XSpecError } from "../xspec/mod.ts";
 import type { GatewayType } from "../xspec/mod.ts";
+import { ConnectError } from "./errors.ts";
+import { hopOf } from "./hops.ts";
 import { diagnoseExit } from "./launcher.ts";
 import type { Launcher } from "./launcher.ts";
 import type { SpawnedProcess } from "./process/process.ts";
@@ -87,6 +89,9 @@ export function checkSpec(spec: XSpec): void {
   if (spec.deno !== undefined && splitWords(spec.deno, "deno", String(spec)).length === 0) {
     refuse("deno", "it names no program");
   }
+  if (spec.provision && spec.deno !== undefined && splitWords(spec.deno, "deno", String(spec)).length > 1) {
+    refuse("provision", "what is brought takes the place of one word, and deno= has more");
+  }
   if (spec.provision && (spec.type === "worker" || spec.type === "popen" && spec.via === undefined)) {
     refuse("provision", "there is a Deno on this machine");
   }
@@ -110,6 +115,13 @@ export function spread(spec: XSpec): { spec: XSpec; node: SlurmNode | undefined 
 /** Makes what starts the gateway of a checked spec. */
 export function makeLauncher(plan: LaunchPlan): Launcher {
   const { spec, id, trace, hop } = plan;
+  const from = hopOf(spec);
+  if (from !== undefined && hop === undefined) {
+    throw new ConnectError(
+      "exit",
+      `Cannot start gateway "${id}" (${shownSpec(spec)}): gateway "${from}" has ended`,
+    );
+  }
   const { provisions, hosts } = plan.shared;
   const shell = (reach: Reach, executable?: string): Launcher =>
     new ShellLauncher({ spec, id, trace, provisions, reach, executable });
@@ -164,17 +176,21 @@ function socketLauncher({ spec, id, trace, hop }: LaunchPlan, starter: Starter):
 }
 
 function installedLauncher({ spec, id, trace }: LaunchPlan, hop: Hop): Launcher {
+  let permissionHint = hopStarter(hop).permissionHint;
   return {
     ...LOCAL,
     async start(signal): Promise<SpawnedProcess> {
       const installed = await installServer(hop, signal);
+      permissionHint = "a program that connects to a server needs --allow-net for it";
       const child = spawnSocket({ spec, id, trace, greet: encodeHello, installed });
       void child.ended.then(() => installed.stop());
       return child;
     },
     diagnose: (end, output) => Promise.resolve(diagnoseExit(end, output, "deno")),
     address: hop.address ?? "127.0.0.1",
-    permissionHint: "a program that connects to a server needs --allow-net for it",
+    get permissionHint() {
+      return permissionHint;
+    },
   };
 }
 

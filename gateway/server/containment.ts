@@ -23,10 +23,19 @@ const PATHS: readonly string[] = ["read", "write", "ffi"];
 
 /**
  * Variables that decide what a process runs before, or beside, its own code: the loader's, Deno's and Node's own, the
- * shell's, and where Deno looks for what it has compiled before.
+ * shell's, and where Deno looks for what it has compiled before. And those by which Deno itself writes, connects, or
+ * trusts others, without asking for a permission: telemetry, keys of TLS, proxies, the resolver's.
  */
-const POWERFUL =
-  /^((LD|DYLD|DENO|NODE|NPM|GLIBC|MALLOC|OPENSSL|EXECNET|V8)_.*|GCONV_PATH|PATH|HOME|ENV|BASH_ENV|SHELL|SHELLOPTS|IFS|CDPATH|TMPDIR|XDG_CACHE_HOME)$/i;
+const POWERFUL = new RegExp(
+  `^(${
+    [
+      "(LD|DYLD|DENO|NODE|NPM|JSR|GLIBC|MALLOC|OPENSSL|EXECNET|V8|OTEL|RUST|TOKIO|SSL)_.*",
+      ".*_PROXY|SSLKEYLOGFILE|HOSTALIASES|LOCALDOMAIN|RES_OPTIONS|RESOLV_.*|TZDIR|LOCPATH|NLSPATH",
+      "GCONV_PATH|PATH|HOME|ENV|BASH_ENV|SHELL|SHELLOPTS|IFS|CDPATH|TMPDIR|XDG_CACHE_HOME",
+    ].join("|")
+  })$`,
+  "i",
+);
 
 /** Permissions whose paths are absolute and without `.` and `..`, so that they mean the same in every folder. */
 export function absolute(permissions: Permissions, cwd: string): Permissions {

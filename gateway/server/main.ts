@@ -5,7 +5,7 @@ import { defaultTokenPath, parseToken } from "../socket/token.ts";
 import { HELP, readArguments, UsageError } from "./arguments.ts";
 import type { Arguments } from "./arguments.ts";
 import { absolute } from "./containment.ts";
-import { logToStderr } from "./log.ts";
+import { StderrLog } from "./log.ts";
 import { Server } from "./server.ts";
 import { openTokenFile } from "./token_file.ts";
 
@@ -13,6 +13,9 @@ import { openTokenFile } from "./token_file.ts";
 const USAGE = 2;
 
 const MAX_LINE_BYTES = 4096;
+
+/** How long the end waits for somebody to read the log. */
+const LOG_END_MS = 1_000;
 
 /** Runs the server until it is told to end; then the process ends. */
 export async function runServer(args: readonly string[]): Promise<never> {
@@ -43,6 +46,7 @@ async function serve(given: Arguments): Promise<void> {
     ? undefined
     : { cert: await readPem(tlsCert, "--tls-cert"), key: await readPem(tlsKey!, "--tls-key") };
   const token = await readToken(given.tokenFile);
+  const log = new StderrLog();
   let server: Server;
   try {
     server = await Server.start({
@@ -50,7 +54,7 @@ async function serve(given: Arguments): Promise<void> {
       list: absolute(given.list, Deno.cwd()),
       tls,
       token,
-      log: logToStderr,
+      log: log.line,
     });
   } catch (cause) {
     throw new Error(`Cannot listen on ${formatAddress(address)}: ${(cause as Error).message}`, { cause });
@@ -59,8 +63,9 @@ async function serve(given: Arguments): Promise<void> {
   console.log(
     `execnet server listening on ${formatAddress(server.address)}${tls === undefined ? "" : " with TLS"}`,
   );
-  logToStderr(`ending: ${await told}`);
+  log.line(`ending: ${await told}`);
   await server.stop();
+  await log.end(LOG_END_MS);
 }
 
 async function readPem(path: string, option: string): Promise<string> {

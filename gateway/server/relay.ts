@@ -49,6 +49,7 @@ export class Relay {
   #exited = false;
   #reason: string | undefined;
   #silent = 0;
+  #watch: ReturnType<typeof setInterval> | undefined;
 
   /** Joins the two. Frames that have not been written yet may be on their way in `writer`. */
   constructor(connection: Deno.Conn, process: SpawnedProcess, writer: FrameWriter) {
@@ -61,7 +62,6 @@ export class Relay {
   /** Resolves with how it ended, in words, when the process is gone and the connection closed. */
   async run(keepalive: number): Promise<string> {
     const process = this.#process;
-    const watch = keepalive === 0 ? undefined : setInterval(() => this.#look(keepalive), keepalive);
     const sifter = new Sifter((kind, payload) => this.#frame(kind, payload));
     const upstream = new Upstream(
       this.#connection,
@@ -74,9 +74,9 @@ export class Relay {
       (error) =>
         this.#end(error instanceof FrameError ? error.message : `the connection broke: ${error.message}`),
     );
-    const sent = Promise.all([this.#sendData(), this.#sendOutput()]).catch(() => {});
+    const sent = Promise.all([this.#sendData(keepalive), this.#sendOutput()]).catch(() => {});
     const end = await process.ended;
-    clearInterval(watch);
+    clearInterval(this.#watch);
     this.#exited = true;
     this.#outputWake?.();
     await within(sent, REST_TIMEOUT_MS);
@@ -85,6 +85,7 @@ export class Relay {
     await within(received, LEAVING_TIMEOUT_MS);
     close(this.#connection);
     await received;
+    process.connected.then((transport) => transport.close(), () => {});
     const how = end.signal === null ? `code=${end.code}` : `signal=${end.signal}`;
     return this.#reason === undefined ? how : `${how} (${this.#reason})`;
   }
@@ -128,7 +129,7 @@ export class Relay {
     }
   }
 
-  async #sendData(): Promise<void> {
+  async #sendData(keepalive: number): Promise<void> {
     try {
       const transport: Transport = await this.#process.connected;
       const frame = new Uint8Array(HEADER_BYTES + MAX_DATA_BYTES);
@@ -136,6 +137,10 @@ export class Relay {
       while (true) {
         const count = await transport.read(room).catch(() => null);
         if (count === null) break;
+        // A client gives signs of life from its process's greeting on.
+        if (keepalive > 0 && !this.#exited) {
+          this.#watch ??= setInterval(() => this.#look(keepalive), keepalive);
+        }
         await this.#writer.sendFilled(Kind.DATA, frame.subarray(0, HEADER_BYTES + count));
       }
       await this.#writer.send(Kind.END);

@@ -24,6 +24,12 @@ export interface Limits {
 
 const MAX_NAME_CHARACTERS = 200;
 
+/** No more than a system takes as one word of a command, in which all of it ends. */
+const MAX_SPEC_CHARACTERS = 128 * 1024;
+
+/** Each is looked at, links included, while nothing else is served. */
+const MAX_ITEMS = 1_000;
+
 /** Keys of a spec that are none of a client's business. */
 const REFUSED: readonly (readonly [key: string, why: string])[] = [
   ["deno", "the server runs its own Deno"],
@@ -44,7 +50,15 @@ export function planRequest(fields: Record<string, unknown>, limits: Limits): Pr
   if (typeof name !== "string" || name.length > MAX_NAME_CHARACTERS || typeof text !== "string") {
     throw new FrameError("Cannot read a start without a name and a spec");
   }
+  if (text.length > MAX_SPEC_CHARACTERS) throw new FrameError("Cannot start a gateway with so long a spec");
   const spec = new XSpec(text);
+  const { allow, deny } = spec.permissions;
+  const items = [...Object.values(allow), ...Object.values(deny)].flatMap((list) =>
+    list === true ? [] : list
+  );
+  if (items.length > MAX_ITEMS) {
+    throw new FrameError(`Cannot check more than ${MAX_ITEMS} items of permissions`);
+  }
   if (spec.type !== "popen") throw new BeyondList(spec.type, "a server starts processes only");
   for (const [key, why] of REFUSED) if (spec.get(key) !== undefined) throw new BeyondList(key, why);
   if (spec.nice !== undefined && spec.nice < 0) throw new BeyondList("nice", "it must be from 0 to 19");
@@ -109,14 +123,25 @@ function stat(path: string): Deno.FileInfo | undefined {
 
 /** The real path of what need not exist: that of the nearest folder above that does, with the rest behind it. */
 export function realPath(path: string): string {
-  for (let at = path, rest = "";;) {
-    try {
-      return resolvePath("/", `${Deno.realPathSync(at)}${rest}`);
-    } catch {
-      if (at === "/" || at === "") return path;
-      const slash = at.lastIndexOf("/");
-      rest = `${at.slice(slash)}${rest}`;
-      at = at.slice(0, slash) || "/";
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    // From above, because of a path that somebody has made up most does not exist.
+    let end = path.length;
+    for (let slash = path.indexOf("/", 1); slash !== -1; slash = path.indexOf("/", slash + 1)) {
+      if (stat(path.slice(0, slash)) !== undefined) continue;
+      end = slash;
+      break;
     }
+    const there = nearest(path.slice(0, end));
+    return there === undefined
+      ? path
+      : resolvePath("/", `${Deno.realPathSync(there)}${path.slice(there.length)}`);
   }
+}
+
+/** The path itself, or the folder that it is in, whichever exists. */
+function nearest(path: string): string | undefined {
+  const folder = path.slice(0, path.lastIndexOf("/")) || "/";
+  return [path, folder].find((one) => stat(one) !== undefined);
 }

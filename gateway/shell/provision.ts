@@ -145,6 +145,8 @@ export class Provision {
       `[ "$(uname -sm)" = ${quoteWord(platform())} ]||{ uname -sm >&2;exit ${Code.PLATFORM};}`,
       `umask 077`,
       `mkdir -p "\${f%/*}"||exit ${Code.FOLDER}`,
+      // What was killed in the middle could not tidy up.
+      `find "\${f%/*}" -name 'deno-*.*' -mmin +60 -exec rm -f {} + 2>/dev/null`,
       // Several hosts may share the folder, so that a process id would not do.
       `t="$f.${makeNonce()}"`,
       `trap 'rm -f "$t"' EXIT`,

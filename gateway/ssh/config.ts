@@ -30,7 +30,7 @@ export async function readHost(
     ? ["~/.ssh/config", "/etc/ssh/ssh_config"]
     : [config.startsWith("/") || config.startsWith("~") ? config : `${Deno.cwd()}/${config}`];
   const text = [
-    ...files.map((file) => `Include "${file}"`),
+    ...files.map((file) => `Include "${escaped(file)}"`),
     "Host *",
     `ControlMaster ${UNSAID.master}`,
     `ControlPath ${UNSAID.path}`,
@@ -67,4 +67,10 @@ export async function readHost(
 
 function withoutConfig(options: readonly string[]): string[] {
   return options.filter((word, i) => word !== "-F" && options[i - 1] !== "-F");
+}
+
+/** A path in quotes, as `Include` reads it: first as a word, then as a pattern. */
+function escaped(path: string): string {
+  const pattern = path.replace(/[*?[\]\\]/g, "\\$&");
+  return pattern.replace(/["\\]/g, "\\$&");
 }

@@ -112,7 +112,7 @@ export class SshReach implements Reach {
   async open(signal: AbortSignal): Promise<Program> {
     const { words, hosts, here } = this.#options;
     if (!here) {
-      this.address = words.destination.replace(/^.*@/, "");
+      this.address = hostOf(words.destination);
       return await this.#start(this.#command, signal);
     }
     const asked = hosts.host(words, signal);
@@ -217,4 +217,10 @@ export class SshReach implements Reach {
     const ended = program.ended.then((end) => program.forced && end.code === SSH_FAILED ? KILLED : end);
     return Object.assign(program, { ended });
   }
+}
+
+/** The host in `[user@]host` or `ssh://[user@]host[:port]`: a name that counts where ssh runs. */
+function hostOf(destination: string): string {
+  const uri = /^ssh:\/\/(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)/.exec(destination)?.[1];
+  return uri?.replace(/^\[(.*)\]$/, "$1") ?? destination.replace(/^.*@/, "");
 }

@@ -5,7 +5,8 @@ import { ConnectProblem } from "../errors.ts";
 import type { Dial, ServerLink } from "./_socket_dial.ts";
 import { formatAddress } from "../socket/address.ts";
 import type { Address } from "../socket/address.ts";
-import { Kind } from "../socket/frames.ts";
+import { FrameError, Kind } from "../socket/frames.ts";
+import { plain } from "../socket/plain.ts";
 import {
   helloVersion,
   importToken,
@@ -93,6 +94,11 @@ export async function connectToServer(
   } catch (error) {
     close();
     if (error instanceof ConnectProblem) throw error;
+    if (error instanceof FrameError) {
+      throw new ConnectProblem("noise", `the server at ${where} says something that no server says`, {
+        cause: error,
+      });
+    }
     throw new ConnectProblem("exit", `the connection to ${where} broke: ${(error as Error).message}`, {
       cause: error,
     });
@@ -158,7 +164,8 @@ async function hellos(
     const hint = tls ? "" : "; a server with TLS needs the key tls";
     if (cause instanceof NoHello) {
       // What begins like this is an alert of TLS.
-      const what = cause.bytes[0] === 0x15 ? "TLS" : JSON.stringify(new TextDecoder().decode(cause.bytes));
+      const text = new TextDecoder().decode(cause.bytes);
+      const what = cause.bytes[0] === 0x15 ? "TLS" : plain(JSON.stringify(text));
       throw new ConnectProblem("noise", `${where} is no execnet server: it says ${what}${hint}`, { cause });
     }
     if (cause instanceof EarlyEnd || cause instanceof Deno.errors.ConnectionReset) {
@@ -176,9 +183,9 @@ async function startThere(
   await new FrameWriter(connection).send(Kind.START, new Encoder().encode(start));
   const { kind, payload } = await readFrame(connection);
   const fields = readFields(payload);
-  if (kind === Kind.REFUSED) {
-    const key = typeof fields.key === "string" ? ` (key "${fields.key}")` : "";
-    throw new ConnectProblem("refused", `the server at ${where} refuses: ${fields.message}${key}`);
+  if (kind === Kind.REFUSED && typeof fields.message === "string") {
+    const key = typeof fields.key === "string" ? ` (key "${plain(fields.key)}")` : "";
+    throw new ConnectProblem("refused", `the server at ${where} refuses: ${plain(fields.message)}${key}`);
   }
   const { pid, cwd, agent } = fields;
   if (

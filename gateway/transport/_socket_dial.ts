@@ -105,6 +105,10 @@ function unreachable({ host, port }: Address, cause: Error): Error {
 function untrusted(address: Address, cause: Error): Error {
   const where = formatAddress(address);
   const { message } = cause;
+  if (/CaUsedAsEndEntity/.test(message)) {
+    const state = `the certificate of ${where} is that of an authority, and not of a server`;
+    return new ConnectProblem("auth", `${state}: it needs basicConstraints=CA:FALSE`, { cause });
+  }
   if (/certificate|UnknownIssuer|NotValidForName|self.?signed|expired/i.test(message)) {
     return new ConnectProblem("auth", `the certificate of ${where} is not trusted: ${message}`, { cause });
   }
@@ -168,11 +172,20 @@ export function dialThrough(hop: DialHop, starter: Starter): Dial {
   return async ({ address, certificates }, signal) => {
     signal.throwIfAborted();
     const { host, port } = address;
+    const where = formatAddress(address);
+    const failed = (
+      state: string,
+      options: ConstructorParameters<typeof ConnectProblem>[2],
+    ): ConnectProblem =>
+      new ConnectProblem("exit", `gateway "${hop.id}" could not connect to ${where}: ${state}`, options);
     const program = await starter.start([
       ...["sh", "-c", 'PATH="$PATH:$HOME/.deno/bin";exec "$@"', "sh"],
       ...[hop.executable ?? "deno", "run", "--quiet", "--no-config", "--no-lock", "--no-prompt"],
       ...[`--allow-net=${formatAddress(address)}`, `data:text/javascript,${encodeURIComponent(RELAY)}`],
-    ], { signal });
+    ], { signal }).catch((cause: Error) => {
+      if (signal.aborted || cause instanceof Deno.errors.NotCapable) throw cause;
+      throw failed(cause.message, { cause });
+    });
     const link = linkOf(program);
     const output = new Output("null", "", program.output!);
     signal.addEventListener("abort", link.close, { once: true });
@@ -188,13 +201,11 @@ export function dialThrough(hop: DialHop, starter: Starter): Dial {
       if (error instanceof ConnectProblem) throw error;
       const { code, reason } = await program.ended;
       await output.ended;
-      throw new ConnectProblem(
-        code === 127 ? "no-deno" : "exit",
-        `gateway "${hop.id}" could not connect to ${formatAddress(address)}: ${
-          reason ?? `its process ended with code ${code}`
-        }`,
-        { cause: error, details: { exitCode: code, stderrTail: output.tail } },
-      );
+      const details = { exitCode: code, stderrTail: output.tail };
+      if (code === 127) {
+        throw new ConnectProblem("no-deno", `gateway "${hop.id}" has no Deno to connect with`, { details });
+      }
+      throw failed(reason ?? `its process ended with code ${code}`, { cause: error, details });
     } finally {
       signal.removeEventListener("abort", link.close);
       if (signal.aborted) link.close();
@@ -211,7 +222,11 @@ function linkOf(program: Program): ServerLink {
       program.kill();
       link.close();
     },
-    lost: async () => (await program.ended).reason,
+    async lost(): Promise<string | undefined> {
+      const { reason, signal } = await program.ended;
+      return reason ??
+        (signal === null ? undefined : `the process that it was connected by ended by ${signal}`);
+    },
     ref: () => program.keepAlive(true),
     unref: () => program.keepAlive(false),
   };

@@ -204,6 +204,7 @@ export class SocketProcess implements SpawnedProcess {
         this.#creditWake?.();
         return;
       case Kind.OUTPUT:
+        if (payload.length === 0) return;
         this.#outputBytes += payload.length;
         if (this.#outputCancelled) return this.#outputTaken();
         if (this.#outputWaiting > MAX_OUTPUT_WAITING_BYTES) {

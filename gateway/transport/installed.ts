@@ -41,7 +41,7 @@ export async function installServer(hop: Hop, signal: AbortSignal): Promise<Inst
   const args = ["--listen", listen, "--token-file", "-", "--allow", "all", "--end-with-stdin"];
   if (certificate !== undefined) args.push("--tls-cert", "-", "--tls-key", "-");
   const command = [
-    ...["deno", "run", "--quiet", "--no-config", "--no-lock", "--allow-all"],
+    ...[hop.executable ?? "deno", "run", "--quiet", "--no-config", "--no-lock", "--allow-all"],
     `data:text/javascript,${encodeURIComponent(STAGE)}`,
     ...args,
   ];

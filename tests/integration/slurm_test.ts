@@ -30,6 +30,7 @@ for (
     ["via", "slurm//via=hop gives gateways on nodes that are reached from a hop"],
     ["viaFails", "what Slurm refuses to a hop, and what a hop may not, is told"],
     ["hopDies", "a hop that is killed leaves no allocation"],
+    ["early", "terminate() while nodes are asked for gives them back before it resolves"],
     ["srun", "command=srun starts a gateway without an allocation of the group's"],
   ] as const
 ) {

@@ -6,7 +6,7 @@ import type { Channel, Gateway, GatewayOptions } from "../../mod.ts";
 import { test } from "../helpers/bounded.ts";
 import { withFolder } from "../helpers/folder.ts";
 import { gone, LeakCheck } from "../helpers/leaks.ts";
-import { until } from "../helpers/wait.ts";
+import { limited, until } from "../helpers/wait.ts";
 import { runServer, withServer } from "./server_process.ts";
 import type { RunningServer } from "./server_process.ts";
 
@@ -302,6 +302,71 @@ test("a client that is silent for three intervals of keepalive has its process e
     await server.log.has("gave no sign of life for 300 ms");
     await gateway.closed;
   });
+});
+
+test("a server holds nothing of gateways that have ended", async () => {
+  await withServer([], async (server) => {
+    await withGroup(async (open) => {
+      const descriptors = (): number => [...Deno.readDirSync(`/proc/${server.process.pid}/fd`)].length;
+      const one = async (model: string): Promise<void> => {
+        const gateway = await open(server.spec(`execmodel=${model}`));
+        gateway.exit();
+        await gateway.join();
+      };
+      await one("main");
+      const before = descriptors();
+      for (const model of ["main", "worker", "process", "main"]) await one(model);
+      await until("they are given back", () => descriptors() <= before);
+    });
+  });
+});
+
+test("a short keepalive does not end a gateway that is being started", async () => {
+  await withServer([], async (server) => {
+    await withGroup(async (open) => {
+      const gateway = await open(server.spec("keepalive=5"));
+      await gateway.remoteInfo();
+      gateway.exit();
+    });
+  });
+});
+
+test("a server whose log nobody reads serves, and ends when it is told to", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "socket-test-" });
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--allow-all", new URL("agent.ts", ROOT).pathname],
+      ...["--listen", "0", "--token-file", `${folder}/token`],
+    ],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  try {
+    const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const port = Number(/:(\d+)\n/.exec((await reader.read()).value!)![1]);
+    const word = new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n");
+    for (let i = 0; i < 1_500; i++) {
+      using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+      await connection.write(word).catch(() => {});
+      while (await connection.read(new Uint8Array(64)).catch(() => null) !== null);
+    }
+    await withGroup(async (open) => {
+      const gateway = await open(`socket=127.0.0.1:${port}//token_file=${folder}/token`);
+      assertEquals(await gateway.call((x: number) => x + 1, 41), 42);
+    });
+    process.kill("SIGTERM");
+    await limited("the end of the server", process.status, 15_000);
+    await reader.cancel();
+    await process.stderr.cancel();
+  } finally {
+    try {
+      process.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 /** What a test with a cable that can be pulled works with: `channel` is that of an endless loop. */

@@ -370,6 +370,25 @@ testWith(
     }),
 );
 
+testWith(SSHD, "a configuration is read wherever it is", () =>
+  withFolder(async (folder) => {
+    const place = `${folder}/a "b" [c]*?\\ d`;
+    await Deno.mkdir(place);
+    const config = `${place}/config`;
+    const text = await Deno.readTextFile(sshd().config);
+    await Deno.writeTextFile(config, `${text}\nHost *\n  ControlMaster no\n  ControlPath none\n`);
+    await on(sshd(), async (group) => {
+      const { connections } = sshd().connections();
+      for (let i = 0; i < 2; i++) {
+        const gateway = await group.makeGateway({ ssh: sshd().host(), sshConfig: config }, QUIET);
+        await answers(gateway);
+        assertEquals(gateway.remoteAddress, "127.0.0.1");
+      }
+      // It says that nothing is shared.
+      assertEquals(sshd().connections().connections - connections, 2);
+    });
+  }));
+
 testWith(SSHD, "a program that may not write shares no connection", async () => {
   const program = start("restricted.ts", [spec(sshd())], ["--allow-run", "--allow-env"]);
   await end(program);

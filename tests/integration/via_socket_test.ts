@@ -120,6 +120,17 @@ test("the death of a hop is the reason for the end of what is connected through 
   });
 });
 
+test("a hop that leaves in the same turn takes a connection that was to be made from it along", async () => {
+  await withServer([], async (server) => {
+    await withHop(async (group) => {
+      const made = group.makeGateway(server.spec("via=hop"), QUIET);
+      const failed = assertRejects(() => made, ConnectError, 'ateway "hop"');
+      group.get("hop")!.exit();
+      await limited("the end of the start", failed);
+    });
+  });
+});
+
 test("a start through a hop that is aborted at any moment leaves nothing", async () => {
   await withServer([], async (server) => {
     await withHop(async (group) => {

@@ -1,7 +1,7 @@
 /** Gateways that are started from other gateways, and servers that gateways start. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
-import { type ConnectError, GatewayClosedError, type GatewayExit, Group, XSpecError } from "../../mod.ts";
+import { ConnectError, GatewayClosedError, type GatewayExit, Group, XSpecError } from "../../mod.ts";
 import { test } from "../helpers/bounded.ts";
 import { gone, nothingLeft, processState } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
@@ -226,6 +226,29 @@ test("a start through a hop that is aborted, or takes too long, leaves nothing t
     group.makeGateway("popen//via=hop//deno=sleep 100", { ...QUIET, connectTimeout: 300 })
   );
   await until("nothing runs", async () => (await hop.remoteStatus()).numExecuting === 0);
+});
+
+test("a hop that leaves in the same turn takes what was to be started from it along", async () => {
+  for (
+    const spec of [
+      "popen//via=hop",
+      "command=env//via=hop",
+      "socket//installvia=hop",
+    ]
+  ) {
+    await using group = await Group.create(["popen//id=hop//allow-run"], QUIET);
+    const made = group.makeGateway(spec, QUIET);
+    const failed = assertRejects(() => made, ConnectError, 'ateway "hop"');
+    group.get("hop")!.exit();
+    await limited(`the end of the start of ${spec}`, failed);
+    assertEquals(group.size, 0);
+  }
+});
+
+test("a server is started by the Deno of its hop, wherever that is", async () => {
+  const hop = `command=env PATH=/usr/bin:/bin//deno=${Deno.execPath()}//allow-run//id=hop`;
+  await using group = await Group.create([hop, "socket//installvia=hop"], QUIET);
+  assertEquals(await group.get(1)!.call((x: number) => x + 1, 41), 42);
 });
 
 test("a start through a hop that does not answer can be aborted", async () => {

@@ -127,6 +127,13 @@ test("checkVariables() takes listed names, and powerful ones only by name", () =
     [["env"], "HOME"],
     [["env=LD_*"], "LD_PRELOAD"],
     [["env=NODE_*"], "NODE_OPTIONS"],
+    // By these Deno itself writes and connects.
+    [["env"], "OTEL_DENO"],
+    [["env"], "SSLKEYLOGFILE"],
+    [["env"], "SSL_CERT_FILE"],
+    [["env"], "HTTP_PROXY"],
+    [["env"], "https_proxy"],
+    [["env"], "HOSTALIASES"],
   ];
   for (const [allow, name] of refused) {
     const error = assertThrows(() => checkVariables(readList(allow), [name]), BeyondList) as BeyondList;

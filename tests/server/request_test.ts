@@ -34,6 +34,8 @@ test("planRequest() refuses fields that no client of ours sends", () => {
     { name: "a", spec: ["popen"] },
     { name: "x".repeat(1_000), spec: "popen" },
     { name: "a", spec: null },
+    { name: "a", spec: `popen//env:A=${"x".repeat(200_000)}` },
+    { name: "a", spec: `popen//allow-read=${Array(2_000).fill("a").join(",")}` },
   ];
   for (const one of fields) assertThrows(() => planRequest(one, LIMITS), FrameError);
 });

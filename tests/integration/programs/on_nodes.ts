@@ -142,6 +142,19 @@ const SCENES: Record<string, () => Promise<void>> = {
     while (await queue() !== "") await new Promise((resolve) => setTimeout(resolve, 50));
     await group.terminate();
   },
+  async early(): Promise<void> {
+    for (const hop of [[], ["popen//id=hop//allow-run"]]) {
+      for (const ms of [0, 60, 140, 300]) {
+        const group = await Group.create(hop, QUIET);
+        const made = group.makeGateway(hop.length === 0 ? "slurm" : "slurm//via=hop", QUIET);
+        made.catch(() => {});
+        await new Promise((resolve) => setTimeout(resolve, ms));
+        await group.terminate();
+        // A job that completes has been given back, and Slurm has still to clear up.
+        assert(/^(COMPLETING .*\n?)*$/.test(await queue()), `${hop} after ${ms} ms: ${await queue()}`);
+      }
+    }
+  },
   async srun(): Promise<void> {
     await using group = await Group.create(["command=srun --unbuffered --quiet -N1 -n1//allow-env"], QUIET);
     assertEquals(await group.get(0)!.call(() => Deno.env.get("SLURMD_NODENAME")), "n1");

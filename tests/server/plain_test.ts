@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
-import { plain } from "../../gateway/server/log.ts";
+import { plain } from "../../gateway/socket/plain.ts";
 import { test } from "../helpers/bounded.ts";
 
 test("plain() lets nothing break out of its line", () => {

@@ -101,7 +101,7 @@ const OUTSIDE: Readonly<Record<string, readonly RegExp[]>> = {
     /^npm:\/?periscopic@/,
     /^npm:\/?@jridgewell\/trace-mapping@/,
   ],
-  "gateway/server": [/^jsr:@std\/cli@|^npm:\/?deno-std@/],
+  "gateway/server": [/^jsr:@std\/cli@|^npm:\/?deno-std@/, /^node:/],
   "gateway": [/^node:/],
 };
 

@@ -17,6 +17,7 @@ import {
 import { Sifter } from "../socket/sifter.ts";
 import type { FrameWriter } from "../socket/wire.ts";
 import { within } from "../../channel/wait.ts";
+import type { Connection } from "./listen.ts";
 import { Upstream } from "./upstream.ts";
 
 /** What has been passed on is told to the client in pieces of this size. */
@@ -39,7 +40,7 @@ const SILENT_INTERVALS = 3;
 
 /** A process whose client is here. */
 export class Relay {
-  readonly #connection: Deno.Conn;
+  readonly #connection: Connection;
   readonly #process: SpawnedProcess;
   readonly #writer: FrameWriter;
   readonly #passed: CreditCounter;
@@ -52,7 +53,7 @@ export class Relay {
   #watch: ReturnType<typeof setInterval> | undefined;
 
   /** Joins the two. Frames that have not been written yet may be on their way in `writer`. */
-  constructor(connection: Deno.Conn, process: SpawnedProcess, writer: FrameWriter) {
+  constructor(connection: Connection, process: SpawnedProcess, writer: FrameWriter) {
     this.#connection = connection;
     this.#process = process;
     this.#writer = writer;

@@ -16,6 +16,8 @@ import { FrameWriter } from "../socket/wire.ts";
 import { within } from "../../channel/wait.ts";
 import { admit, NotAdmitted, readStart } from "./admission.ts";
 import { listed } from "./containment.ts";
+import { listen } from "./listen.ts";
+import type { Connection, Listening, Pem } from "./listen.ts";
 import type { Log } from "./log.ts";
 import { close, Relay } from "./relay.ts";
 import { planRequest } from "./request.ts";
@@ -26,7 +28,7 @@ export interface ServerOptions extends Limits {
   /** Where it listens; port 0 is any free one. */
   readonly address: Address;
   /** Certificate and key in PEM, for TLS. */
-  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls?: Pem | undefined;
   /** Whoever has it is let in. */
   readonly token: string;
   /** How many processes there may be. */
@@ -43,9 +45,6 @@ export interface ServerOptions extends Limits {
  */
 const MAX_UNPROVEN = 256;
 
-/** When the system has no descriptor left for a connection, the next is not tried at once. */
-const ACCEPT_PAUSE_MS = 100;
-
 /** How long a refusal may take to be delivered. */
 const REFUSAL_TIMEOUT_MS = 2_000;
 
@@ -59,59 +58,52 @@ export class Server {
   /** Where it listens. */
   readonly address: Address;
   readonly #options: ServerOptions;
-  readonly #listener: Deno.Listener<Deno.Conn>;
+  readonly #listening: Listening;
   readonly #token: CryptoKey;
-  readonly #unproven = new Set<Deno.Conn>();
+  readonly #unproven = new Set<Connection>();
   readonly #relays = new Set<Relay>();
   readonly #serving = new Set<Promise<void>>();
   #places: number;
   #stopping = false;
 
-  private constructor(options: ServerOptions, token: CryptoKey) {
+  private constructor(options: ServerOptions, token: CryptoKey, listening: Listening) {
     this.#options = options;
     this.#token = token;
     this.#places = options.maxConnections;
-    const { address: { host: hostname, port }, tls } = options;
-    this.#listener = tls === undefined
-      ? Deno.listen({ hostname, port })
-      : Deno.listenTls({ hostname, port, ...tls });
-    this.address = { host: hostname, port: (this.#listener.addr as Deno.NetAddr).port };
-    void this.#accept();
+    this.#listening = listening;
+    this.address = { host: options.address.host, port: listening.port };
   }
 
   /** Starts a server. Throws what the system says when it cannot listen there. */
   static async start(options: ServerOptions): Promise<Server> {
-    return new Server(options, await importToken(options.token));
+    const token = await importToken(options.token);
+    const started = Promise.withResolvers<Server>();
+    const listening = await listen(options.address, options.tls, {
+      taken: (connection) => void started.promise.then((server) => server.#take(connection)),
+      failed: (error) => options.log(`cannot accept a connection: ${plain(error.message)}`),
+    });
+    const server = new Server(options, token, listening);
+    started.resolve(server);
+    return server;
   }
 
   /** Ends the server and every process, in bounded time. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    close(this.#listener);
+    close(this.#listening);
     for (const connection of this.#unproven) close(connection);
     const ending = [...[...this.#relays].map((relay) => relay.stop()), ...this.#serving];
     await within(Promise.allSettled(ending), STOP_TIMEOUT_MS);
   }
 
-  async #accept(): Promise<void> {
-    while (!this.#stopping) {
-      try {
-        const connection = await this.#listener.accept();
-        const serving: Promise<void> = this.#serve(connection).finally(() => this.#serving.delete(serving));
-        this.#serving.add(serving);
-      } catch (error) {
-        if (this.#stopping) return;
-        this.#options.log(`cannot accept a connection: ${plain((error as Error).message)}`);
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
-      }
-    }
+  #take(connection: Connection): void {
+    if (this.#stopping) return close(connection);
+    const serving: Promise<void> = this.#serve(connection).finally(() => this.#serving.delete(serving));
+    this.#serving.add(serving);
   }
 
-  async #serve(connection: Deno.Conn): Promise<void> {
-    const peer = formatAddress({
-      host: (connection.remoteAddr as Deno.NetAddr).hostname,
-      port: (connection.remoteAddr as Deno.NetAddr).port,
-    });
+  async #serve(connection: Connection): Promise<void> {
+    const peer = formatAddress(connection.peer);
     const log = (words: string): void => this.#options.log(`${peer} ${plain(words)}`);
     const started = performance.now();
     let place = false;
@@ -153,7 +145,7 @@ export class Server {
   }
 
   /** Lets the client prove itself and say what it wants, in the time that there is for that. */
-  async #handshake(connection: Deno.Conn): Promise<Record<string, unknown>> {
+  async #handshake(connection: Connection): Promise<Record<string, unknown>> {
     let reason: string | undefined;
     const giveUp = (why: string): () => void => (): void => {
       reason ??= why;
@@ -167,8 +159,6 @@ export class Server {
       close(oldest);
     }
     try {
-      if ("setNoDelay" in connection) (connection as Deno.TcpConn).setNoDelay(true);
-      if ("handshake" in connection) await (connection as Deno.TlsConn).handshake();
       await admit(connection, this.#token);
       return await readStart(connection);
     } catch (error) {

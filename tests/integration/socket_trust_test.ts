@@ -231,6 +231,29 @@ test("a certificate that is not trusted, or of another host, is kind auth", asyn
   });
 });
 
+test("a connection that does not go on with TLS is let go of", async () => {
+  await withTlsServer(async (server, keys) => {
+    await works(server.spec(keys));
+    const descriptors = (): number => [...Deno.readDirSync(`/proc/${server.process.pid}/fd`)].length;
+    const before = descriptors();
+    // Nothing at all, and the beginning of a record whose rest never comes.
+    const words = [new Uint8Array(0), new Uint8Array([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])];
+    const clients = await Promise.all(Array.from({ length: 40 }, async (_, i) => {
+      const client = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+      await client.write(words[i % words.length]!);
+      return client;
+    }));
+    for (const client of clients) {
+      await limited("the end of a connection", client.read(new Uint8Array(1)).catch(() => null), 10_000);
+    }
+    // The clients stay, and the server holds nothing of them.
+    await until("they are given back", () => descriptors() <= before);
+    assertMatch(server.log.text, /rejected .* it took too long/);
+    await works(server.spec(keys));
+    for (const client of clients) client.close();
+  }, ["--handshake-timeout", "500"]);
+});
+
 test("TLS to a plain server, and plain to one with TLS, are said at once", async () => {
   await withServer([], async (server) => {
     const started = performance.now();

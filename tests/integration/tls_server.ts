@@ -32,10 +32,11 @@ async function certificates(folder: string): Promise<void> {
 /** Starts such a server and does something with it; `keys` are those of a spec that trusts it. */
 export async function withTlsServer(
   body: (server: RunningServer, keys: string) => Promise<void>,
+  more: readonly string[] = [],
 ): Promise<void> {
   await withFolder(async (folder) => {
     await certificates(folder);
-    const options = ["--tls-cert", `${folder}/cert.pem`, "--tls-key", `${folder}/key.pem`];
+    const options = [...more, "--tls-cert", `${folder}/cert.pem`, "--tls-key", `${folder}/key.pem`];
     await withServer(options, (server) => body(server, `tls//tls_ca=${folder}/ca.pem`));
   });
 }

@@ -1,5 +1,6 @@
 /** `installvia`: a server that a gateway starts, on a free port, for one socket gateway of this program's. */
 
+import { within } from "../../channel/wait.ts";
 import { ConnectProblem } from "../errors.ts";
 import { Output } from "../output.ts";
 import { linkTransport } from "../process/link.ts";
@@ -21,6 +22,8 @@ export interface Installed {
   readonly cert: string | undefined;
   /** Ends the server, and with it all that it has started. */
   stop(): void;
+  /** Why the server has ended, where that was the way to it. */
+  lost(): Promise<string | undefined>;
 }
 
 /** The first code over there: it reads the server's script (4 bytes of length before it) and leaves the rest of stdin to it. */
@@ -30,6 +33,9 @@ const t=await r(new DataView((await r(4)).buffer).getUint32(0));
 await import(URL.createObjectURL(new Blob([t],{type:"text/javascript"})))`;
 
 const MAX_LINE_BYTES = 4096;
+
+/** How soon after the end of a connection the way to its server is known to have ended. */
+const LOST_TIMEOUT_MS = 500;
 
 /** Starts a server through a gateway and waits until it listens. */
 export async function installServer(hop: Hop, signal: AbortSignal): Promise<Installed> {
@@ -72,7 +78,13 @@ export async function installServer(hop: Hop, signal: AbortSignal): Promise<Inst
         { details: { exitCode: code, stderrTail: output.tail } },
       );
     }
-    return { address: { host, port }, token, cert: certificate?.cert, stop };
+    return {
+      address: { host, port },
+      token,
+      cert: certificate?.cert,
+      stop,
+      lost: async () => (await within(program.ended, LOST_TIMEOUT_MS))?.reason,
+    };
   } catch (error) {
     stop();
     throw error;

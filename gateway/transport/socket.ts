@@ -62,7 +62,8 @@ export interface SocketPlan {
 
 /** Starts to connect. What fails is known by `connected`. */
 export function spawnSocket(plan: SocketPlan): SpawnedProcess {
-  const { spec, id, greet, trace, installed, dial = dialHere } = plan;
+  const { spec, id, greet, trace, installed } = plan;
+  const dial = installed === undefined ? plan.dial ?? dialHere : dialInstalled(installed);
   const address = installed?.address ?? parseAddress(spec.socket!)!;
   // Files of this machine's are none of the server's.
   const target = trace?.to === "stderr" ? trace : undefined;
@@ -79,6 +80,11 @@ export function spawnSocket(plan: SocketPlan): SpawnedProcess {
       return agentFlight({ agent: agentScript(), hello: greet(config as unknown as Facts) });
     },
   });
+}
+
+/** The way to a server ends with the gateway that has started it. */
+function dialInstalled({ lost }: Installed): Dial {
+  return async (plan, signal) => Object.assign(await dialHere(plan, signal), { lost });
 }
 
 /** What the server is to start, as a spec of its own machine. */

@@ -3,6 +3,7 @@
 import type { Channel } from "../../channel/channel.ts";
 import type { Facts } from "../../channel/handshake.ts";
 import { ProtocolError } from "../../channel/errors.ts";
+import { ConnectProblem } from "../errors.ts";
 import type { ProgramChannels } from "../executions.ts";
 import { ifThere, KILLED } from "../process/process.ts";
 import type { ProcessEnd } from "../process/process.ts";
@@ -48,7 +49,7 @@ async function startThrough(
     pid = pidOf(await control.receive(signal === undefined ? {} : { signal }));
   } catch (error) {
     ifThere(() => streams.kill());
-    throw denied(error as Error, hop, command) ?? error;
+    throw failed(error as Error, hop, command) ?? error;
   }
   const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
   const keeps = new Keeps(hop);
@@ -169,12 +170,16 @@ class Keeps {
   }
 }
 
-/** What a start that is not allowed over there is here. */
-function denied(
+/** What a start that is not allowed, or not possible, over there is here. */
+function failed(
   reason: Error & { remoteName?: string },
   hop: Hop,
   command: readonly string[],
 ): Error | undefined {
+  if (reason.remoteName === "NotFound") {
+    const state = `there is no program "${command[0]}" where gateway "${hop.id}" runs`;
+    return new ConnectProblem("exit", state, { cause: reason });
+  }
   if (reason.remoteName !== "NotCapable") return undefined;
   return new Deno.errors.NotCapable(`Gateway "${hop.id}" may not start "${command[0]}"`, { cause: reason });
 }

@@ -245,6 +245,27 @@ test("a hop that leaves in the same turn takes what was to be started from it al
   }
 });
 
+test("a program that is not where a hop runs is named", async () => {
+  await using group = await Group.create(["popen//id=hop//allow-run"], QUIET);
+  const error = await assertRejects(
+    () => group.makeGateway("command=no-such-program//via=hop", QUIET),
+    ConnectError,
+  ) as ConnectError;
+  assertEquals(error.kind, "exit");
+  assertMatch(error.message, /no program "no-such-program" where gateway "hop" runs/);
+});
+
+test("the death of a hop is the reason for the end of what uses its server", async () => {
+  await using group = await Group.create(
+    ["popen//id=hop//allow-run", "socket//installvia=hop//id=far"],
+    QUIET,
+  );
+  const { pid } = await group.get("hop")!.remoteInfo();
+  Deno.kill(pid, "SIGKILL");
+  const { reason } = await limited("its end", group.get("far")!.closed);
+  assertMatch(reason, /"hop".*SIGKILL/);
+});
+
 test("a server is started by the Deno of its hop, wherever that is", async () => {
   const hop = `command=env PATH=/usr/bin:/bin//deno=${Deno.execPath()}//allow-run//id=hop`;
   await using group = await Group.create([hop, "socket//installvia=hop"], QUIET);

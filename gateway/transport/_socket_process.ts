@@ -5,6 +5,7 @@ import { keepAlive, KILLED } from "../process/process.ts";
 import type { ProcessEnd, Ref, SpawnedProcess } from "../process/process.ts";
 import { connectToServer } from "./_socket_connect.ts";
 import type { ServerConnectOptions } from "./_socket_connect.ts";
+import { OutputQueue } from "./_output_queue.ts";
 import type { ServerLink } from "./_socket_dial.ts";
 import {
   creditOf,
@@ -61,10 +62,9 @@ export class SocketProcess implements SpawnedProcess {
   /** How much data may be sent. */
   #credit = DATA_WINDOW_BYTES;
   #creditWake: (() => void) | undefined;
-  #outputController!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
-  #outputCancelled = false;
-  #outputBytes = 0;
-  #outputCredited = 0;
+  readonly #output: OutputQueue = new OutputQueue((count) => this.#outputTaken(count));
+  /** What has been taken and the server has not been told. */
+  #outputUntold = 0;
   #killTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** Starts to connect. */
@@ -73,16 +73,7 @@ export class SocketProcess implements SpawnedProcess {
     const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
     this.ended = ended;
     this.#resolveEnded = resolve;
-    this.output = new ReadableStream<Uint8Array<ArrayBuffer>>({
-      start: (controller) => {
-        this.#outputController = controller;
-      },
-      pull: () => this.#outputTaken(),
-      cancel: () => {
-        this.#outputCancelled = true;
-        this.#outputTaken();
-      },
-    }, new ByteLengthQueuingStrategy({ highWaterMark: OUTPUT_WINDOW_BYTES }));
+    this.output = this.#output.stream;
     const refs: Ref[] = [];
     this.keepAlive = keepAlive(refs, ended);
     this.connected = this.#connect(options, refs);
@@ -204,13 +195,10 @@ export class SocketProcess implements SpawnedProcess {
         this.#creditWake?.();
         return;
       case Kind.OUTPUT:
-        if (payload.length === 0) return;
-        this.#outputBytes += payload.length;
-        if (this.#outputCancelled) return this.#outputTaken();
-        if (this.#outputWaiting > MAX_OUTPUT_WAITING_BYTES) {
+        if (this.#output.length + payload.length > MAX_OUTPUT_WAITING_BYTES) {
           throw new FrameError("Cannot keep so much output");
         }
-        this.#outputController.enqueue(payload as Uint8Array<ArrayBuffer>);
+        this.#output.push(payload);
         return;
       case Kind.END:
         return;
@@ -227,18 +215,12 @@ export class SocketProcess implements SpawnedProcess {
     }
   }
 
-  get #outputWaiting(): number {
-    return this.#outputCancelled
-      ? 0
-      : OUTPUT_WINDOW_BYTES - (this.#outputController.desiredSize ?? OUTPUT_WINDOW_BYTES);
-  }
-
   /** Somebody has read output, or wants none. */
-  #outputTaken(): void {
-    const taken = this.#outputBytes - this.#outputWaiting - this.#outputCredited;
-    if (taken < CREDIT_STEP_BYTES) return;
-    this.#outputCredited += taken;
-    this.#writer?.send(Kind.CREDIT, creditPayload(taken)).catch(() => {});
+  #outputTaken(count: number): void {
+    this.#outputUntold += count;
+    if (this.#outputUntold < CREDIT_STEP_BYTES) return;
+    this.#writer?.send(Kind.CREDIT, creditPayload(this.#outputUntold)).catch(() => {});
+    this.#outputUntold = 0;
   }
 
   // ---- what goes ----
@@ -278,11 +260,7 @@ export class SocketProcess implements SpawnedProcess {
       // It is closed.
     }
     this.#creditWake?.();
-    try {
-      this.#outputController.close();
-    } catch {
-      // Its reader has cancelled it.
-    }
+    this.#output.end();
     this.#resolveEnded(end);
   }
 }

@@ -229,14 +229,11 @@ function oursAmong(pids: readonly number[]): ProcessState[] {
       .filter((pid) => !ofParts.has(pid)),
   );
   return pids.map(processState).filter((one) => one !== undefined).filter((one) => {
-    let top = one;
     for (let up: ProcessState | undefined = one; up !== undefined; up = processState(up.parent)) {
       if (FAMILIES.has(up.parent)) return true;
       if (up.parent === Deno.pid) return roots.has(up.pid);
-      top = up;
     }
-    // What runs on a node is looked for by the Slurm that it belongs to.
-    return !top.command.includes("slurmstepd") && hasMark(one.pid);
+    return isOrphan(one.pid);
   });
 }
 
@@ -254,10 +251,15 @@ function below(all: Map<number, ProcessState>, roots: number[]): ProcessState[] 
   return found;
 }
 
-/** Whether a process comes from this program, whatever became of its parents. */
-function hasMark(pid: number): boolean {
+/**
+ * Whether a process comes from this program, whatever became of its parents. What runs on a node of Slurm's is looked
+ * for by the fixture of that Slurm: another test file may have started it.
+ */
+function isOrphan(pid: number): boolean {
   try {
-    return Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0").includes(`${MARK}=${Deno.pid}`);
+    const variables = Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0");
+    return variables.includes(`${MARK}=${Deno.pid}`) &&
+      !variables.some((one) => one.startsWith("SLURM_JOB_ID="));
   } catch {
     return false;
   }

@@ -17,7 +17,7 @@ export interface SendOptions {
 }
 
 /** The longest delay a timer can have; a longer one would fire at once. */
-const MAX_TIMER_MS = 0x7fff_ffff;
+export const MAX_TIMER_MS = 0x7fff_ffff;
 
 /**
  * Checks what a caller gave.

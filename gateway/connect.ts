@@ -5,7 +5,7 @@ import type { Facts } from "../channel/handshake.ts";
 import { PROTOCOL_VERSION } from "../channel/frame.ts";
 import { ProtocolError } from "../channel/errors.ts";
 import type { Transport } from "../channel/transport.ts";
-import { within } from "../channel/wait.ts";
+import { MAX_TIMER_MS, within } from "../channel/wait.ts";
 import { shownSpec } from "../xspec/mod.ts";
 import type { XSpec } from "../xspec/mod.ts";
 import { ConnectError, ConnectProblem, HostNotFoundError } from "./errors.ts";
@@ -49,9 +49,6 @@ export interface Connection {
 }
 
 const CONNECT_TIMEOUT_MS = 30_000;
-
-/** The longest that a timer can wait. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const STDERR_MODES: ReadonlySet<string> = new Set(["inherit", "prefix", "piped", "null"]);
 

@@ -86,10 +86,9 @@ export function checkSpec(spec: XSpec): void {
       refuse(spec.type, `this version starts no ${spec.type} gateways`);
   }
   if (spec.type in COMMANDS && prefixOf(spec).length === 0) refuse(spec.type, "it names no program");
-  if (spec.deno !== undefined && splitWords(spec.deno, "deno", String(spec)).length === 0) {
-    refuse("deno", "it names no program");
-  }
-  if (spec.provision && spec.deno !== undefined && splitWords(spec.deno, "deno", String(spec)).length > 1) {
+  const deno = spec.deno === undefined ? undefined : splitWords(spec.deno, "deno", String(spec));
+  if (deno?.length === 0) refuse("deno", "it names no program");
+  if (spec.provision && deno !== undefined && deno.length > 1) {
     refuse("provision", "what is brought takes the place of one word, and deno= has more");
   }
   if (spec.provision && (spec.type === "worker" || spec.type === "popen" && spec.via === undefined)) {

@@ -97,10 +97,9 @@ export interface StageZero {
  * The first code of a Worker: it runs the agent's text, which is the first message, and starts its side with what the
  * second one says.
  */
-export const WORKER_URL: string = "data:text/javascript," +
-  inUrl(
-    "onmessage=e=>{const a=new Function(e.data)();onmessage=e=>{onmessage=null;a.startWorker(e.data)}}",
-  );
+export const WORKER_URL: string = scriptUrl(
+  "onmessage=e=>{const a=new Function(e.data)();onmessage=e=>{onmessage=null;a.startWorker(e.data)}}",
+);
 
 /** A Deno that is too old ends with this code. */
 export const OLD_DENO_CODE = 86;
@@ -127,19 +126,18 @@ export function stageZeroUrl(zero: StageZero): string {
     : SPARE_WORKER + DESCRIPTOR_LINK + PROOF;
   // The process's id is put in by the shell, so that it is the one in the flag that allows the file.
   const trace = zero.trace === undefined ? "" : `const I=${PID_MARK};`;
-  return "data:text/javascript," + trace +
-    inUrl(
-      `const Z=${JSON.stringify(zero)},U=${JSON.stringify(WORKER_URL)};let T;` +
-        `${VERSION_CHECK}${trace === "" ? "" : TRACE_FILE}${open}${STAGE_ZERO}`,
-    );
+  return scriptUrl(
+    `${trace}const Z=${JSON.stringify(zero)},U=${JSON.stringify(WORKER_URL)};let T;` +
+      `${VERSION_CHECK}${trace === "" ? "" : TRACE_FILE}${open}${STAGE_ZERO}`,
+  );
 }
 
 /**
- * Text as the rest of a `data:` URL. What a URL's path may hold is left as it is: the text is read by a shell elsewhere,
- * byte by byte, and escapes would be half of it.
+ * A script as a URL. What a URL's path may hold is left as it is, and so is {@linkcode PID_MARK}: the text is read by a shell elsewhere, byte by byte,
+ * and escapes would be half of it.
  */
-function inUrl(text: string): string {
-  return text.replace(/[^ !"$&-~]/g, encodeURIComponent);
+export function scriptUrl(text: string): string {
+  return `data:text/javascript,${text.replace(/[^ !"$&-~\0]/g, encodeURIComponent)}`;
 }
 
 /**

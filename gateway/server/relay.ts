@@ -2,6 +2,7 @@
 
 import { Encoder } from "../../channel/encode.ts";
 import type { Transport } from "../../channel/transport.ts";
+import { ifThere } from "../process/process.ts";
 import type { ProcessEnd, SpawnedProcess } from "../process/process.ts";
 import {
   creditOf,
@@ -84,7 +85,7 @@ export class Relay {
     await within(this.#sendExit(end).catch(() => {}), DELIVERY_TIMEOUT_MS);
     // Closing while something of the client is unread could cost it the last frame, so the client closes first.
     await within(received, LEAVING_TIMEOUT_MS);
-    close(this.#connection);
+    ifThere(() => this.#connection.close());
     await received;
     process.connected.then((transport) => transport.close(), () => {});
     const how = end.signal === null ? `code=${end.code}` : `signal=${end.signal}`;
@@ -103,7 +104,7 @@ export class Relay {
   #end(reason: string): void {
     if (!this.#exited) this.#reason ??= reason;
     this.#process.kill();
-    close(this.#connection);
+    ifThere(() => this.#connection.close());
   }
 
   #look(keepalive: number): void {
@@ -190,14 +191,5 @@ class CreditCounter {
     if (this.#count < CREDIT_STEP_BYTES) return;
     this.#writer.send(Kind.CREDIT, creditPayload(this.#count)).catch(() => {});
     this.#count = 0;
-  }
-}
-
-/** Closes what may be closed already. */
-export function close(connection: { close(): void }): void {
-  try {
-    connection.close();
-  } catch {
-    // It is.
   }
 }

@@ -127,21 +127,12 @@ export function realPath(path: string): string {
     return Deno.realPathSync(path);
   } catch {
     // From above, because of a path that somebody has made up most does not exist.
-    let end = path.length;
+    let there = "/";
     for (let slash = path.indexOf("/", 1); slash !== -1; slash = path.indexOf("/", slash + 1)) {
-      if (stat(path.slice(0, slash)) !== undefined) continue;
-      end = slash;
-      break;
+      const folder = path.slice(0, slash);
+      if (stat(folder) === undefined) break;
+      there = folder;
     }
-    const there = nearest(path.slice(0, end));
-    return there === undefined
-      ? path
-      : resolvePath("/", `${Deno.realPathSync(there)}${path.slice(there.length)}`);
+    return resolvePath("/", `${Deno.realPathSync(there)}/${path.slice(there.length)}`);
   }
-}
-
-/** The path itself, or the folder that it is in, whichever exists. */
-function nearest(path: string): string | undefined {
-  const folder = path.slice(0, path.lastIndexOf("/")) || "/";
-  return [path, folder].find((one) => stat(one) !== undefined);
 }

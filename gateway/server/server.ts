@@ -5,6 +5,7 @@ import { encodeHello } from "../../channel/handshake.ts";
 import type { Facts } from "../../channel/handshake.ts";
 import { agentScript } from "../_agent_bundle.ts";
 import type { ProcessPlan } from "../process/plan.ts";
+import { ifThere } from "../process/process.ts";
 import type { SpawnedProcess } from "../process/process.ts";
 import { spawnDeno } from "../process/spawn.ts";
 import { formatAddress } from "../socket/address.ts";
@@ -19,7 +20,7 @@ import { listed } from "./containment.ts";
 import { listen } from "./listen.ts";
 import type { Connection, Listening, Pem } from "./listen.ts";
 import type { Log } from "./log.ts";
-import { close, Relay } from "./relay.ts";
+import { Relay } from "./relay.ts";
 import { planRequest } from "./request.ts";
 import type { Limits } from "./request.ts";
 
@@ -90,14 +91,14 @@ export class Server {
   /** Ends the server and every process, in bounded time. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    close(this.#listening);
-    for (const connection of this.#unproven) close(connection);
+    ifThere(() => this.#listening.close());
+    for (const connection of this.#unproven) ifThere(() => connection.close());
     const ending = [...[...this.#relays].map((relay) => relay.stop()), ...this.#serving];
     await within(Promise.allSettled(ending), STOP_TIMEOUT_MS);
   }
 
   #take(connection: Connection): void {
-    if (this.#stopping) return close(connection);
+    if (this.#stopping) return ifThere(() => connection.close());
     const serving: Promise<void> = this.#serve(connection).finally(() => this.#serving.delete(serving));
     this.#serving.add(serving);
   }
@@ -140,7 +141,7 @@ export class Server {
       }
     } finally {
       if (place) this.#places++;
-      close(connection);
+      ifThere(() => connection.close());
     }
   }
 
@@ -149,14 +150,14 @@ export class Server {
     let reason: string | undefined;
     const giveUp = (why: string): () => void => (): void => {
       reason ??= why;
-      close(connection);
+      ifThere(() => connection.close());
     };
     const timeout = setTimeout(giveUp("it took too long"), this.#options.handshakeTimeout);
     this.#unproven.add(connection);
     if (this.#unproven.size > MAX_UNPROVEN) {
       const oldest = this.#unproven.values().next().value!;
       this.#unproven.delete(oldest);
-      close(oldest);
+      ifThere(() => oldest.close());
     }
     try {
       await admit(connection, this.#token);

@@ -47,7 +47,8 @@ const LAST_WORDS_MS = 500;
 /**
  * Nodes of a cluster, held until {@linkcode Allocation.release}.
  *
- * - A shell holds them, and lets go when the other end of its stdin is gone: released, this program ended, or killed. Then every step is killed at once, and Slurm has the nodes back.
+ * - A shell holds them, and lets go when the other end of its stdin is gone: released, this program ended, or killed.
+ *   Then every step is killed at once, and Slurm has the nodes back.
  * - It never keeps the program alive by itself.
  * - Within a job of Slurm's, keys that name no partition, account or time are served by that job's own nodes, as
  *   `srun` does: asking for more would wait for what the job itself holds. Such nodes are not given back, but the

@@ -22,16 +22,12 @@ export interface SlurmHost {
 
 /** The machine of this program; `env` is added to its environment. */
 export function thisMachine(env: Readonly<Record<string, string>> = {}): SlurmHost {
+  const spawn = ([program, ...args]: readonly string[], options: Deno.CommandOptions): Deno.ChildProcess =>
+    new Deno.Command(program!, { args, env: { ...env }, stdout: "piped", ...options }).spawn();
   return {
-    hold([program, ...args]): Promise<Held> {
-      const child = new Deno.Command(program!, {
-        args,
-        env: { ...env },
-        stdin: "piped",
-        stdout: "piped",
-        stderr: "piped",
-        detached: true, // a signal from the terminal is for the program, which lets go in its own time
-      }).spawn();
+    hold(command): Promise<Held> {
+      // A signal from the terminal is for the program, which lets go in its own time.
+      const child = spawn(command, { stdin: "piped", stderr: "piped", detached: true });
       return Promise.resolve({
         stdout: child.stdout,
         stderr: child.stderr,
@@ -40,15 +36,8 @@ export function thisMachine(env: Readonly<Record<string, string>> = {}): SlurmHo
         keepAlive: (keep) => keep ? child.ref() : child.unref(),
       });
     },
-    async ask([program, ...args], timeout): Promise<string> {
-      const child = new Deno.Command(program!, {
-        args,
-        env: { ...env },
-        stdin: "null",
-        stdout: "piped",
-        stderr: "null",
-        signal: AbortSignal.timeout(timeout),
-      }).spawn();
+    async ask(command, timeout): Promise<string> {
+      const child = spawn(command, { stdin: "null", stderr: "null", signal: AbortSignal.timeout(timeout) });
       child.unref();
       const { stdout } = await child.output();
       return new TextDecoder().decode(stdout);

@@ -2,6 +2,7 @@
 
 import { Encoder } from "../../channel/encode.ts";
 import { ConnectProblem } from "../errors.ts";
+import { ifThere } from "../process/process.ts";
 import type { Dial, ServerLink } from "./_socket_dial.ts";
 import { formatAddress } from "../socket/address.ts";
 import type { Address } from "../socket/address.ts";
@@ -78,13 +79,7 @@ export async function connectToServer(
     : [readCertificates(tlsCa)];
   const connection = await dial({ address, certificates: tls ? certificates : undefined }, signal);
   // An abort closes the connection, which ends whatever is under way.
-  const close = (): void => {
-    try {
-      connection.close();
-    } catch {
-      // It is closed.
-    }
-  };
+  const close = (): void => ifThere(() => connection.close());
   signal.addEventListener("abort", close);
   try {
     signal.throwIfAborted();

@@ -2,6 +2,8 @@
 
 import { ConnectProblem } from "../errors.ts";
 import { Output } from "../output.ts";
+import { scriptUrl } from "../process/link.ts";
+import { ifThere } from "../process/process.ts";
 import type { Ref } from "../process/process.ts";
 import type { Program } from "../process/program.ts";
 import type { Starter } from "../shell/command.ts";
@@ -45,13 +47,7 @@ export const dialHere: Dial = async ({ address, certificates }, signal) => {
   });
   let connection: Deno.Conn = plain;
   // An abort closes the connection, which ends whatever is under way.
-  const close = (): void => {
-    try {
-      connection.close();
-    } catch {
-      // It is closed.
-    }
-  };
+  const close = (): void => ifThere(() => connection.close());
   signal.addEventListener("abort", close);
   try {
     signal.throwIfAborted();
@@ -181,7 +177,7 @@ export function dialThrough(hop: DialHop, starter: Starter): Dial {
     const program = await starter.start([
       ...["sh", "-c", 'PATH="$PATH:$HOME/.deno/bin";exec "$@"', "sh"],
       ...[hop.executable ?? "deno", "run", "--quiet", "--no-config", "--no-lock", "--no-prompt"],
-      ...[`--allow-net=${formatAddress(address)}`, `data:text/javascript,${encodeURIComponent(RELAY)}`],
+      ...[`--allow-net=${formatAddress(address)}`, scriptUrl(RELAY)],
     ], { signal }).catch((cause: Error) => {
       if (signal.aborted || cause instanceof Deno.errors.NotCapable) throw cause;
       throw failed(cause.message, { cause });

@@ -1,7 +1,7 @@
 /** The client's side of a connection to a server: a process that runs there, as its gateway sees it. */
 
 import type { Transport } from "../../channel/transport.ts";
-import { keepAlive, KILLED } from "../process/process.ts";
+import { ifThere, keepAlive, KILLED } from "../process/process.ts";
 import type { ProcessEnd, Ref, SpawnedProcess } from "../process/process.ts";
 import { connectToServer } from "./_socket_connect.ts";
 import type { ServerConnectOptions } from "./_socket_connect.ts";
@@ -254,11 +254,7 @@ export class SocketProcess implements SpawnedProcess {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#killTimer);
-    try {
-      this.#connection?.close();
-    } catch {
-      // It is closed.
-    }
+    ifThere(() => this.#connection?.close());
     this.#creditWake?.();
     this.#output.end();
     this.#resolveEnded(end);

@@ -3,7 +3,7 @@
 import { within } from "../../channel/wait.ts";
 import { ConnectProblem } from "../errors.ts";
 import { Output } from "../output.ts";
-import { linkTransport } from "../process/link.ts";
+import { linkTransport, scriptUrl } from "../process/link.ts";
 import type { Program } from "../process/program.ts";
 import { SHELL } from "../shell/command.ts";
 import { lineWord } from "../shell/far_script.ts";
@@ -48,7 +48,7 @@ export async function installServer(hop: Hop, signal: AbortSignal): Promise<Inst
   if (certificate !== undefined) args.push("--tls-cert", "-", "--tls-key", "-");
   const command = [
     ...[hop.executable ?? "deno", "run", "--quiet", "--no-config", "--no-lock", "--allow-all"],
-    `data:text/javascript,${encodeURIComponent(STAGE)}`,
+    scriptUrl(STAGE),
     ...args,
   ];
   const line = `PATH="$PATH:$HOME/.deno/bin";exec ${command.map(lineWord).join(" ")}`;

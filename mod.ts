@@ -16,6 +16,7 @@
 
 export * from "./channel/mod.ts";
 export * from "./gateway/mod.ts";
+export * from "./rsync/mod.ts";
 export {
   type ExecModel,
   type GatewayType,

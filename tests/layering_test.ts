@@ -44,14 +44,18 @@ function pathOf(specifier: string): string {
 const AGENT_TEXT = "gateway/_agent_bundle.ts";
 /** So is the server in one file. */
 const SERVER_TEXT = "agent.js";
+/** And the target's side of a copy. */
+const RECEIVER_TEXT = "rsync/_receiver_bundle.ts";
 
 /** The layer of a file: the folder, or the file itself at the top. Folders of `gateway` are their own. */
 function layerOf(path: string): string {
   // The generated text is nobody's room: whoever starts a process sends it.
-  if (path === AGENT_TEXT) return path;
+  if (path === AGENT_TEXT || path === RECEIVER_TEXT) return path;
   const layers = [
     "channel",
     "xspec",
+    "rsync/common",
+    "rsync/far",
     "rsync",
     "gateway/process",
     "gateway/agent",
@@ -69,7 +73,9 @@ function layerOf(path: string): string {
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "xspec": [],
   "channel": [],
-  "rsync": ["channel"],
+  "rsync/common": ["channel"],
+  "rsync/far": ["channel", "rsync/common"],
+  "rsync": ["channel", "gateway", "rsync/common", RECEIVER_TEXT],
   "gateway/process": ["channel", "xspec"],
   "gateway/agent": ["channel", "xspec", "gateway/process"],
   "gateway/inside": ["channel", "xspec", "gateway/process", "gateway/agent"],
@@ -93,6 +99,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 /** What third-party code a layer may import. */
 const OUTSIDE: Readonly<Record<string, readonly RegExp[]>> = {
+  "rsync": [/^node:(zlib|util)$/],
   "gateway/process": [/^node:/],
   "gateway/agent": [/^node:/],
   "gateway/shipping": [
@@ -108,7 +115,15 @@ const OUTSIDE: Readonly<Record<string, readonly RegExp[]>> = {
 /** Circles through types within one folder. A gateway names its group, and a group holds gateways. */
 const KNOWN_CIRCLES: readonly string[] = ["gateway/gateway.ts → gateway/group.ts → gateway/gateway.ts"];
 
-for (const root of ["mod.ts", "agent.ts", "gateway/agent/entry.ts", "gateway/shipping/module_source.ts"]) {
+const ROOTS = [
+  "mod.ts",
+  "agent.ts",
+  "gateway/agent/entry.ts",
+  "gateway/shipping/module_source.ts",
+  "rsync/far/entry.ts",
+];
+
+for (const root of ROOTS) {
   test(`${root} imports along the arrows only`, async () => {
     const wrong: string[] = [];
     for (const [from, targets] of await importsOf(root)) {
@@ -169,6 +184,23 @@ test("the script that gateways ship holds nothing of the server", async () => {
   assertEquals(own, ["channel", "gateway/agent", "gateway/process", "xspec"]);
 });
 
+test("the script that copies ship holds nothing but its own side, and runs where no module can be loaded", async () => {
+  const imports = await importsOf("rsync/far/entry.ts", "code");
+  assertEquals([...new Set([...imports.keys()].map(layerOf))].sort(), [
+    "channel",
+    "rsync/common",
+    "rsync/far",
+  ]);
+});
+
+test("rsync takes nothing of gateways but their types", async () => {
+  for await (const { name } of Deno.readDir(new URL("rsync/", ROOT))) {
+    if (!name.endsWith(".ts")) continue;
+    const text = await Deno.readTextFile(new URL(`rsync/${name}`, ROOT));
+    assertEquals(/^import (?!type)[^;]*"\.\.\/gateway/m.exec(text), null, name);
+  }
+});
+
 test("channel/ and xspec/ use nothing of Deno, of a process or of a global that a worker lacks", async () => {
   const wrong: string[] = [];
   for (const folder of ["channel", "xspec"]) {
@@ -188,7 +220,7 @@ test("channel/ and xspec/ use nothing of Deno, of a process or of a global that 
 });
 
 test("Every folder of the public surface has a mod.ts that holds no code", async () => {
-  for (const folder of ["channel", "xspec", "gateway"]) {
+  for (const folder of ["channel", "xspec", "gateway", "rsync"]) {
     const text = await Deno.readTextFile(new URL(`${folder}/mod.ts`, ROOT));
     const rest = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(export|import)[^;]*;/g, "").trim();
     assertEquals(rest, "", folder);

@@ -1,0 +1,320 @@
+/** Writes what comes: each file beside the one whose place it takes, flushed, and then renamed. */
+
+import { ProtocolError } from "../../channel/errors.ts";
+import { turn } from "../../channel/turn.ts";
+import { blockBytes } from "../common/blocks.ts";
+import { DataKind, readMeta, unknownRecord } from "../common/messages.ts";
+import type { Meta, Setup } from "../common/messages.ts";
+import { DIGEST_BYTES, PieceDigest, sameBytes } from "../common/piece_digest.ts";
+import { readPieces } from "../common/read_pieces.ts";
+import { ByteReader } from "../common/wire.ts";
+import { Placing } from "./placing.ts";
+import type { Removal } from "./removal.ts";
+import type { Report } from "./report.ts";
+import { createTemporary, discard } from "./temporary.ts";
+import { unpack } from "./unpack.ts";
+import type { Wanted, WantedFiles } from "./wanted.ts";
+
+/** So much of an old copy is read at a time. */
+const READ_BYTES = 1024 * 1024;
+
+/** A file whose content comes in parts. */
+interface Open {
+  readonly wanted: Wanted;
+  readonly meta: Meta;
+  readonly size: number;
+  /** Where it is written, as soon as it is known to differ from the old copy. */
+  written: { path: string; file: Deno.FsFile } | undefined;
+  /** The old copy. */
+  old: Deno.FsFile | undefined;
+  /** So many blocks of the old copy, from the first one on, are all that has come. */
+  same: number;
+  /** Bytes that have come. */
+  got: number;
+  readonly digest: PieceDigest | undefined;
+  /** Why it cannot be written; what comes of it is dropped. */
+  failure: { error: unknown } | undefined;
+}
+
+/** Takes the data. */
+export class Incoming {
+  readonly #setup: Setup;
+  readonly #wanted: WantedFiles;
+  readonly #removal: Removal;
+  readonly #report: Report;
+  readonly #temporary: Temporary;
+  readonly #placing: Placing;
+  #open: Open | undefined;
+
+  /** Writes for one copy. */
+  constructor(
+    setup: Setup,
+    parts: { wanted: WantedFiles; removal: Removal; report: Report; temporary: Temporary },
+  ) {
+    this.#setup = setup;
+    this.#wanted = parts.wanted;
+    this.#removal = parts.removal;
+    this.#report = parts.report;
+    this.#temporary = parts.temporary;
+    this.#placing = new Placing(parts.wanted, parts.report);
+  }
+
+  /** Takes all messages until there are no more. What is under way when something fails is removed. */
+  async run(): Promise<void> {
+    const messages = this.#setup.data[Symbol.asyncIterator]();
+    try {
+      while (true) {
+        const next = messages.next();
+        // While nothing comes, what has come is put into its place.
+        if (!await hasCome(next)) this.#placing.start();
+        const { value, done } = await next;
+        if (done) break;
+        await this.#take(new ByteReader(await unpack(value)));
+      }
+      if (this.#open !== undefined) throw new ProtocolError("Cannot take the end of the data: amid a file");
+      await this.#placing.done();
+    } catch (error) {
+      if (this.#open !== undefined) this.#drop(this.#open);
+      await this.#placing.stop();
+      throw error;
+    }
+  }
+
+  async #take(reader: ByteReader): Promise<void> {
+    while (!reader.done) {
+      const kind = reader.byte();
+      switch (kind) {
+        case DataKind.FILE:
+          await this.#whole(reader);
+          break;
+        case DataKind.OPEN:
+          this.#begin(reader);
+          break;
+        case DataKind.LITERAL:
+          await this.#literal(this.#current, reader.bytes());
+          break;
+        case DataKind.COPY:
+          await this.#copy(this.#current, reader.number(), reader.number());
+          break;
+        case DataKind.CLOSE:
+          await this.#close(this.#current, reader.bytes());
+          break;
+        case DataKind.AGAIN:
+          this.#drop(this.#current);
+          break;
+        case DataKind.GONE:
+          this.#wanted.over(this.#wanted.get(reader.number()).index);
+          break;
+        case DataKind.VERDICT:
+          this.#removal.answer(reader.number(), reader.bytes());
+          break;
+        default:
+          throw unknownRecord(kind);
+      }
+    }
+  }
+
+  get #current(): Open {
+    if (this.#open === undefined) throw new ProtocolError("Cannot take content: of no file");
+    return this.#open;
+  }
+
+  #next(reader: ByteReader): Wanted {
+    if (this.#open !== undefined) throw new ProtocolError("Cannot take a file: amid another one");
+    return this.#wanted.get(reader.number());
+  }
+
+  /** A small file. */
+  async #whole(reader: ByteReader): Promise<void> {
+    const wanted = this.#next(reader);
+    const meta = readMeta(reader);
+    const content = reader.bytes();
+    const path = this.#temporary.path(wanted.folder);
+    let file: Deno.FsFile | undefined;
+    try {
+      file = createTemporary(path);
+      for (let at = 0; at < content.length;) at += file.writeSync(content.subarray(at));
+    } catch (error) {
+      file?.close();
+      discard(path);
+      this.#fail(wanted, error);
+      return;
+    }
+    await this.#placing.add({ wanted, meta, path, file, bytes: content.length });
+  }
+
+  #fail(wanted: Wanted, error: unknown): void {
+    this.#report.failed(wanted.index, error);
+    this.#wanted.over(wanted.index);
+  }
+
+  // ---- a file in parts ----
+
+  #begin(reader: ByteReader): void {
+    const wanted = this.#next(reader);
+    const meta = readMeta(reader);
+    const size = reader.number();
+    this.#open = {
+      wanted,
+      meta,
+      size,
+      written: undefined,
+      old: undefined,
+      same: 0,
+      got: 0,
+      digest: wanted.basis > 0 ? new PieceDigest() : undefined,
+      failure: undefined,
+    };
+    if (wanted.basis === 0) this.#guard(this.#open, () => this.#write(this.#open!));
+  }
+
+  /** Begins to write. */
+  #write(open: Open): Deno.FsFile {
+    const path = this.#temporary.path(open.wanted.folder);
+    const file = createTemporary(path);
+    open.written = { path, file };
+    return file;
+  }
+
+  /** What fails here makes this file fail, and no other. */
+  async #guard(open: Open, action: () => unknown): Promise<void> {
+    if (open.failure !== undefined) return;
+    try {
+      await action();
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error;
+      open.failure = { error };
+      this.#release(open);
+    }
+  }
+
+  async #literal(open: Open, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.#got(open, bytes.length);
+    await this.#guard(open, async () => {
+      if (open.written === undefined) await this.#differs(open);
+      await this.#put(open, bytes);
+    });
+  }
+
+  async #copy(open: Open, first: number, count: number): Promise<void> {
+    const { basis } = open.wanted;
+    const block = basis > 0 ? blockBytes(basis) : 0;
+    if (count === 0 || basis === 0 || first + count > Math.ceil(basis / block)) {
+      throw new ProtocolError(`Cannot copy ${count} blocks from block ${first} on: there are none`);
+    }
+    const start = first * block;
+    const length = Math.min(basis - start, count * block);
+    this.#got(open, length);
+    if (open.written === undefined && open.same === first) {
+      open.same += count;
+      return;
+    }
+    await this.#guard(open, async () => {
+      if (open.written === undefined) await this.#differs(open);
+      await this.#fromOld(open, start, length);
+    });
+  }
+
+  #got(open: Open, length: number): void {
+    open.got += length;
+    if (open.got > open.size) {
+      throw new ProtocolError(`Cannot take file ${open.wanted.index}: it is longer than it said`);
+    }
+  }
+
+  /** It is not the old copy after all: what was the same until here is written. */
+  async #differs(open: Open): Promise<void> {
+    this.#write(open);
+    const { basis } = open.wanted;
+    if (open.same > 0) await this.#fromOld(open, 0, Math.min(basis, open.same * blockBytes(basis)));
+  }
+
+  async #fromOld(open: Open, start: number, length: number): Promise<void> {
+    open.old ??= Deno.openSync(open.wanted.path);
+    open.old.seekSync(start, Deno.SeekMode.Start);
+    for await (const piece of readPieces(open.old, length, READ_BYTES)) await this.#put(open, piece);
+  }
+
+  async #put({ written, digest }: Open, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const digested = digest?.update(bytes);
+    for (let at = 0; at < bytes.length;) at += await written!.file.write(bytes.subarray(at));
+    await digested;
+  }
+
+  async #close(open: Open, digest: Uint8Array): Promise<void> {
+    const { wanted, meta, size } = open;
+    if (open.failure === undefined && open.got !== size) {
+      throw new ProtocolError(`Cannot take file ${wanted.index}: it is shorter than it said`);
+    }
+    if (digest.length !== (open.digest === undefined ? 0 : DIGEST_BYTES)) {
+      throw new ProtocolError(`Cannot take file ${wanted.index}: it has no digest`);
+    }
+    let right = true;
+    await this.#guard(open, async () => {
+      if (open.digest === undefined) return;
+      const unchanged = open.written === undefined && size === wanted.basis;
+      if (open.written === undefined && !unchanged) await this.#differs(open);
+      if (unchanged) await this.#digestOld(open);
+      right = sameBytes(await open.digest.end(), digest);
+    });
+    this.#open = undefined;
+    if (open.failure !== undefined) {
+      this.#fail(wanted, open.failure.error);
+    } else if (!right) {
+      this.#release(open);
+      this.#wanted.again(wanted);
+    } else if (open.written === undefined) {
+      this.#release(open);
+      this.#unchanged(wanted, meta);
+    } else {
+      open.old?.close();
+      await this.#placing.add({ wanted, meta, ...open.written, bytes: size });
+    }
+  }
+
+  async #digestOld(open: Open): Promise<void> {
+    open.old ??= Deno.openSync(open.wanted.path);
+    for await (const piece of readPieces(open.old, open.wanted.basis, READ_BYTES)) {
+      await open.digest!.update(piece);
+    }
+  }
+
+  /** The content is what it should be. */
+  #unchanged(wanted: Wanted, { mode, mtime }: Meta): void {
+    try {
+      Deno.chmodSync(wanted.path, mode);
+      const time = new Date(mtime);
+      Deno.utimeSync(wanted.path, time, time);
+    } catch (error) {
+      this.#fail(wanted, error);
+      return;
+    }
+    this.#report.done(wanted.index, false);
+    this.#wanted.over(wanted.index);
+  }
+
+  /** It does not come, or begins anew. */
+  #drop(open: Open): void {
+    this.#open = undefined;
+    this.#release(open);
+  }
+
+  #release(open: Open): void {
+    open.old?.close();
+    open.old = undefined;
+    open.written?.file.close();
+    if (open.written !== undefined) discard(open.written.path);
+    open.written = undefined;
+  }
+}
+
+/** Whether something has come already, or comes with what the event loop has at hand. */
+async function hasCome(next: Promise<unknown>): Promise<boolean> {
+  let come = false;
+  const note = (): void => {
+    come = true;
+  };
+  next.then(note, note);
+  await turn();
+  return come;
+}

@@ -1,0 +1,71 @@
+/** The target's side of a copy. It is shipped as text, runs as one execution, and trusts nothing that comes. */
+
+import type { Channel } from "../../channel/channel.ts";
+import { toError } from "../../channel/errors.ts";
+import { Trouble, WantKind } from "../common/messages.ts";
+import type { Setup, TroubleKind } from "../common/messages.ts";
+import { ByteWriter } from "../common/wire.ts";
+import { Incoming } from "./incoming.ts";
+import { Removal } from "./removal.ts";
+import { Report } from "./report.ts";
+import { Temporary } from "./temporary.ts";
+import { Tree } from "./tree.ts";
+import { WantedFiles } from "./wanted.ts";
+
+/**
+ * Makes a folder what the other side says.
+ *
+ * @param channel brings the setup, then the list; takes the news
+ */
+export async function receive(channel: Channel): Promise<void> {
+  const setup = await channel.receive() as unknown as Setup;
+  const { data } = setup;
+  channel.reconfigure({});
+  data.reconfigure({});
+  const report = new Report(channel);
+  const missing = missingPermission(setup);
+  if (missing !== undefined) {
+    report.fatal("", missing);
+    await report.flush();
+    return;
+  }
+  const temporary = new Temporary();
+  const wanted = new WantedFiles();
+  const removal = new Removal(setup, report);
+  const parts = { wanted, removal, report, temporary };
+  const tree = new Tree(setup, parts);
+  const incoming = new Incoming(setup, parts).run();
+  incoming.catch((error) => {
+    // Whoever waits for a file or an answer waits in vain.
+    wanted.fail(error);
+    removal.fail(error);
+    void data.close(toError(error));
+  });
+  try {
+    for await (const message of channel) await tree.take(message);
+    while (true) {
+      const again = await wanted.nextAgain();
+      if (again === undefined) break;
+      await data.send(new ByteWriter().byte(WantKind.REDO).number(again.index).take());
+    }
+    await data.closeWrite();
+    await incoming;
+    tree.finish();
+    report.end();
+  } catch (error) {
+    // What is under way is removed before this ends.
+    await data.close(toError(error));
+    await incoming.catch(() => {});
+    report.fatal(error);
+  }
+  await report.flush();
+}
+
+/** What this process may not do that it must. A single file is written beside itself, as all files are. */
+function missingPermission({ dest, single }: Setup): TroubleKind | undefined {
+  const path = single ? dest.slice(0, dest.lastIndexOf("/")) || "/" : dest;
+  const may = (name: "read" | "write"): boolean =>
+    Deno.permissions.querySync({ name, path }).state === "granted";
+  if (may("read")) return may("write") ? undefined : Trouble.WRITE;
+  return may("write") ? Trouble.READ : Trouble.READ_WRITE;
+}

@@ -1,0 +1,446 @@
+/** Follows the list: makes folders and links, removes what is to go, and asks for the files that are needed. */
+
+import { ProtocolError } from "../../channel/errors.ts";
+import type { Channel } from "../../channel/channel.ts";
+import {
+  entryKind,
+  isName,
+  ListKind,
+  MODE_BITS,
+  readMeta,
+  Trouble,
+  unknownRecord,
+  WantKind,
+} from "../common/messages.ts";
+import type { EntryKind, Meta, Setup } from "../common/messages.ts";
+import { ByteReader, ByteWriter } from "../common/wire.ts";
+import type { Removal } from "./removal.ts";
+import type { Report } from "./report.ts";
+import { sendSums } from "./sums.ts";
+import { isTemporary, removeLitter } from "./temporary.ts";
+import type { InPlace, WantedFiles } from "./wanted.ts";
+
+/** A folder of the copy. */
+interface Folder {
+  /** Where it is. */
+  readonly path: string;
+  /** The same below the target, empty for the target itself. */
+  readonly name: string;
+  /** What it is to have at last. */
+  readonly meta: Meta;
+  /** What it has; undefined when it was made just now, or would have been. */
+  readonly had: Meta | undefined;
+  /** It could not be made, so that nothing in it can. */
+  readonly lost: boolean;
+}
+
+/** The folder whose entries come. */
+interface Listing {
+  readonly folder: Folder;
+  /** What is in it and was not named yet. */
+  readonly there: Map<string, EntryKind>;
+  /** The name that came last: names rise, so that none comes twice. */
+  last: string;
+  /** Whether it has been or will be changed. */
+  touched: boolean;
+}
+
+/** From here on wants are sent though more of the same message may follow. */
+const FULL_BYTES = 8 * 1024;
+
+/** Follows one list. */
+export class Tree {
+  readonly #setup: Setup;
+  readonly #wanted: WantedFiles;
+  readonly #removal: Removal;
+  readonly #report: Report;
+  readonly #temporary: Temporary;
+  readonly #writer = new ByteWriter();
+  /** Folders that were named and whose entries have not come. */
+  readonly #folders = new Map<number, Folder>();
+  #nextFolder = 0;
+  #nextFile = 0;
+  #listing: Listing | undefined;
+  /** Folders that are given their mode and time at last, those inside of others later. */
+  readonly #unfinished: Folder[] = [];
+  #same = { files: 0, bytes: 0 };
+  #linksRefused = false;
+  /** The name that a single file gets. */
+  #singleName: string | undefined;
+
+  /** Follows a list into `setup.dest`. */
+  constructor(
+    setup: Setup,
+    parts: { wanted: WantedFiles; removal: Removal; report: Report; temporary: Temporary },
+  ) {
+    this.#setup = setup;
+    this.#wanted = parts.wanted;
+    this.#removal = parts.removal;
+    this.#report = parts.report;
+    this.#temporary = parts.temporary;
+  }
+
+  /** Takes a message of the list. */
+  async take(message: unknown): Promise<void> {
+    const reader = new ByteReader(message);
+    while (!reader.done) {
+      await this.#record(reader.byte(), reader);
+      if (this.#writer.length >= FULL_BYTES) await this.flush();
+    }
+    this.#tellSame();
+    await this.flush();
+  }
+
+  /** Sends the wants that were collected. */
+  async flush(): Promise<void> {
+    if (this.#writer.length === 0) return;
+    await this.#wants.send(this.#writer.take());
+    await this.#wanted.room();
+  }
+
+  /** The list has ended, and all files that can be there are. Gives folders their modes and times. */
+  finish(): void {
+    if ((this.#listing !== undefined && !this.#setup.single) || this.#folders.size > 0) {
+      throw new ProtocolError("Cannot take the end of the list: entries are missing");
+    }
+    for (const { path, name, meta } of this.#unfinished.reverse()) {
+      this.#attempt(name, () => {
+        Deno.chmodSync(path, meta.mode);
+        const time = new Date(meta.mtime);
+        Deno.utimeSync(path, time, time);
+      });
+    }
+  }
+
+  get #wants(): Channel {
+    return this.#setup.data;
+  }
+
+  async #record(kind: number, reader: ByteReader): Promise<void> {
+    switch (kind) {
+      case ListKind.ROOT_FOLDER:
+        return this.#root(readMeta(reader));
+      case ListKind.ROOT_FILE:
+        return this.#rootFile();
+      case ListKind.FOLDER:
+        return this.#open(reader.number());
+      case ListKind.END:
+        return await this.#close(reader.byte() === 1);
+      case ListKind.FILE:
+        return await this.#file(this.#name(reader), readMeta(reader), reader.number());
+      case ListKind.SUBFOLDER:
+        return this.#subfolder(this.#name(reader), readMeta(reader));
+      case ListKind.LINK:
+        return await this.#link(this.#name(reader), reader.signed(), reader.byte() === 1, reader.text());
+      case ListKind.KEEP:
+        this.#current.there.delete(this.#name(reader));
+        return;
+      default:
+        throw unknownRecord(kind);
+    }
+  }
+
+  get #current(): Listing {
+    if (this.#listing === undefined) throw new ProtocolError("Cannot take an entry: of no folder");
+    return this.#listing;
+  }
+
+  /** The next name: one that can only mean an entry of this folder, and comes after all that came before. */
+  #name(reader: ByteReader): string {
+    const name = reader.text();
+    const listing = this.#current;
+    if (!isName(name)) throw new ProtocolError(`Cannot take an entry named ${JSON.stringify(name)}`);
+    if (isTemporary(name)) {
+      throw new ProtocolError(`Cannot take an entry named ${name}: that is a name of ours`);
+    }
+    if (name <= listing.last) {
+      throw new ProtocolError(`Cannot take an entry named ${JSON.stringify(name)}: out of order`);
+    }
+    listing.last = name;
+    return this.#singleName ?? name;
+  }
+
+  // ---- folders ----
+
+  #root(meta: Meta): void {
+    this.#first();
+    const { dest, dryRun } = this.#setup;
+    let had: Meta | undefined;
+    try {
+      const info = Deno.statSync(dest);
+      if (!info.isDirectory) throw new Deno.errors.AlreadyExists(`${dest} is there and is no folder`);
+      had = metaOf(info);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (!dryRun) Deno.mkdirSync(dest, { recursive: true });
+    }
+    this.#folders.set(this.#nextFolder++, { path: dest, name: "", meta, had, lost: false });
+  }
+
+  /** The source is one file, which has the name of the target in the folder of that. */
+  #rootFile(): void {
+    this.#first();
+    const { dest, dryRun } = this.#setup;
+    const cut = dest.lastIndexOf("/");
+    const path = dest.slice(0, cut) || "/";
+    const there = new Map<string, EntryKind>();
+    this.#singleName = dest.slice(cut + 1);
+    try {
+      const info = Deno.lstatSync(dest);
+      if (info.isDirectory) throw new Deno.errors.AlreadyExists(`${dest} is there and is a folder`);
+      there.set(this.#singleName, entryKind(info));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (!dryRun) Deno.mkdirSync(path, { recursive: true });
+    }
+    // It has no end: what else is in the folder, and the folder itself, are not touched.
+    const meta: Meta = { mode: 0, mtime: 0 };
+    const folder: Folder = { path: path === "/" ? "" : path, name: "", meta, had: meta, lost: false };
+    this.#listing = { folder, there, last: "", touched: false };
+  }
+
+  #first(): void {
+    if (this.#nextFolder > 0 || this.#listing !== undefined) {
+      throw new ProtocolError("Cannot take a second root");
+    }
+  }
+
+  #open(id: number): void {
+    const folder = this.#folders.get(id);
+    if (this.#listing !== undefined || folder === undefined) {
+      throw new ProtocolError(`Cannot take the entries of folder ${id}`);
+    }
+    this.#folders.delete(id);
+    const there = folder.had === undefined || folder.lost ? new Map<string, EntryKind>() : this.#read(folder);
+    this.#listing = { folder, there, last: "", touched: folder.had === undefined };
+  }
+
+  /** What is in a folder. Litter is removed. */
+  #read(folder: Folder): Map<string, EntryKind> {
+    const there = new Map<string, EntryKind>();
+    const { path, name } = folder;
+    let entries: Iterable<Deno.DirEntry> = [];
+    try {
+      entries = Deno.readDirSync(path);
+    } catch {
+      // A folder that its owner may not read.
+      this.#attempt(name, () => {
+        this.#makeUsable(folder);
+        entries = Deno.readDirSync(path);
+      });
+    }
+    for (const entry of entries) {
+      if (isTemporary(entry.name)) {
+        if (!this.#setup.dryRun && removeLitter(`${path}/${entry.name}`)) this.#unfinished.push(folder);
+      } else {
+        there.set(entry.name, entryKind(entry));
+      }
+    }
+    return there;
+  }
+
+  async #close(whole: boolean): Promise<void> {
+    const listing = this.#current;
+    const { folder, there } = listing;
+    this.#listing = undefined;
+    if (folder.lost) return;
+    if (this.#setup.delete && whole && there.size > 0) {
+      this.#touch(listing);
+      await this.flush();
+      await this.#removal.remove(folder, there);
+    }
+    const { meta, had } = folder;
+    if (listing.touched || had?.mode !== meta.mode || had.mtime !== meta.mtime) this.#finishLater(folder);
+  }
+
+  #finishLater(folder: Folder): void {
+    if (!this.#setup.dryRun) this.#unfinished.push(folder);
+  }
+
+  /** Tells that something in this folder will change, and sees to it that it can. */
+  #touch(listing: Listing): void {
+    if (listing.touched) return;
+    listing.touched = true;
+    if (!this.#setup.dryRun) this.#attempt(listing.folder.name, () => this.#makeUsable(listing.folder));
+  }
+
+  /** Its own mode comes at last. */
+  #makeUsable({ path, had }: Folder): void {
+    if (had !== undefined && (had.mode & 0o700) !== 0o700) Deno.chmodSync(path, had.mode | 0o700);
+  }
+
+  #subfolder(name: string, meta: Meta): void {
+    const listing = this.#current;
+    const path = `${listing.folder.path}/${name}`;
+    const below = this.#below(name);
+    let had: Meta | undefined;
+    let { lost } = listing.folder;
+    if (!lost && !this.#attempt(below, () => had = this.#makeFolder(listing, name, path))) lost = true;
+    this.#folders.set(this.#nextFolder++, { path, name: below, meta, had, lost });
+  }
+
+  #makeFolder(listing: Listing, name: string, path: string): Meta | undefined {
+    const inPlace = this.#takeThere(listing, name);
+    if (inPlace === "folder") {
+      const info = Deno.lstatSync(path);
+      if (info.isDirectory) return metaOf(info);
+    }
+    this.#touch(listing);
+    if (this.#setup.dryRun) return undefined;
+    if (inPlace !== "nothing") Deno.removeSync(path);
+    Deno.mkdirSync(path, { mode: 0o700 });
+    return undefined;
+  }
+
+  #takeThere({ there }: Listing, name: string): InPlace {
+    const inPlace = there.get(name) ?? "nothing";
+    there.delete(name);
+    return inPlace;
+  }
+
+  #below(name: string): string {
+    const folder = this.#current.folder.name;
+    return folder === "" ? name : `${folder}/${name}`;
+  }
+
+  // ---- files ----
+
+  async #file(name: string, meta: Meta, size: number): Promise<void> {
+    const listing = this.#current;
+    const { folder } = listing;
+    const index = this.#nextFile++;
+    if (folder.lost) {
+      this.#count(size);
+      return;
+    }
+    const path = `${folder.path}/${name}`;
+    const inPlace = this.#takeThere(listing, name);
+    let basis = 0;
+    if (inPlace === "file") {
+      const info = lstat(path);
+      const has = info === undefined ? undefined : metaOf(info);
+      if (info?.isFile && info.size === size && has!.mtime === meta.mtime && !this.#setup.checksum) {
+        if (has!.mode !== meta.mode && !this.#setup.dryRun) {
+          this.#attempt(this.#below(name), () => Deno.chmodSync(path, meta.mode));
+        }
+        this.#count(size);
+        return;
+      }
+      if (info?.isFile) basis = info.size;
+    }
+    this.#touch(listing);
+    if (!this.#setup.dryRun) {
+      this.#wanted.add({ index, path, folder: folder.path, inPlace, basis });
+    }
+    // Wants keep the order of the list.
+    this.#tellSame();
+    if (
+      !await sendSums({ path, index, basis, size, key: this.#setup.key }, this.#writer, () => this.flush())
+    ) {
+      this.#writer.byte(WantKind.WHOLE).number(index);
+    }
+  }
+
+  /** Counts a file that needs nothing. */
+  #count(size: number): void {
+    this.#same.files++;
+    this.#same.bytes += size;
+  }
+
+  #tellSame(): void {
+    const { files, bytes } = this.#same;
+    if (files === 0) return;
+    this.#writer.byte(WantKind.SAME).number(files).number(bytes);
+    this.#same = { files: 0, bytes: 0 };
+  }
+
+  // ---- links ----
+
+  #link(name: string, mtime: number, inside: boolean, to: string): Promise<void> {
+    const listing = this.#current;
+    const inPlace = this.#takeThere(listing, name);
+    if (listing.folder.lost) return Promise.resolve();
+    if (to === "" || to.includes("\0")) throw new ProtocolError("Cannot take a link to nowhere");
+    const { dest } = this.#setup;
+    // What leads into the source leads into the copy.
+    const target = !inside ? to : to === "." ? dest : `${dest}/${to}`;
+    const path = `${listing.folder.path}/${name}`;
+    const below = this.#below(name);
+    if (inPlace === "link" && linkTarget(path) === target) {
+      if (Deno.lstatSync(path).mtime?.getTime() !== mtime && !this.#setup.dryRun) {
+        this.#attempt(below, () => setLinkTime(path, mtime));
+      }
+      return Promise.resolve();
+    }
+    this.#touch(listing);
+    if (!this.#setup.dryRun) this.#makeLink(listing, { path, below, target, mtime, inPlace });
+    return Promise.resolve();
+  }
+
+  #makeLink(
+    listing: Listing,
+    link: { path: string; below: string; target: string; mtime: number; inPlace: InPlace },
+  ): void {
+    const { path, below, target, mtime, inPlace } = link;
+    if (this.#linksRefused) {
+      this.#report.problem(below, "", Trouble.LINKS);
+      return;
+    }
+    const temporary = this.#temporary.path(listing.folder.path);
+    try {
+      Deno.symlinkSync(target, temporary);
+    } catch (error) {
+      this.#linksRefused = error instanceof Deno.errors.NotCapable;
+      this.#report.problem(below, error, this.#linksRefused ? Trouble.LINKS : Trouble.OTHER);
+      return;
+    }
+    const made = this.#attempt(below, () => {
+      setLinkTime(temporary, mtime);
+      if (inPlace === "folder") Deno.removeSync(path, { recursive: true });
+      Deno.renameSync(temporary, path);
+    });
+    if (!made) this.#attempt(below, () => Deno.removeSync(temporary));
+  }
+
+  /** Does something to an entry. What goes wrong is reported. */
+  #attempt(below: string, action: () => void): boolean {
+    try {
+      action();
+      return true;
+    } catch (error) {
+      this.#report.problem(below, error);
+      return false;
+    }
+  }
+}
+
+function lstat(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function metaOf({ mode, mtime }: Deno.FileInfo): Meta {
+  return { mode: (mode ?? 0) & MODE_BITS, mtime: mtime?.getTime() ?? 0 };
+}
+
+interface NodeFs {
+  lutimesSync(path: string, atime: number, mtime: number): void;
+}
+
+/** Deno itself cannot give a link its time; this takes some milliseconds the first time. */
+function setLinkTime(path: string, mtime: number): void {
+  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
+  const fs = process?.getBuiltinModule?.("node:fs") as NodeFs | undefined;
+  fs?.lutimesSync(path, mtime / 1000, mtime / 1000);
+}

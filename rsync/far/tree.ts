@@ -16,9 +16,9 @@ import type { EntryKind, Meta, Setup } from "../common/messages.ts";
 import { ByteReader, ByteWriter } from "../common/wire.ts";
 import type { Removal } from "./removal.ts";
 import type { Report } from "./report.ts";
-import { sendSums } from "./sums.ts";
+import { askFor } from "./ask.ts";
 import { isTemporary, removeLitter } from "./temporary.ts";
-import type { InPlace, WantedFiles } from "./wanted.ts";
+import type { InPlace, Wanted, WantedFiles } from "./wanted.ts";
 
 /** A folder of the copy. */
 interface Folder {
@@ -329,16 +329,12 @@ export class Tree {
       if (info?.isFile) basis = info.size;
     }
     this.#touch(listing);
-    if (!this.#setup.dryRun) {
-      this.#wanted.add({ index, path, folder: folder.path, inPlace, basis });
-    }
     // Wants keep the order of the list.
     this.#tellSame();
-    if (
-      !await sendSums({ path, index, basis, size, key: this.#setup.key }, this.#writer, () => this.flush())
-    ) {
-      this.#writer.byte(WantKind.WHOLE).number(index);
-    }
+    const wanted: Wanted = { index, path, folder: folder.path, inPlace, basis };
+    if (!this.#setup.dryRun) this.#wanted.add(wanted);
+    const { key } = this.#setup;
+    if (!await askFor({ path, index, basis, size, key }, this.#writer, () => this.flush())) wanted.basis = 0;
   }
 
   /** Counts a file that needs nothing. */
@@ -435,12 +431,16 @@ function metaOf({ mode, mtime }: Deno.FileInfo): Meta {
 }
 
 interface NodeFs {
-  lutimesSync(path: string, atime: number, mtime: number): void;
+  lutimesSync(path: string, atime: Date, mtime: Date): void;
 }
 
-/** Deno itself cannot give a link its time; this takes some milliseconds the first time. */
+/**
+ * Deno itself cannot give a link its time; this takes some milliseconds the first time, and refuses parts of seconds
+ * before 1970.
+ */
 function setLinkTime(path: string, mtime: number): void {
   const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
   const fs = process?.getBuiltinModule?.("node:fs") as NodeFs | undefined;
-  fs?.lutimesSync(path, mtime / 1000, mtime / 1000);
+  const time = new Date(mtime < 0 ? Math.floor(mtime / 1000) * 1000 : mtime);
+  fs?.lutimesSync(path, time, time);
 }

@@ -16,8 +16,8 @@ export interface Wanted {
   readonly folder: string;
   /** What is there. */
   readonly inPlace: InPlace;
-  /** Bytes of the old copy whose hashes were sent, 0 without one. */
-  readonly basis: number;
+  /** Bytes of the old copy whose hashes are sent, 0 without one. */
+  basis: number;
 }
 
 /** More than so many are not asked for ahead. */

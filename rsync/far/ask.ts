@@ -1,4 +1,4 @@
-/** Reads an old copy of a file, and sends the hashes of its blocks. */
+/** Asks for files: whole, or with the hashes of the blocks of an old copy. */
 
 import { BlockHash } from "../common/block_hash.ts";
 import type { HashKey } from "../common/block_hash.ts";
@@ -10,13 +10,13 @@ import type { ByteWriter } from "../common/wire.ts";
 /** So much is read at a time, or a block. */
 const READ_BYTES = 1024 * 1024;
 
-/** An old copy. */
-export interface OldCopy {
-  /** Where it is. */
+/** A file that is needed. */
+export interface Needed {
+  /** Where it is to be. */
   readonly path: string;
-  /** The number of the file in the list. */
+  /** Its number in the list. */
   readonly index: number;
-  /** How long it is. */
+  /** How long the old copy is, 0 without one. */
   readonly basis: number;
   /** How long the new one is. */
   readonly size: number;
@@ -31,20 +31,18 @@ function worthIt(basis: number, size: number): boolean {
 }
 
 /**
- * Asks for a file as what has changed in it. False when it is to come whole.
+ * Asks for a file. Says whether it may come as what has changed in the old copy; otherwise it comes whole.
  *
  * @param flush sends what `writer` holds
  */
-export async function sendSums(
-  { path, index, basis, size, key }: OldCopy,
+export async function askFor(
+  { path, index, basis, size, key }: Needed,
   writer: ByteWriter,
   flush: () => Promise<void>,
 ): Promise<boolean> {
-  if (!worthIt(basis, size)) return false;
-  let file: Deno.FsFile;
-  try {
-    file = Deno.openSync(path);
-  } catch {
+  const file = worthIt(basis, size) ? open(path) : undefined;
+  if (file === undefined) {
+    writer.byte(WantKind.WHOLE).number(index);
     return false;
   }
   const block = blockBytes(basis);
@@ -61,13 +59,15 @@ export async function sendSums(
       writeSums(hash, bytes, writer);
       await flush();
     }
+    return true;
   } catch {
-    // It changed under our hands, or cannot be read: what was sent is of no use.
+    // It changed under our hands, or cannot be read: what was sent is of no use. Or the channel has ended; then the next
+    // message says so.
     writer.byte(WantKind.SUMS).number(0);
+    return false;
   } finally {
     file.close();
   }
-  return true;
 }
 
 /** Writes the hashes of blocks that follow one another. */
@@ -85,4 +85,12 @@ function writeSums(hash: BlockHash, bytes: Uint8Array<ArrayBuffer>, writer: Byte
     view.setInt32(i * SUM_BYTES + 8, strong[1]!);
   }
   writer.byte(WantKind.SUMS).number(count).raw(sums);
+}
+
+function open(path: string): Deno.FsFile | undefined {
+  try {
+    return Deno.openSync(path);
+  } catch {
+    return undefined;
+  }
 }

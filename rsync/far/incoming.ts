@@ -12,6 +12,7 @@ import { Placing } from "./placing.ts";
 import type { Removal } from "./removal.ts";
 import type { Report } from "./report.ts";
 import { createTemporary, discard } from "./temporary.ts";
+import type { Temporary } from "./temporary.ts";
 import { unpack } from "./unpack.ts";
 import type { Wanted, WantedFiles } from "./wanted.ts";
 

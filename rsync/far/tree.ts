@@ -18,6 +18,7 @@ import type { Removal } from "./removal.ts";
 import type { Report } from "./report.ts";
 import { askFor } from "./ask.ts";
 import { isTemporary, removeLitter } from "./temporary.ts";
+import type { Temporary } from "./temporary.ts";
 import type { InPlace, Wanted, WantedFiles } from "./wanted.ts";
 
 /** A folder of the copy. */

@@ -11,8 +11,10 @@ const LEAST_BYTES = 512;
 const PAYS = 0.9;
 /** After a message of many small files that did not pay, so many are sent as they are. */
 const PAUSE_MESSAGES = 7;
-/** The rate is that of so many bytes before now. */
+/** The rate is that of so many bytes before now or up to twice as many, */
 const MEASURED_BYTES = 4 * 1024 * 1024;
+/** and means nothing before so many: the first ones go into a window that is open. */
+const FIRST_BYTES = 2 * 1024 * 1024;
 const FAST_LEVEL = 1;
 const BETTER_LEVEL = 6;
 
@@ -37,7 +39,7 @@ export class LinkRate {
   sent(bytes: number, ms: number): void {
     this.#bytes += bytes;
     this.#ms += ms;
-    if (this.#bytes > MEASURED_BYTES) {
+    if (this.#bytes >= 2 * MEASURED_BYTES) {
       this.#bytes /= 2;
       this.#ms /= 2;
     }
@@ -45,7 +47,7 @@ export class LinkRate {
 
   /** Whether compressing would be faster. */
   get slow(): boolean {
-    return this.#bytes / this.#ms < SLOW_RATE;
+    return this.#bytes >= FIRST_BYTES && this.#bytes / this.#ms < SLOW_RATE;
   }
 }
 

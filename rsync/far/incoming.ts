@@ -130,18 +130,37 @@ export class Incoming {
     const wanted = this.#next(reader);
     const meta = readMeta(reader);
     const content = reader.bytes();
-    const path = this.#temporary.path(wanted.folder);
+    try {
+      const { path, file } = await this.#withRoom(() => this.#create(wanted.folder, content));
+      await this.#placing.add({ wanted, meta, path, file, bytes: content.length });
+    } catch (error) {
+      this.#fail(wanted, error);
+    }
+  }
+
+  #create(folder: string, content: Uint8Array<ArrayBuffer>): { path: string; file: Deno.FsFile } {
+    const path = this.#temporary.path(folder);
     let file: Deno.FsFile | undefined;
     try {
       file = createTemporary(path);
       for (let at = 0; at < content.length;) at += file.writeSync(content.subarray(at));
+      return { path, file };
     } catch (error) {
       file?.close();
       discard(path);
-      this.#fail(wanted, error);
-      return;
+      throw error;
     }
-    await this.#placing.add({ wanted, meta, path, file, bytes: content.length });
+  }
+
+  /** Does something that takes room on the disk. What is under way frees the room of what it replaces. */
+  async #withRoom<T>(action: () => T | Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      if ((error as { code?: unknown } | undefined)?.code !== "ENOSPC") throw error;
+      await this.#placing.done();
+      return await action();
+    }
   }
 
   #fail(wanted: Wanted, error: unknown): void {
@@ -238,7 +257,10 @@ export class Incoming {
 
   async #put({ written, digest }: Open, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const digested = digest?.update(bytes);
-    for (let at = 0; at < bytes.length;) at += await written!.file.write(bytes.subarray(at));
+    const { file } = written!;
+    for (let at = 0; at < bytes.length;) {
+      at += await this.#withRoom(() => file.write(bytes.subarray(at)));
+    }
     await digested;
   }
 

@@ -75,18 +75,18 @@ export class Placing {
     this.#group = [];
   }
 
+  /** Never rejects: what goes wrong with a file is told of that file. */
   async #place(group: readonly Written[]): Promise<void> {
-    // Never rejects: what goes wrong with a file is told of that file.
-    await Promise.all(group.map((one) => this.#flush(one)));
+    const flushed = await Promise.allSettled(group.map(({ file }) => file.sync()));
+    for (const [i, written] of group.entries()) this.#finish(written, flushed[i]!);
     this.#busy = false;
     // What came meanwhile has nobody else to wait for.
-    if (this.#group.length > 0) this.start();
+    this.start();
   }
 
-  async #flush(written: Written): Promise<void> {
-    const { wanted, meta, path, file } = written;
+  #finish({ wanted, meta, path, file }: Written, flushed: PromiseSettledResult<void>): void {
     try {
-      await file.sync();
+      if (flushed.status === "rejected") throw flushed.reason;
       const time = new Date(meta.mtime);
       file.utimeSync(time, time);
       Deno.chmodSync(path, meta.mode);

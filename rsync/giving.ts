@@ -11,6 +11,7 @@ import { Matcher } from "./delta.ts";
 import type { DeltaPart, Signature } from "./delta.ts";
 import type { Offered } from "./offered.ts";
 import { Outgoing } from "./outgoing.ts";
+import { normalize } from "./paths.ts";
 import { SMALL_BYTES, SourceError } from "./source.ts";
 import type { OpenFile, Source } from "./source.ts";
 import type { Tally } from "./tally.ts";
@@ -205,7 +206,7 @@ export class Giving {
       const name = reader.text();
       const kind = ENTRY_KINDS[reader.byte()];
       if (!isName(name)) throw new ProtocolError(`Cannot say whether ${JSON.stringify(name)} may go`);
-      const path = [this.#options.root, folder, name].filter((part) => part !== "").join("/");
+      const path = normalize(`${this.#options.root}/${folder}/${name}`);
       const entry: Deno.DirEntry = {
         name,
         isFile: kind === "file",

@@ -2,7 +2,6 @@
 
 import type { Channel } from "../channel/channel.ts";
 import { ProtocolError, toError } from "../channel/errors.ts";
-import { turn } from "../channel/turn.ts";
 import type { HashKey } from "./common/block_hash.ts";
 import { ENTRY_KINDS, isName, unknownRecord, WantKind } from "./common/messages.ts";
 import { PieceDigest } from "./common/piece_digest.ts";
@@ -12,6 +11,7 @@ import type { DeltaPart, Signature } from "./delta.ts";
 import type { Offered } from "./offered.ts";
 import { Outgoing } from "./outgoing.ts";
 import { normalize } from "./paths.ts";
+import { Slices } from "./slices.ts";
 import { SMALL_BYTES, SourceError } from "./source.ts";
 import type { OpenFile, Source } from "./source.ts";
 import type { Tally } from "./tally.ts";
@@ -20,8 +20,6 @@ import { readSignature, Wants } from "./wants.ts";
 
 /** A file that changes while it is read is read anew, so many times at the most. */
 const TRIES = 3;
-/** Others get a turn at the latest after so long. */
-const SLICE_MS = 8;
 
 /** What giving takes. */
 export interface GivingOptions {
@@ -66,17 +64,16 @@ export class Giving {
 
   /** Gives everything. */
   async run(): Promise<void> {
-    let began = performance.now();
+    const slices = new Slices();
     while (true) {
       // What was collected leaves when nothing else is known to be wanted.
       if (this.#wants.atEnd) await this.#out.flush();
       const reader = await this.#wants.next();
       if (reader === undefined) break;
       await this.#want(reader.byte(), reader);
-      if (performance.now() - began > SLICE_MS) {
-        await turn();
+      if (slices.over) {
+        await slices.rest();
         this.#signal.throwIfAborted();
-        began = performance.now();
       }
     }
     await this.#data.closeWrite();

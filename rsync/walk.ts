@@ -1,10 +1,10 @@
 /** Walks over the source once, and makes the list that all targets get. */
 
-import { turn } from "../channel/turn.ts";
 import { isName, ListKind, MODE_BITS, writeMeta } from "./common/messages.ts";
 import type { Meta } from "./common/messages.ts";
 import { ByteWriter } from "./common/wire.ts";
 import { normalize } from "./paths.ts";
+import { Slices } from "./slices.ts";
 
 /** What is done with symbolic links. */
 export type LinkPolicy = "rewrite" | "keep" | "follow";
@@ -43,8 +43,6 @@ export interface WalkOptions {
   readonly problem: (error: Error) => void;
 }
 
-/** So long the walk goes on before others get a turn. */
-const SLICE_MS = 8;
 /** A part of the list has so many entries at the most; the first ones have less, so that targets have something to do. */
 const MOST_ENTRIES = 512;
 const FIRST_ENTRIES = 32;
@@ -67,16 +65,13 @@ interface Place {
  */
 export async function* walk(root: string, options: WalkOptions): AsyncGenerator<Batch, void> {
   const walker = new Walker(root, options);
-  let began = performance.now();
+  const slices = new Slices();
   for (const _ of walker.steps()) {
-    const late = performance.now() - began > SLICE_MS;
-    if (!late && !walker.full) continue;
+    const { over } = slices;
+    if (!over && !walker.full) continue;
     const batch = walker.take();
     if (batch !== undefined) yield batch;
-    if (late) {
-      await turn();
-      began = performance.now();
-    }
+    if (over) await slices.rest();
   }
   const rest = walker.take();
   if (rest !== undefined) yield rest;

@@ -67,7 +67,10 @@ export class Incoming {
       while (true) {
         const next = messages.next();
         // While nothing comes, what has come is put into its place.
-        if (!await hasCome(next)) this.#placing.start();
+        if (!await hasCome(next)) {
+          this.#placing.start();
+          void this.#report.flush();
+        }
         const { value, done } = await next;
         if (done) break;
         await this.#take(new ByteReader(await unpack(value)));

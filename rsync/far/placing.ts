@@ -79,6 +79,7 @@ export class Placing {
   async #place(group: readonly Written[]): Promise<void> {
     const flushed = await Promise.allSettled(group.map(({ file }) => file.sync()));
     for (const [i, written] of group.entries()) this.#finish(written, flushed[i]!);
+    void this.#report.flush();
     this.#busy = false;
     // What came meanwhile has nobody else to wait for.
     this.start();

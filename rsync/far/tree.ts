@@ -89,6 +89,7 @@ export class Tree {
       if (this.#writer.length >= FULL_BYTES) await this.flush();
     }
     this.#tellSame();
+    void this.#report.flush();
     await this.flush();
   }
 

@@ -1,15 +1,23 @@
 /** Copies over every kind of gateway: what execnet's own tests assert, and what its users would expect. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
-import { Group, RSync } from "../../mod.ts";
+import { RSync } from "../../mod.ts";
 import type { Gateway, RSyncOptions, RSyncResult, RSyncTargetOptions } from "../../mod.ts";
 import { exists, withFolder } from "../helpers/folder.ts";
-import { describeTree, readTree, setTime } from "../helpers/tree.ts";
+import { describeTree, digestOf, readTree, setTime } from "../helpers/tree.ts";
 import { forEachKind, forPopen } from "./kinds.ts";
+import { end, start } from "./program.ts";
 
 const keys = (folder: string): string => `allow-read=${folder}//allow-write=${folder}`;
 /** Deno makes symbolic links only for those who may read and write everything. */
 const ALL_FILES = "allow-read//allow-write";
+
+/** How long a filter takes at the most, and how long a walk takes its time. */
+const FILTER_MS = 5;
+const WALK_LIMIT_MS = 15_000;
+/** A large file, and by how much a process may grow that copies it: its size must not matter. */
+const LARGE_BYTES = 200 * 1024 * 1024;
+const MOST_GROWN_MIB = 100;
 
 const OLD = Date.UTC(2021, 1, 3, 4, 5, 6, 789);
 
@@ -410,3 +418,83 @@ forEachKind("RSync copies a single file", async ({ open }) => {
     assertEquals(names(folder), ["file", "folder", "other", "sub"]);
   });
 });
+
+forPopen("RSync begins to copy while it still walks", async ({ open }) => {
+  await withFolder(async (folder) => {
+    const source = `${folder}/source`;
+    make(source, Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`f${i}`, "x"])));
+    const gateway = await open(keys(folder));
+    let copied = false;
+    let last = false;
+    const started = performance.now();
+    // The filter takes its time until the first file is there.
+    const filter = (): boolean => {
+      const now = performance.now();
+      while (!copied && now - started < WALK_LIMIT_MS && performance.now() - now < FILTER_MS);
+      last = copied;
+      return true;
+    };
+    await copy(gateway, source, `${folder}/copy`, { filter, onProgress: () => copied = true });
+    assert(last, "nothing was copied before the last entry was walked over");
+  });
+});
+
+forPopen("RSync compresses what gets smaller, when it is asked to", async ({ open }) => {
+  await withFolder(async (folder) => {
+    const source = `${folder}/source`;
+    const noise = new Uint8Array(400_000);
+    for (let i = 0; i < noise.length; i += 40_000) crypto.getRandomValues(noise.subarray(i, i + 40_000));
+    const text = Array.from({ length: 40_000 }, (_, i) => `line ${i}\n`).join("");
+    make(source, { noise, text, "small": "the same again and again ".repeat(100) });
+    const gateway = await open(keys(folder));
+    const sent: number[] = [];
+    for (const compress of [false, undefined, true]) {
+      const options = compress === undefined ? {} : { compress };
+      sent.push((await copy(gateway, source, `${folder}/${compress}`, options)).bytesSent);
+      assertEquals(await describeTree(`${folder}/${compress}`), await describeTree(source));
+    }
+    // A local way is faster than compressing.
+    assertEquals(sent[0], sent[1]);
+    assert(sent[2]! > 400_000 && sent[2]! < 400_000 + text.length / 3, `${sent} bytes sent`);
+  });
+});
+
+forPopen("RSync holds no large file in memory, and sends little of one that changed a little", async () => {
+  await withFolder(async (folder) => {
+    const source = `${folder}/source`;
+    const large = new Uint8Array(LARGE_BYTES);
+    for (let i = 0; i < large.length; i += 65_536) crypto.getRandomValues(large.subarray(i, i + 65_536));
+    Deno.mkdirSync(source);
+    // Each is made of the first state, so that the one before is undone with it: a block for each.
+    const edits: [string, (bytes: Uint8Array) => Uint8Array[], number][] = [
+      ["new", (bytes) => [bytes], LARGE_BYTES + 10_000],
+      [
+        "a byte changed",
+        (bytes) => [bytes.subarray(0, 7_777_777), Uint8Array.of(1), bytes.subarray(7_777_778)],
+        40_000,
+      ],
+      [
+        "a byte put in",
+        (bytes) => [bytes.subarray(0, 1_234_567), Uint8Array.of(2), bytes.subarray(1_234_567)],
+        80_000,
+      ],
+      ["the beginning cut off", (bytes) => [bytes.subarray(12_345)], 80_000],
+    ];
+    for (const [name, edit, most] of edits) {
+      using file = Deno.createSync(`${source}/large`);
+      for (const part of edit(large)) {
+        for (let at = 0; at < part.length;) at += file.writeSync(part.subarray(at));
+      }
+      const program = start("rsync_memory.ts", [source, `${folder}/copy`]);
+      assert((await end(program, 40_000)).success, program.stderr.text);
+      const { grown, errors, sent } = JSON.parse(program.stdout.text);
+      assertEquals(errors, []);
+      assert(
+        grown.every((mebibytes: number) => mebibytes < MOST_GROWN_MIB),
+        `${name}: grown by ${grown} MiB`,
+      );
+      assert(sent < most, `${name}: ${sent} bytes sent`);
+      assertEquals(await digestOf(`${folder}/copy/large`), await digestOf(`${source}/large`));
+    }
+  });
+}, { limit: 120_000 });

@@ -1,6 +1,7 @@
 /** Random folders of files, and random changes to them. */
 
 import { lutimesSync } from "node:fs";
+import { exists } from "./folder.ts";
 import type { Random } from "./seeded.ts";
 import { setTime } from "./tree.ts";
 
@@ -167,13 +168,4 @@ function concat(parts: readonly Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return all;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,13 +1,14 @@
 /** Copies that are interrupted: what is there is the old file or the new one, and the next copy leaves no litter. */
 
 import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
-import { makeGateway, RSync } from "../../mod.ts";
-import type { Gateway, RSyncOptions, RSyncProgress, RSyncResult } from "../../mod.ts";
+import { makeGateway } from "../../mod.ts";
+import type { Gateway, RSyncProgress } from "../../mod.ts";
 import { withFolder } from "../helpers/folder.ts";
 import { Random } from "../helpers/seeded.ts";
 import { describeTree, digestOf, setTime } from "../helpers/tree.ts";
 import { notRoot, part, testWith } from "../parts/need.ts";
 import { run } from "../parts/run.ts";
+import { copyTo, keys } from "./copies.ts";
 import { forEachKind, forPopen } from "./kinds.ts";
 import { end, start } from "./program.ts";
 
@@ -69,8 +70,8 @@ class Versions {
 
   /** A further copy makes all right. */
   async recover(gateway: Gateway): Promise<void> {
-    const [result] = await send(gateway, this);
-    assertEquals(result!.errors, []);
+    const result = await copyTo(gateway, this.source, this.dest);
+    assertEquals(result.errors, []);
     assertEquals(await describeTree(this.dest), await describeTree(this.source));
   }
 }
@@ -89,16 +90,6 @@ async function* filesBelow(root: string, below = ""): AsyncGenerator<{ name: str
     if (entry.isDirectory) yield* filesBelow(root, `${name}/`);
     else yield { name, path: `${root}/${name}` };
   }
-}
-
-function send(
-  gateway: Gateway,
-  { source, dest }: { source: string; dest: string },
-  { signal, ...options }: RSyncOptions & { signal?: AbortSignal } = {},
-): Promise<RSyncResult[]> {
-  const rsync = new RSync(source, options);
-  rsync.addTarget(gateway, dest);
-  return rsync.send(signal === undefined ? {} : { signal });
 }
 
 /** Calls `action` once, when so much of a copy has been done. */
@@ -120,16 +111,16 @@ forPopen(
     await withFolder(async (folder) => {
       const versions = new Versions(folder);
       await versions.next();
-      const spec = `popen//allow-read=${folder}//allow-write=${folder}`;
+      const spec = `popen//${keys(folder)}`;
       let cut = 0;
       // The first copy is cut, too.
       for (const share of shares) {
         const gateway = await group.makeGateway(spec, { stderr: "null" });
         const { pid } = await gateway.remoteInfo();
-        const [result] = await send(gateway, versions, {
+        const result = await copyTo(gateway, versions.source, versions.dest, {
           onProgress: atShare(share, () => Deno.kill(pid, "SIGKILL")),
         });
-        if (result!.errors.length > 0) cut++;
+        if (result.errors.length > 0) cut++;
         await gateway.closed;
         await versions.check();
         await versions.next();
@@ -145,12 +136,12 @@ forEachKind("RSync leaves old or new files when it is aborted, and nothing else"
   await withFolder(async (folder) => {
     const versions = new Versions(folder);
     await versions.next();
-    const gateway = await open(`allow-read=${folder}//allow-write=${folder}`);
+    const gateway = await open(keys(folder));
     let cut = 0;
     for (const share of shares.slice(0, 4)) {
       const stop = new AbortController();
       const reason = new Error(`at ${share}`);
-      const sent = send(gateway, versions, {
+      const sent = copyTo(gateway, versions.source, versions.dest, {
         signal: stop.signal,
         onProgress: atShare(share, () => stop.abort(reason)),
       });
@@ -180,7 +171,7 @@ forPopen("RSync leaves old or new files when the program that copies is killed",
       assertEquals(signal, "SIGKILL");
       await versions.check();
     }
-    const gateway = await group.makeGateway(`popen//allow-read=${folder}//allow-write=${folder}`);
+    const gateway = await group.makeGateway(`popen//${keys(folder)}`);
     await versions.recover(gateway);
   });
 }, { limit: 60_000 });
@@ -195,13 +186,13 @@ testWith(MOUNT, "RSync leaves old files where the disk is full, and goes on when
     try {
       const versions = new Versions(folder, `${disk}/copy`);
       await versions.next();
-      await using gateway = await makeGateway(`popen//allow-read=${disk}//allow-write=${disk}`);
+      await using gateway = await makeGateway(`popen//${keys(disk)}`);
       await versions.recover(gateway);
       // There is room for one new file at a time, and none for anything new.
       await run(["sh", "-c", `head -c 4000000 /dev/zero >${disk}/filler`]);
       await versions.next();
-      const full = await send(gateway, versions);
-      const { errors, transferred } = full[0]!;
+      const full = await copyTo(gateway, versions.source, versions.dest);
+      const { errors, transferred } = full;
       assert(errors.length > 0);
       for (const { message } of errors) {
         assertMatch(message, /^Cannot copy to ".*" on gateway "gw\d+": .*No space left/);

@@ -15,9 +15,8 @@ import { describeTree, readTree, setTime } from "../helpers/tree.ts";
 import { limited } from "../helpers/wait.ts";
 import { lacking, notRoot, part, testWith } from "../parts/need.ts";
 import { run } from "../parts/run.ts";
+import { copyTo, keys } from "./copies.ts";
 import { forEachKind, forPopen } from "./kinds.ts";
-
-const keys = (folder: string): string => `allow-read=${folder}//allow-write=${folder}`;
 
 /** Makes files that are all different. */
 function make(root: string, files: Record<string, number>): void {
@@ -27,18 +26,6 @@ function make(root: string, files: Record<string, number>): void {
     crypto.getRandomValues(bytes.subarray(0, 65_536));
     Deno.writeFileSync(`${root}/${name}`, bytes);
   }
-}
-
-async function send(
-  gateway: Gateway,
-  source: string,
-  dest: string,
-  options: RSyncOptions & { to?: RSyncTargetOptions } = {},
-): Promise<RSyncResult> {
-  const { to, ...rest } = options;
-  const rsync = new RSync(source, rest);
-  rsync.addTarget(gateway, dest, to);
-  return (await rsync.send())[0]!;
 }
 
 const messages = ({ errors }: RSyncResult): string => errors.map(({ message }) => message).join("\n");
@@ -187,12 +174,12 @@ forPopen(
       ];
       for (const [options, to] of attempts) {
         const dest = `${folder}/copy`;
-        const outcome = await send(gateway, source, dest, { ...options, to }).catch((error) => error);
+        const outcome = await copyTo(gateway, source, dest, { ...options, to }).catch((error) => error);
         assertStrictEquals(outcome, reason);
         if (!exists(dest)) continue;
         for (const { name } of Deno.readDirSync(dest)) assert(["a", "b"].includes(name), name);
       }
-      assertEquals((await send(gateway, source, `${folder}/copy`)).errors, []);
+      assertEquals((await copyTo(gateway, source, `${folder}/copy`)).errors, []);
     });
   },
 );
@@ -208,7 +195,7 @@ forEachKind("RSync goes on without files that vanish, and reports them", async (
       if (path.endsWith("/d")) { for (const name of ["a", "c"]) Deno.removeSync(`${source}/${name}`); }
       return true;
     };
-    const result = await send(gateway, source, `${folder}/copy`, { filter });
+    const result = await copyTo(gateway, source, `${folder}/copy`, { filter });
     assertEquals(result.errors.length, 2);
     for (const name of ["a", "c"]) {
       assertMatch(messages(result), new RegExp(`Cannot copy ".*/source/${name}": No such file`));
@@ -226,7 +213,7 @@ forEachKind(
       const dest = `${folder}/copy`;
       make(source, { once: 6_000_000, restless: 6_000_000, "shrinks": 6_000_000, still: 6_000_000 });
       const gateway = await open(keys(folder));
-      assertEquals((await send(gateway, source, dest)).errors, []);
+      assertEquals((await copyTo(gateway, source, dest)).errors, []);
       const old = (await readTree(dest)).get("restless");
       for (const name of ["once", "restless", "shrinks", "still"]) setTime(`${source}/${name}`, 1);
       const times = new Map<string, number>();
@@ -244,7 +231,7 @@ forEachKind(
       // Whole and as what has changed.
       for (const target of [`${folder}/new`, dest]) {
         times.clear();
-        const result = await send(gateway, source, target, { onProgress });
+        const result = await copyTo(gateway, source, target, { onProgress });
         assertMatch(messages(result), /^Cannot copy ".*restless": it changed while it was read, 3 times$/);
         const tree = await readTree(target);
         for (const name of ["once", "shrinks", "still"]) {
@@ -269,7 +256,7 @@ forEachKind(
       await run(["mkfifo", `${source}/pipe`]);
       await run(["sh", "-c", `: > "$1/$(printf 'bad\\377name')"; : > "$1/$(printf '\\377')"`, "sh", source]);
       const gateway = await open(keys(folder));
-      const result = await send(gateway, source, dest, { to: { delete: true } });
+      const result = await copyTo(gateway, source, dest, { to: { delete: true } });
       assertEquals(result.errors.length, 3, messages(result));
       assertMatch(
         messages(result),
@@ -292,16 +279,16 @@ forEachKind("RSync removes what a dead copy left, and nothing of one that lives"
     const dest = `${folder}/copy`;
     make(source, { a: 10 });
     const gateway = await open(keys(folder));
-    await send(gateway, source, dest);
+    await copyTo(gateway, source, dest);
     const before = await describeTree(dest);
     Deno.writeTextFileSync(`${dest}/.execnet-rsync-dead-0`, "litter");
     const living = Deno.createSync(`${dest}/.execnet-rsync-living-0`);
     living.lockSync(true);
-    await send(gateway, source, dest);
+    await copyTo(gateway, source, dest);
     assert(!exists(`${dest}/.execnet-rsync-dead-0`));
     assert(exists(`${dest}/.execnet-rsync-living-0`));
     living.close();
-    await send(gateway, source, dest);
+    await copyTo(gateway, source, dest);
     assertEquals(await describeTree(dest), before);
   });
 });
@@ -316,9 +303,9 @@ forEachKind("RSync prints what it sends, if it is asked to", async ({ open }) =>
     const { log } = console;
     console.log = (...args) => void printed.push(args);
     try {
-      await send(gateway, source, `${folder}/quiet`);
+      await copyTo(gateway, source, `${folder}/quiet`);
       assertEquals(printed, []);
-      for (let i = 0; i < 2; i++) await send(gateway, source, `${folder}/copy`, { verbose: true });
+      for (let i = 0; i < 2; i++) await copyTo(gateway, source, `${folder}/copy`, { verbose: true });
     } finally {
       console.log = log;
     }
@@ -351,17 +338,17 @@ testWith(
         chdir: "/",
       });
       for (let i = 0; i < 2; i++) {
-        assertEquals((await send(gateway, source, dest, { to: { delete: true } })).errors, []);
+        assertEquals((await copyTo(gateway, source, dest, { to: { delete: true } })).errors, []);
         assertEquals(await describeTree(dest), await describeTree(source));
         make(`${source}/closed`, { [`more${i}`]: 10 });
         make(`${source}/secret`, { b: 11 + i });
         if (i === 0) Deno.removeSync(`${source}/closed/a`);
       }
-      assertEquals((await send(gateway, source, dest, { to: { delete: true } })).errors, []);
+      assertEquals((await copyTo(gateway, source, dest, { to: { delete: true } })).errors, []);
       assertEquals(await describeTree(dest), await describeTree(source));
       // Root's own folder.
       Deno.mkdirSync(`${folder}/ours`);
-      const [error, ...more] = (await send(gateway, source, `${folder}/ours`)).errors;
+      const [error, ...more] = (await copyTo(gateway, source, `${folder}/ours`)).errors;
       assert(error !== undefined && more.length > 0);
       assertMatch(error!.message, /Permission denied/);
       assertEquals([...Deno.readDirSync(`${folder}/ours`)], []);

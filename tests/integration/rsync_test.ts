@@ -2,13 +2,13 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { RSync } from "../../mod.ts";
-import type { Gateway, RSyncOptions, RSyncResult, RSyncTargetOptions } from "../../mod.ts";
+import type { Gateway, RSyncResult, RSyncTargetOptions } from "../../mod.ts";
 import { exists, withFolder } from "../helpers/folder.ts";
 import { describeTree, digestOf, readTree, setTime } from "../helpers/tree.ts";
+import { copyTo, keys } from "./copies.ts";
 import { forEachKind, forPopen } from "./kinds.ts";
 import { end, start } from "./program.ts";
 
-const keys = (folder: string): string => `allow-read=${folder}//allow-write=${folder}`;
 /** Deno makes symbolic links only for those who may read and write everything. */
 const ALL_FILES = "allow-read//allow-write";
 
@@ -38,28 +38,10 @@ function make(root: string, files: Record<string, string | Uint8Array>): void {
 }
 
 /** Copies to one target, where nothing may go wrong. */
-async function copy(
-  gateway: Gateway,
-  source: string | URL,
-  dest: string,
-  { to = {}, ...options }: RSyncOptions & { to?: RSyncTargetOptions } = {},
-): Promise<RSyncResult> {
-  const result = await attempt(gateway, source, dest, { to, ...options });
+async function copy(...args: Parameters<typeof copyTo>): Promise<RSyncResult> {
+  const result = await copyTo(...args);
   assertEquals(result.errors, []);
   return result;
-}
-
-async function attempt(
-  gateway: Gateway,
-  source: string | URL,
-  dest: string,
-  { to = {}, ...options }: RSyncOptions & { to?: RSyncTargetOptions } = {},
-): Promise<RSyncResult> {
-  const rsync = new RSync(source, options);
-  rsync.addTarget(gateway, dest, to);
-  const results = await rsync.send();
-  assertEquals(results.length, 1);
-  return results[0]!;
 }
 
 const names = (root: string): string[] => [...Deno.readDirSync(root)].map(({ name }) => name).sort();
@@ -212,7 +194,7 @@ forEachKind("RSync makes links as its policy says", async ({ open, kind }) => {
     );
 
     // Where they lead to, but for what leads nowhere or around in a circle.
-    const { errors } = await attempt(gateway, source, `${folder}/followed`, { links: "follow" });
+    const { errors } = await copyTo(gateway, source, `${folder}/followed`, { links: "follow" });
     assertEquals(errors.length, 3);
     assertMatch(errors.map(({ message }) => message).join("\n"), /broken.*leads nowhere/);
     assertMatch(errors.map(({ message }) => message).join("\n"), /root.*leads to a folder around it/);
@@ -229,7 +211,7 @@ forEachKind("RSync says which keys the spec lacks", async ({ open }) => {
     Deno.symlinkSync("a", `${source}/link`);
     const nothing = await open();
     const both = `allow-read=${dest.replace("%25", "%2525")}//allow-write=${dest.replace("%25", "%2525")}`;
-    const [error, ...more] = (await attempt(nothing, source, dest)).errors;
+    const [error, ...more] = (await copyTo(nothing, source, dest)).errors;
     assertEquals(more, []);
     assert(error instanceof Deno.errors.NotCapable);
     assertEquals(
@@ -240,12 +222,12 @@ forEachKind("RSync says which keys the spec lacks", async ({ open }) => {
     assert(!exists(dest));
 
     const reads = await open(`allow-read=${folder}`);
-    const [second] = (await attempt(reads, source, dest)).errors;
+    const [second] = (await copyTo(reads, source, dest)).errors;
     assertMatch(second!.message, /^Cannot write .*; add allow-write=[^/]*\/[^ ]* of it\/copy to its spec$/);
 
     // With these it works, but for links.
     const may = await open(both);
-    const { errors } = await attempt(may, source, dest);
+    const { errors } = await copyTo(may, source, dest);
     assertEquals(errors.map(({ message }) => message), [
       `Cannot make the symbolic link ${JSON.stringify(`${dest}/link`)} on gateway "${may.id}": ` +
       `it is not allowed to; add allow-read//allow-write to its spec`,
@@ -413,7 +395,7 @@ forEachKind("RSync copies a single file", async ({ open }) => {
     assertEquals((await copy(gateway, `${folder}/file`, `${folder}/sub/renamed`)).transferred, 0);
     await copy(gateway, new URL(`file://${folder}/file`), `${folder}/other`, { to: { delete: true } });
     assertEquals(Deno.readTextFileSync(`${folder}/other`), "content");
-    const [error] = (await attempt(gateway, `${folder}/file`, `${folder}/folder`)).errors;
+    const [error] = (await copyTo(gateway, `${folder}/file`, `${folder}/folder`)).errors;
     assertMatch(error!.message, /is there and is a folder/);
     assertEquals(names(folder), ["file", "folder", "other", "sub"]);
   });

@@ -17,8 +17,14 @@ import { blockBytes, MAX_DELTA_BYTES, SUM_BYTES } from "./common/blocks.ts";
 const SPREAD = 0x9e3779b1 | 0;
 /** The filter has 2^5 bits for each bucket, of which there are four or more for each block. */
 const FILTER_BITS = 5;
-/** Blocks with the same weak hash that are looked at: more is no accident. */
-const MOST_ALIKE = 8;
+/** Blocks of a bucket, which mostly has one or none: more is no accident, and would only be looked through in vain. */
+const MOST_IN_BUCKET = 8;
+/**
+ * For each byte of the new file so many are hashed in vain at the most, because a window has the weak hash of a block and
+ * not the strong one. By accident it is one for every 4 GiB of the old file; more than these only where the other side
+ * chose the hashes for it, which would make the search quadratic.
+ */
+const MOST_IN_VAIN = 64;
 /** What no match is found for is given when it is so long. */
 const LITERAL_BYTES = 256 * 1024;
 
@@ -90,12 +96,12 @@ export class Signature {
 
   #insert(i: number): void {
     const bit = Math.imul(this.#weak[i]!, SPREAD) >>> this.shift;
-    this.filter[bit >>> 5]! |= 1 << bit;
     const bucket = bit >>> FILTER_BITS;
-    let alike = 0;
+    let others = 0;
     for (let j = this.#buckets[bucket]!; j >= 0; j = this.#next[j]!) {
-      if (this.#weak[j] === this.#weak[i] && (++alike >= MOST_ALIKE || this.#same(i, j))) return;
+      if (++others >= MOST_IN_BUCKET || (this.#weak[j] === this.#weak[i] && this.#same(i, j))) return;
     }
+    this.filter[bit >>> 5]! |= 1 << bit;
     this.#next[i] = this.#buckets[bucket]!;
     this.#buckets[bucket] = i;
   }
@@ -189,6 +195,8 @@ export class Matcher {
   #expected = 0;
   /** The weak hash of the window, while it is rolled. */
   #weak: number | undefined;
+  /** Bytes of windows that had the weak hash of a block, and not the strong one. */
+  #inVain = 0;
   #parts: DeltaPart[] = [];
 
   /** Begins at the first byte of the new file. `key` is that of the signature. */
@@ -283,9 +291,12 @@ export class Matcher {
   }
 
   #lookUp({ at, weak }: Rolling): number {
-    if (!this.#signature.hasWeak(weak)) return -1;
-    this.#hash.hash(this.#buffer, at, this.#signature.block);
-    return this.#signature.find(weak, this.#hash.strong);
+    if (!this.#signature.hasWeak(weak) || this.#inVain > MOST_IN_VAIN * (this.#before + at)) return -1;
+    const { block } = this.#signature;
+    this.#hash.hash(this.#buffer, at, block);
+    const found = this.#signature.find(weak, this.#hash.strong);
+    if (found < 0) this.#inVain += block;
+    return found;
   }
 
   /** The window holds a block. */

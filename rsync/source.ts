@@ -1,6 +1,6 @@
 /** Reads files of the source, and notices when they change meanwhile. */
 
-import { MODE_BITS } from "./common/messages.ts";
+import { MODE_BITS, modified } from "./common/messages.ts";
 import type { Meta } from "./common/messages.ts";
 import { FileShrank, readPieces } from "./common/read_pieces.ts";
 import type { SourceFile } from "./walk.ts";
@@ -156,13 +156,13 @@ export class OpenFile implements Disposable {
   }
 }
 
-function snapshot({ size, mode, mtime }: Deno.FileInfo): Snapshot {
-  return { size, mode: (mode ?? 0o644) & MODE_BITS, mtime: mtime?.getTime() ?? 0 };
+function snapshot(info: Deno.FileInfo): Snapshot {
+  return { size: info.size, mode: (info.mode ?? 0o644) & MODE_BITS, mtime: modified(info) };
 }
 
 function check(before: Deno.FileInfo, after: Deno.FileInfo): void {
   const same = before.ino === after.ino && before.dev === after.dev && before.size === after.size &&
-    before.mtime?.getTime() === after.mtime?.getTime();
+    modified(before) === modified(after);
   if (!same) throw new SourceError("it changed while it was read", { changed: true });
 }
 

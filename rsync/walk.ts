@@ -1,6 +1,6 @@
 /** Walks over the source once, and makes the list that all targets get. */
 
-import { isName, ListKind, MODE_BITS, writeMeta } from "./common/messages.ts";
+import { isName, isTemporary, ListKind, MODE_BITS, modified, writeMeta } from "./common/messages.ts";
 import type { Meta } from "./common/messages.ts";
 import { ByteWriter } from "./common/wire.ts";
 import { normalize } from "./paths.ts";
@@ -142,10 +142,10 @@ class Walker {
 
   *#folder(place: Place, inside: Place[]): Generator<void> {
     this.#writer.byte(ListKind.FOLDER).number(place.id);
-    const entries: Deno.DirEntry[] = [];
+    let entries: Deno.DirEntry[] = [];
     let whole = true;
     try {
-      entries.push(...Deno.readDirSync(place.path));
+      entries = [...Deno.readDirSync(place.path)];
     } catch (error) {
       this.#trouble(place.name, error);
       whole = false;
@@ -172,6 +172,7 @@ class Walker {
       return;
     }
     try {
+      if (isTemporary(entry.name)) throw new Error("its name is one of those that copies use for a while");
       let info = this.#look(path);
       // It has gone since the folder was read.
       if (info === undefined) return;
@@ -209,9 +210,9 @@ class Walker {
     }
   }
 
-  /** What is not copied stays as it is on targets that remove what there is not. */
+  /** What is not copied stays as it is on targets that remove what there is not. What they write is their own affair. */
   #leave(name: string): void {
-    if (this.#options.keep && isName(name)) this.#writer.byte(ListKind.KEEP).text(name);
+    if (this.#options.keep && isName(name) && !isTemporary(name)) this.#writer.byte(ListKind.KEEP).text(name);
   }
 
   #file(name: string, path: string, below: string, info: Deno.FileInfo): void {
@@ -243,9 +244,6 @@ class Walker {
 
   #link(name: string, path: string, info: Deno.FileInfo): void {
     const target = Deno.readLinkSync(path);
-    if (target.includes("\ufffd")) {
-      throw new Error("it leads to a name that is not UTF-8, which Deno cannot read");
-    }
     const inside = this.#options.links === "rewrite" ? this.#inside(target) : undefined;
     this.#writer.byte(ListKind.LINK).text(name).signed(metaOf(info).mtime);
     this.#writer.byte(inside === undefined ? 0 : 1).text(inside ?? target);
@@ -275,8 +273,8 @@ function join(folder: string, name: string): string {
   return folder === "" ? name : `${folder}/${name}`;
 }
 
-function metaOf({ mode, mtime }: Deno.FileInfo): Meta {
-  return { mode: (mode ?? 0o644) & MODE_BITS, mtime: mtime?.getTime() ?? 0 };
+function metaOf(info: Deno.FileInfo): Meta {
+  return { mode: (info.mode ?? 0o644) & MODE_BITS, mtime: modified(info) };
 }
 
 function identityOf({ dev, ino }: Deno.FileInfo): string {

@@ -149,6 +149,11 @@ export interface Meta {
   readonly mtime: number;
 }
 
+/** When something was modified. Some file systems have times that no Date can be: these become 0, like none. */
+export function modified({ mtime }: Deno.FileInfo): number {
+  return mtime?.getTime() || 0;
+}
+
 /** The bits that are copied. */
 export const MODE_BITS = 0o7777;
 
@@ -167,6 +172,14 @@ export function readMeta(reader: ByteReader): Meta {
 /** Whether nothing but an entry of a folder can have this name. */
 export function isName(name: string): boolean {
   return name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name);
+}
+
+/** How the names of files begin that targets are writing. No entry that is copied has such a name. */
+export const TEMPORARY_PREFIX = ".execnet-rsync-";
+
+/** Whether a name may be that of a file which a target was writing. */
+export function isTemporary(name: string): boolean {
+  return name.startsWith(TEMPORARY_PREFIX);
 }
 
 /** The error for a record of a kind that is not known. */

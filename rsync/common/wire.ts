@@ -145,8 +145,9 @@ export class ByteReader {
 
   /** A text. */
   text(): string {
+    const bytes = this.bytes();
     try {
-      return decoder.decode(this.bytes());
+      return decoder.decode(bytes);
     } catch (cause) {
       throw new ProtocolError("Cannot read a message: a text is not UTF-8", { cause });
     }

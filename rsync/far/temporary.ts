@@ -1,6 +1,6 @@
 /** Files that are being written, beside those whose place they take; and what dead programs have left of such. */
 
-const PREFIX = ".execnet-rsync-";
+import { TEMPORARY_PREFIX } from "../common/messages.ts";
 
 /** Names files that are being written. */
 export class Temporary {
@@ -9,13 +9,8 @@ export class Temporary {
 
   /** A path in `folder` that nobody uses. */
   path(folder: string): string {
-    return `${folder}/${PREFIX}${this.#run}-${(this.#count++).toString(36)}`;
+    return `${folder}/${TEMPORARY_PREFIX}${this.#run}-${(this.#count++).toString(36)}`;
   }
-}
-
-/** Whether a name may be that of a file which a program was writing. */
-export function isTemporary(name: string): boolean {
-  return name.startsWith(PREFIX);
 }
 
 /** Opens a new file to be written to. It is locked while it is open, so that another run can tell it from litter. */

@@ -5,8 +5,10 @@ import type { Channel } from "../../channel/channel.ts";
 import {
   entryKind,
   isName,
+  isTemporary,
   ListKind,
   MODE_BITS,
+  modified,
   readMeta,
   Trouble,
   unknownRecord,
@@ -17,7 +19,7 @@ import { ByteReader, ByteWriter } from "../common/wire.ts";
 import type { Removal } from "./removal.ts";
 import type { Report } from "./report.ts";
 import { askFor } from "./ask.ts";
-import { isTemporary, removeLitter } from "./temporary.ts";
+import { removeLitter } from "./temporary.ts";
 import type { Temporary } from "./temporary.ts";
 import type { InPlace, Wanted, WantedFiles } from "./wanted.ts";
 
@@ -428,8 +430,8 @@ function linkTarget(path: string): string | undefined {
   }
 }
 
-function metaOf({ mode, mtime }: Deno.FileInfo): Meta {
-  return { mode: (mode ?? 0) & MODE_BITS, mtime: mtime?.getTime() ?? 0 };
+function metaOf(info: Deno.FileInfo): Meta {
+  return { mode: (info.mode ?? 0) & MODE_BITS, mtime: modified(info) };
 }
 
 interface NodeFs {

@@ -25,8 +25,10 @@ const MOST_IN_BUCKET = 8;
  * chose the hashes for it, which would make the search quadratic.
  */
 const MOST_IN_VAIN = 64;
-/** What no match is found for is given when it is so long. */
+/** What no match is found for is given when it is so long, */
 const LITERAL_BYTES = 256 * 1024;
+/** and blocks that follow one another when they are so many. */
+const RUN_BYTES = 8 * 1024 * 1024;
 
 /** The hashes of an old file's blocks, as they came. */
 export class Signature {
@@ -66,6 +68,11 @@ export class Signature {
     this.#buckets = new Int32Array(2 ** bits).fill(-1);
     this.filter = new Int32Array(2 ** (bits + FILTER_BITS - 5));
     this.shift = 32 - bits - FILTER_BITS;
+  }
+
+  /** How many blocks have hashes that have come. */
+  get known(): number {
+    return this.#filled;
   }
 
   /** Whether all hashes have come. */
@@ -197,6 +204,7 @@ export class Matcher {
   #weak: number | undefined;
   /** Bytes of windows that had the weak hash of a block, and not the strong one. */
   #inVain = 0;
+  #waits = false;
   #parts: DeltaPart[] = [];
 
   /** Begins at the first byte of the new file. `key` is that of the signature. */
@@ -218,22 +226,35 @@ export class Matcher {
     return this.#buffer.subarray(this.#end);
   }
 
+  /** Whether more of the signature must come before more can be told; then {@linkcode filled} is to be called again. */
+  get waits(): boolean {
+    return this.#waits;
+  }
+
   /** So many bytes have been put into the room. Gives what they are made of, as far as that can be told yet. */
   filled(length: number): DeltaPart[] {
     this.#end += length;
-    const { block } = this.#signature;
+    this.#waits = false;
+    const { block, complete } = this.#signature;
     while (this.#end - this.#at >= block) {
       if (this.#weak === undefined) {
         if (this.#goesOn()) continue;
+        // While the old file goes on here as it did, the source needs no more hashes than the target has made.
+        if (!complete) {
+          this.#waits = true;
+          break;
+        }
         this.#weak = this.#hash.weak(this.#buffer, this.#at, block);
       }
       if (!this.#roll(this.#weak)) break;
     }
     if (this.#at - this.#start >= LITERAL_BYTES) this.#literal(this.#at);
+    // The target has something to do.
+    if (this.#run.count * block >= RUN_BYTES) this.#flushRun();
     return this.#taken();
   }
 
-  /** The file has ended. Gives the rest of what it is made of. */
+  /** The file has ended, and the signature is complete. Gives the rest of what it is made of. */
   finish(): DeltaPart[] {
     const last = this.#signature.count - 1;
     const length = this.#signature.lengthOf(last);
@@ -261,11 +282,11 @@ export class Matcher {
 
   /** Whether the window holds the block that is expected, or the one that was at this place of the old file. */
   #goesOn(): boolean {
-    const { block, count } = this.#signature;
+    const { block, known } = this.#signature;
     const place = (this.#before + this.#at) / block;
     let hashed = 0;
     for (const i of this.#expected === place ? [place] : [this.#expected, place]) {
-      if (i >= count || !Number.isInteger(i)) continue;
+      if (i >= known || !Number.isInteger(i)) continue;
       const length = this.#signature.lengthOf(i);
       if (length !== hashed) this.#hash.hash(this.#buffer, this.#at, length);
       hashed = length;

@@ -7,7 +7,7 @@ import { ENTRY_KINDS, isName, unknownRecord, WantKind } from "./common/messages.
 import { PieceDigest } from "./common/piece_digest.ts";
 import type { ByteReader } from "./common/wire.ts";
 import { Matcher } from "./delta.ts";
-import type { DeltaPart, Signature } from "./delta.ts";
+import type { DeltaPart } from "./delta.ts";
 import type { Offered } from "./offered.ts";
 import { Outgoing } from "./outgoing.ts";
 import { normalize } from "./paths.ts";
@@ -16,7 +16,7 @@ import { SMALL_BYTES, SourceError } from "./source.ts";
 import type { OpenFile, Source } from "./source.ts";
 import type { Tally } from "./tally.ts";
 import type { SourceFile } from "./walk.ts";
-import { readSignature, Wants } from "./wants.ts";
+import { Sums, SumsLost, Wants } from "./wants.ts";
 
 /** A file that changes while it is read is read anew, so many times at the most. */
 const TRIES = 3;
@@ -86,7 +86,9 @@ export class Giving {
         return await this.#giveFirst(offered.take(reader.number()), undefined);
       case WantKind.DELTA: {
         const file = offered.take(reader.number());
-        return await this.#giveFirst(file, await readSignature(reader, this.#wants));
+        const sums = new Sums(reader.number(), this.#wants);
+        await this.#giveFirst(file, sums);
+        return await sums.rest();
       }
       case WantKind.SAME: {
         const files = reader.number();
@@ -104,17 +106,18 @@ export class Giving {
 
   // ---- files ----
 
-  async #giveFirst(file: SourceFile, signature: Signature | undefined): Promise<void> {
+  async #giveFirst(file: SourceFile, sums: Sums | undefined): Promise<void> {
     this.#tally.begin(file);
-    await this.#give(file, signature);
+    await this.#give(file, sums);
   }
 
   /** Sends a file, or says that it does not come. */
-  async #give(file: SourceFile, signature: Signature | undefined): Promise<void> {
+  async #give(file: SourceFile, sums: Sums | undefined): Promise<void> {
     for (let attempt = 1;; attempt++) {
       try {
-        return await this.#attempt(file, signature);
+        return await this.#attempt(file, sums);
       } catch (error) {
+        if (error instanceof SumsLost) return await this.#give(file, undefined);
         if (!(error instanceof SourceError)) throw error;
         if (error.changed && attempt < TRIES) continue;
         this.#tally.over(file.index, false);
@@ -127,27 +130,27 @@ export class Giving {
     }
   }
 
-  async #attempt(file: SourceFile, signature: Signature | undefined): Promise<void> {
+  async #attempt(file: SourceFile, sums: Sums | undefined): Promise<void> {
     const { source, dryRun } = this.#options;
-    const small = signature === undefined && file.size <= SMALL_BYTES ? source.small(file) : undefined;
+    const small = sums === undefined && file.size <= SMALL_BYTES ? source.small(file) : undefined;
     if (small !== undefined) {
       await this.#out.file(file.index, small);
       if (dryRun) this.#tally.over(file.index, true);
       return;
     }
     using opened = source.open(file);
-    if (dryRun && signature === undefined) {
+    if (dryRun && sums === undefined) {
       this.#tally.sent += opened.snapshot.size;
       this.#tally.over(file.index, true);
       return;
     }
     await this.#out.open(file.index, opened.snapshot);
     try {
-      if (signature === undefined) return await this.#whole(file, opened);
-      const same = await this.#delta(file, opened, signature);
+      if (sums === undefined) return await this.#whole(file, opened);
+      const same = await this.#delta(file, opened, sums);
       if (dryRun) this.#tally.over(file.index, !same);
     } catch (error) {
-      if (error instanceof SourceError) await this.#out.again();
+      if (error instanceof SourceError || error instanceof SumsLost) await this.#out.again();
       throw error;
     }
   }
@@ -161,15 +164,18 @@ export class Giving {
   }
 
   /** Sends what has changed. Says whether nothing has. */
-  async #delta(file: SourceFile, opened: OpenFile, signature: Signature): Promise<boolean> {
+  async #delta(file: SourceFile, opened: OpenFile, sums: Sums): Promise<boolean> {
+    const { signature } = sums;
     const matcher = new Matcher(signature, this.#options.key);
     const digest = new PieceDigest();
     let same = opened.snapshot.size === signature.size;
+    let next = 0;
     const give = async (parts: readonly DeltaPart[]): Promise<void> => {
       for (const part of parts) {
         if (part.kind === "copy") await this.#out.copy(part.first, part.count);
         else await this.#out.literal(part.bytes);
-        same &&= part.kind === "copy" && part.first === 0 && part.count === signature.count;
+        same &&= part.kind === "copy" && part.first === next;
+        if (part.kind === "copy") next = part.first + part.count;
       }
     };
     for await (const piece of opened.pieces()) {
@@ -180,10 +186,15 @@ export class Giving {
         room.set(part);
         at += part.length;
         await give(matcher.filled(part.length));
+        while (matcher.waits) {
+          await sums.more();
+          await give(matcher.filled(0));
+        }
       }
       await digested;
       this.#tally.step(file, piece.length);
     }
+    while (!signature.complete) await sums.more();
     await give(matcher.finish());
     await this.#out.close(await digest.end());
     return same;

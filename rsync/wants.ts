@@ -38,21 +38,54 @@ export class Wants {
   }
 }
 
-/**
- * Reads the hashes of an old copy, of which `reader` gives the size next. Undefined when it could not be read over there.
- *
- * @throws {ProtocolError} when they are not those of a file of this size
- */
-export async function readSignature(reader: ByteReader, wants: Wants): Promise<Signature | undefined> {
-  const signature = new Signature(reader.number());
-  while (!signature.complete) {
-    const next = await wants.next();
+/** The target cannot read its old copy any more: the file is to be sent whole. */
+export class SumsLost extends Error {
+  static {
+    this.prototype.name = "SumsLost";
+  }
+}
+
+/** Reads the hashes of an old copy, as they are needed. */
+export class Sums {
+  /** What has come of them. */
+  readonly signature: Signature;
+  readonly #wants: Wants;
+  #lost = false;
+
+  /**
+   * @param size how long the old copy is
+   * @throws {ProtocolError} when no file of this size is divided
+   */
+  constructor(size: number, wants: Wants) {
+    this.signature = new Signature(size);
+    this.#wants = wants;
+  }
+
+  /**
+   * Reads the next ones, if there are more.
+   *
+   * @throws {SumsLost} when there will be none
+   * @throws {ProtocolError} when they are not those of a file of this size
+   */
+  async more(): Promise<void> {
+    if (this.#lost) throw new SumsLost();
+    if (this.signature.complete) return;
+    const next = await this.#wants.next();
     if (next === undefined || next.byte() !== WantKind.SUMS) {
       throw new ProtocolError("Cannot take the hashes of an old file: some are missing");
     }
     const count = next.number();
-    if (count === 0) return undefined;
-    signature.add(next.raw(count * SUM_BYTES));
+    this.#lost = count === 0;
+    if (this.#lost) throw new SumsLost();
+    this.signature.add(next.raw(count * SUM_BYTES));
   }
-  return signature;
+
+  /** Reads all that are left. The next want comes after them. */
+  async rest(): Promise<void> {
+    while (!this.#lost && !this.signature.complete) {
+      await this.more().catch((error) => {
+        if (!(error instanceof SumsLost)) throw error;
+      });
+    }
+  }
 }

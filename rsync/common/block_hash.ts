@@ -57,13 +57,20 @@ export class BlockHash {
     const f2 = Math.imul(f1, f1);
     const f3 = Math.imul(f2, f1);
     const f4 = Math.imul(f2, f2);
+    const f5 = Math.imul(f4, f1);
+    const f6 = Math.imul(f4, f2);
+    const f7 = Math.imul(f4, f3);
+    const f8 = Math.imul(f4, f4);
     const end = start + length;
     let hash = 0;
     let at = start;
-    // Four bytes a step: their products do not wait for one another.
-    for (const last = end - 3; at < last; at += 4) {
-      hash = (Math.imul(hash, f4) + Math.imul(bytes[at]!, f3) + Math.imul(bytes[at + 1]!, f2) +
-        Math.imul(bytes[at + 2]!, f1) + bytes[at + 3]!) | 0;
+    // Eight bytes a step: their products wait neither for one another nor for the sum so far.
+    for (const last = end - 7; at < last; at += 8) {
+      const a = (Math.imul(bytes[at]!, f7) + Math.imul(bytes[at + 1]!, f6)) | 0;
+      const b = (Math.imul(bytes[at + 2]!, f5) + Math.imul(bytes[at + 3]!, f4)) | 0;
+      const c = (Math.imul(bytes[at + 4]!, f3) + Math.imul(bytes[at + 5]!, f2)) | 0;
+      const d = (Math.imul(bytes[at + 6]!, f1) + bytes[at + 7]!) | 0;
+      hash = (Math.imul(hash, f8) + (((a + b) | 0) + ((c + d) | 0))) | 0;
     }
     for (; at < end; at++) hash = (Math.imul(hash, f1) + bytes[at]!) | 0;
     return hash;

@@ -28,7 +28,7 @@ interface Open {
   written: { path: string; file: Deno.FsFile } | undefined;
   /** The old copy. */
   old: Deno.FsFile | undefined;
-  /** So many blocks of the old copy, from the first one on, are all that has come. */
+  /** So many bytes of the old copy, from the first one on, are all that has come. They are digested, and not written. */
   same: number;
   /** Bytes that have come. */
   got: number;
@@ -192,11 +192,9 @@ export class Incoming {
   }
 
   /** Begins to write. */
-  #write(open: Open): Deno.FsFile {
+  #write(open: Open): { path: string; file: Deno.FsFile } {
     const path = this.#temporary.path(open.wanted.folder);
-    const file = createTemporary(path);
-    open.written = { path, file };
-    return file;
+    return open.written = { path, file: createTemporary(path) };
   }
 
   /** What fails here makes this file fail, and no other. */
@@ -228,13 +226,14 @@ export class Incoming {
     const start = first * block;
     const length = Math.min(basis - start, count * block);
     this.#got(open, length);
-    if (open.written === undefined && open.same === first) {
-      open.same += count;
-      return;
-    }
     await this.#guard(open, async () => {
+      if (open.written === undefined && open.same === start) {
+        for await (const piece of this.#old(open, start, length)) await open.digest!.update(piece);
+        open.same += length;
+        return;
+      }
       if (open.written === undefined) await this.#differs(open);
-      await this.#fromOld(open, start, length);
+      for await (const piece of this.#old(open, start, length)) await this.#put(open, piece);
     });
   }
 
@@ -247,24 +246,26 @@ export class Incoming {
 
   /** It is not the old copy after all: what was the same until here is written. */
   async #differs(open: Open): Promise<void> {
-    this.#write(open);
-    const { basis } = open.wanted;
-    if (open.same > 0) await this.#fromOld(open, 0, Math.min(basis, open.same * blockBytes(basis)));
+    const { file } = this.#write(open);
+    for await (const piece of this.#old(open, 0, open.same)) await this.#writeAll(file, piece);
   }
 
-  async #fromOld(open: Open, start: number, length: number): Promise<void> {
+  #old(open: Open, start: number, length: number): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
     open.old ??= Deno.openSync(open.wanted.path);
     open.old.seekSync(start, Deno.SeekMode.Start);
-    for await (const piece of readPieces(open.old, length, READ_BYTES)) await this.#put(open, piece);
+    return readPieces(open.old, length, READ_BYTES);
   }
 
   async #put({ written, digest }: Open, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const digested = digest?.update(bytes);
-    const { file } = written!;
+    await this.#writeAll(written!.file, bytes);
+    await digested;
+  }
+
+  async #writeAll(file: Deno.FsFile, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       at += await this.#withRoom(() => file.write(bytes.subarray(at)));
     }
-    await digested;
   }
 
   async #close(open: Open, digest: Uint8Array): Promise<void> {
@@ -278,9 +279,7 @@ export class Incoming {
     let right = true;
     await this.#guard(open, async () => {
       if (open.digest === undefined) return;
-      const unchanged = open.written === undefined && size === wanted.basis;
-      if (open.written === undefined && !unchanged) await this.#differs(open);
-      if (unchanged) await this.#digestOld(open);
+      if (open.written === undefined && size !== wanted.basis) await this.#differs(open);
       right = sameBytes(await open.digest.end(), digest);
     });
     this.#open = undefined;
@@ -295,13 +294,6 @@ export class Incoming {
     } else {
       open.old?.close();
       await this.#placing.add({ wanted, meta, ...open.written, bytes: size });
-    }
-  }
-
-  async #digestOld(open: Open): Promise<void> {
-    open.old ??= Deno.openSync(open.wanted.path);
-    for await (const piece of readPieces(open.old, open.wanted.basis, READ_BYTES)) {
-      await open.digest!.update(piece);
     }
   }
 

@@ -109,9 +109,9 @@ test("Packer.pack() decides by the way's rate when it may choose", async () => {
   const rate = new LinkRate();
   const packer = new Packer(undefined, rate);
   assert(!await isPacked(packer, DENSE, false), "nothing is known");
-  rate.sent(1_000_000, 1);
+  rate.sent(2_000_000, 1);
   assert(!await isPacked(packer, DENSE, false), "a fast way");
-  rate.sent(1_000_000, 1000);
+  rate.sent(2_000_000, 1000);
   assert(await isPacked(packer, DENSE, false), "a slow way");
 });
 

@@ -89,14 +89,15 @@ export class FrameReader {
     }
   }
 
-  /** Takes a chunk that nobody else uses. Frames that lie whole in it are not copied. */
+  /** Takes a chunk that nobody else uses. Frames that lie whole in it are not copied; who takes the last may free it. */
   push(chunk: Uint8Array): void {
+    const { length } = chunk;
     let offset = 0;
-    while (offset < chunk.length) {
+    while (offset < length) {
       if (this.#placing === undefined && this.#end === 0) {
-        offset = this.#parse(chunk, offset, chunk.length, true);
+        offset = this.#parse(chunk, offset, length, true);
         if (this.#placing !== undefined) return;
-        if (offset === chunk.length) return;
+        if (offset === length) return;
       }
       const space = this.space();
       const part = chunk.subarray(offset, offset + space.length);

@@ -1,7 +1,8 @@
 /** What has arrived on one channel and has not been taken: whole items, and the parts of one that is still coming. */
 
 import { ProtocolError } from "./errors.ts";
-import { DataFlag, EMPTY, readUint48 } from "./frame.ts";
+import { DataFlag, EMPTY, HEADER_BYTES, readUint48 } from "./frame.ts";
+import { free } from "./free.ts";
 import { TOTAL_BYTES } from "./outbox.ts";
 import { FRAME_COST_BYTES, ReceiveWindow } from "./window.ts";
 
@@ -94,8 +95,11 @@ export class Inbox {
     if (!VALID_FLAGS.has(flags)) this.#refuse(`flags ${flags}`);
     this.#credit.arrived(cost);
     if (flags & DataFlag.FIRST) this.#begin(flags, bytes, start, end, cost);
-    else if (flags & DataFlag.FRAGMENT) this.#part(flags, bytes, start, end, cost);
-    else {
+    else if (flags & DataFlag.FRAGMENT) {
+      this.#part(flags, bytes, start, end, cost);
+      // It has been copied, and had the buffer for itself.
+      if (owned && start === HEADER_BYTES && end === bytes.length) free(bytes);
+    } else {
       if (this.#assembly !== undefined) this.#refuse("amid an item");
       if (length === 0) this.#refuse("a frame without an item");
       // A small view must not keep a large buffer alive.

@@ -9,6 +9,7 @@ import {
   writeUint32,
   writeUint48,
 } from "./frame.ts";
+import { free } from "./free.ts";
 import { FRAME_COST_BYTES } from "./window.ts";
 
 /** An item up to this size joins others in one frame; a longer one gets frames of its own. */
@@ -62,7 +63,9 @@ export class BufferPool {
       if (this.#small.length < MAX_POOLED_SMALL) this.#small.push(buffer);
     } else if (buffer.length > 0 && buffer.length <= MAX_POOLED_RUN_BYTES) {
       this.#runs.push(buffer);
-      if (this.#runs.length > MAX_POOLED_RUNS) this.#runs.shift();
+      if (this.#runs.length > MAX_POOLED_RUNS) free(this.#runs.shift()!);
+    } else {
+      free(buffer);
     }
   }
 }
@@ -185,7 +188,7 @@ export class Outbox {
     return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
   }
 
-  /** What `take` gave has been written: its buffer may be filled again. */
+  /** What `take` gave has been written: its buffer may be filled again, or is given back. It may be empty from now on. */
   written(): void {
     if (this.#spent !== undefined) this.#pool.give(this.#spent);
     this.#spent = undefined;

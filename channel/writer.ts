@@ -140,8 +140,8 @@ export class Writer {
       if (gather === undefined) this.#gather = gather = new Uint8Array(GATHER_BYTES);
       const part = outbox.take(DIRECT_FROM_BYTES);
       gather.set(part, filled);
-      outbox.written();
       filled += part.length;
+      outbox.written();
       this.#turn(outbox);
     }
     return filled;

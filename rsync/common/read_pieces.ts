@@ -1,5 +1,7 @@
 /** Reads a file piece by piece, the next one while this one is worked on. */
 
+import { free } from "../../channel/free.ts";
+
 /** A file ended before its end. */
 export class FileShrank extends Error {
   static {
@@ -13,7 +15,8 @@ export class FileShrank extends Error {
 
 /**
  * Gives the first `size` bytes of a file from where it is, in pieces of `pieceBytes`, the last one shorter. A piece is
- * valid until the next one but one is asked for.
+ * valid until the next one but one is asked for, and
+ * none is after the last.
  *
  * @throws {FileShrank} when there are fewer
  */
@@ -45,6 +48,7 @@ export async function* readPieces(
   } finally {
     // The file must not be closed under a read.
     await next?.catch(() => {});
+    for (const buffer of buffers) free(buffer);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Writes what comes: each file beside the one whose place it takes, flushed, and then renamed. */
 
 import { ProtocolError } from "../../channel/errors.ts";
+import { free } from "../../channel/free.ts";
 import { turn } from "../../channel/turn.ts";
 import { blockBytes } from "../common/blocks.ts";
 import { DataKind, readMeta, unknownRecord } from "../common/messages.ts";
@@ -74,6 +75,8 @@ export class Incoming {
         const { value, done } = await next;
         if (done) break;
         await this.#take(new ByteReader(await unpack(value)));
+        // Large messages have memory of their own.
+        if (value instanceof Uint8Array) free(value);
       }
       if (this.#open !== undefined) throw new ProtocolError("Cannot take the end of the data: amid a file");
       await this.#placing.done();

@@ -65,14 +65,13 @@ export class Placing {
     await this.#underWay;
   }
 
-  /** Removes what was not begun with. */
+  /** Removes what was not begun with, and waits for the rest. */
   async stop(): Promise<void> {
-    await this.#underWay;
-    for (const { file, path } of this.#group) {
+    for (const { file, path } of this.#group.splice(0)) {
       file.close();
       discard(path);
     }
-    this.#group = [];
+    await this.#underWay;
   }
 
   async #place(group: readonly Written[]): Promise<void> {

@@ -16,6 +16,7 @@ import { ByteReader, ByteWriter } from "../../rsync/common/wire.ts";
 import { receive } from "../../rsync/far/receive.ts";
 import { withFolder } from "./folder.ts";
 import { withPair } from "./sessions.ts";
+import type { Pair } from "./sessions.ts";
 import { describeTree } from "./tree.ts";
 
 /** Meta data of whatever is sent. */
@@ -235,11 +236,11 @@ export interface Around {
 /** How a receiver is started. */
 export interface ReceiverOptions {
   /** What the setup says besides the usual. */
-  readonly setup?: Partial<Record<keyof Setup, unknown>>;
+  readonly setup?: Partial<Record<keyof Setup, unknown>> | undefined;
   /** Puts something into the target before. */
   readonly prepare?: ((around: Around) => void) | undefined;
   /** The target's path in the folder around it. */
-  readonly dest?: string;
+  readonly dest?: string | undefined;
 }
 
 /**
@@ -247,10 +248,21 @@ export interface ReceiverOptions {
  * is left that was being written.
  */
 export async function withReceiver(
-  { setup = {}, prepare, dest: name = "dest" }: ReceiverOptions,
+  { prepare, dest, setup }: ReceiverOptions,
   play: (sender: ScriptedSender, around: Around) => Promise<void>,
 ): Promise<Outcome> {
   let outcome: Outcome | undefined;
+  await withTarget({ prepare, dest }, async (around) => {
+    outcome = await runReceiver(around, setup, play);
+  });
+  return outcome!;
+}
+
+/** Gives a target in a folder of other things, which `body` must not change. */
+export async function withTarget(
+  { prepare, dest: name = "dest" }: Pick<ReceiverOptions, "prepare" | "dest">,
+  body: (around: Around) => Promise<void>,
+): Promise<void> {
   await withFolder(async (folder) => {
     const around = `${folder}/around`;
     const dest = `${around}/${name}`;
@@ -259,23 +271,40 @@ export async function withReceiver(
     Deno.writeTextFileSync(`${around}/secret`, "secret");
     Deno.writeTextFileSync(`${around}/folder/secret`, "secret");
     prepare?.({ around, dest });
-    const before = await outside(around, name);
-    const left = await keepingInside(dest, () =>
-      withPair({}, async (pair) => {
-        const { near, far } = await pair.open();
-        const data = near.gateway.newChannel();
-        near.reconfigure({});
-        data.reconfigure({});
-        const usual = { dest, single: false, delete: false, asks: false, dryRun: false, checksum: false };
-        await near.send({ data, ...usual, key: [1, 2, 3, 4], ...setup } as never);
-        const sender = new ScriptedSender(near, data, run(far));
-        await play(sender, { around, dest });
-        outcome = await sender.finish();
-      }));
-    assertEquals(await outside(around, name), before, "what is around the target");
-    assertEquals(left, [], "what was opened outside of the target");
+    const before = await outside({ around, dest });
+    await body({ around, dest });
+    assertEquals(await outside({ around, dest }), before, "what is around the target");
     assertEquals(temporaries(around), [], "files that were being written");
   });
+}
+
+/** Runs `play` against a target's side, which must read nothing outside of the target. */
+export async function runReceiver(
+  around: Around,
+  setup: ReceiverOptions["setup"],
+  play: (sender: ScriptedSender, around: Around) => Promise<void>,
+): Promise<Outcome> {
+  let outcome: Outcome | undefined;
+  const copy = async (pair: Pair): Promise<void> => {
+    const { near, far } = await pair.open();
+    const data = near.gateway.newChannel();
+    near.reconfigure({});
+    data.reconfigure({});
+    const usual = {
+      single: false,
+      delete: false,
+      asks: false,
+      dryRun: false,
+      checksum: false,
+      key: [1, 2, 3, 4],
+    };
+    await near.send({ data, dest: around.dest, ...usual, ...setup } as never);
+    const sender = new ScriptedSender(near, data, run(far));
+    await play(sender, around);
+    outcome = await sender.finish();
+  };
+  const left = await keepingInside(around.dest, () => withPair({}, copy));
+  assertEquals(left, [], "what was opened outside of the target");
   return outcome!;
 }
 
@@ -289,7 +318,8 @@ async function run(channel: Channel): Promise<void> {
   }
 }
 
-async function outside(around: string, name: string): Promise<string[]> {
+async function outside({ around, dest }: Around): Promise<string[]> {
+  const name = dest.slice(around.length + 1);
   const lines = (await describeTree(around)).filter((line) =>
     !line.startsWith(`"${name}"`) && !line.startsWith(`"${name}/`)
   );

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
-import { ByteWriter } from "../../rsync/common/wire.ts";
+import type { ByteWriter } from "../../rsync/common/wire.ts";
 import { test } from "../helpers/bounded.ts";
 import { exists } from "../helpers/folder.ts";
 import { Data, List, withReceiver } from "../helpers/scripted_sender.ts";

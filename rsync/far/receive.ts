@@ -38,12 +38,14 @@ export async function receive(channel: Channel): Promise<void> {
   const parts = { wanted, removal, report, temporary };
   const tree = new Tree(setup, parts);
   const incoming = new Incoming(setup, parts).run();
+  let refused: unknown;
   // Whoever waits for a file or an answer then waits in vain.
   const giveUp = (error: unknown): void => {
     wanted.fail(error);
     removal.fail(error);
   };
   incoming.then(() => giveUp(new ProtocolError("Cannot go on: no more data come")), (error) => {
+    refused = error;
     giveUp(error);
     void data.close(toError(error));
   });
@@ -59,10 +61,11 @@ export async function receive(channel: Channel): Promise<void> {
     tree.finish();
     report.end();
   } catch (error) {
+    const reason = refused ?? error;
     // What is under way is removed before this ends.
-    await data.close(toError(error));
+    await data.close(toError(reason));
     await incoming.catch(() => {});
-    report.fatal(error);
+    report.fatal(reason);
   }
   await report.flush();
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
+import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { deflateRawSync } from "node:zlib";
 import { DataKind, MAX_MESSAGE_BYTES, Packing } from "../../rsync/common/messages.ts";
 import { PieceDigest } from "../../rsync/common/piece_digest.ts";
@@ -266,4 +266,16 @@ test("receive() ends when the data end though an answer is awaited", async () =>
   });
   assert(!ended);
   assert(errors.some((text) => text.includes("no more data come")), errors.join());
+});
+
+test("receive() tells what it refused first, though the list goes on", async () => {
+  const { errors } = await withReceiver({}, async (sender) => {
+    await sender.list(new List().root().file("a", 1));
+    await sender.want();
+    await sender.data(new Data().byte(255));
+    await assertRejects(() => sender.want());
+    await sender.list(new List().file("b", 1).end());
+  });
+  assertEquals(errors.filter((text) => text.startsWith("fatal")).length, 1);
+  assert(errors.every((text) => text.includes("record of kind 255")), errors.join("\n"));
 });

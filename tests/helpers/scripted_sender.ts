@@ -15,6 +15,7 @@ import type { Setup } from "../../rsync/common/messages.ts";
 import { ByteReader, ByteWriter } from "../../rsync/common/wire.ts";
 import { receive } from "../../rsync/far/receive.ts";
 import { withFolder } from "./folder.ts";
+import { keepingInside } from "./keeping_inside.ts";
 import { withPair } from "./sessions.ts";
 import type { Pair } from "./sessions.ts";
 import { describeTree } from "./tree.ts";
@@ -303,7 +304,7 @@ export async function runReceiver(
     await play(sender, around);
     outcome = await sender.finish();
   };
-  const left = await keepingInside(around.dest, () => withPair({}, copy));
+  const left = await keepingInside([around.dest], () => withPair({}, copy));
   assertEquals(left, [], "what was opened outside of the target");
   return outcome!;
 }
@@ -333,40 +334,4 @@ function temporaries(folder: string): string[] {
     const path = `${folder}/${name}`;
     return isTemporary(name) ? [path] : isDirectory ? temporaries(path) : [];
   });
-}
-
-/** What is opened outside of `dest` while `body` runs, links followed. */
-async function keepingInside(dest: string, body: () => Promise<void>): Promise<string[]> {
-  const { openSync, readDirSync } = Deno;
-  const left: string[] = [];
-  const check = (path: string | URL): void => {
-    const real = realPath(String(path));
-    // A single file is written beside itself.
-    const own = real === dest || real.startsWith(`${dest}/`) ||
-      isTemporary(real.slice(real.lastIndexOf("/") + 1));
-    if (!own) left.push(real);
-  };
-  Deno.openSync = (path, options) => {
-    check(path);
-    return openSync(path, options);
-  };
-  Deno.readDirSync = (path) => {
-    check(path);
-    return readDirSync(path);
-  };
-  try {
-    await body();
-  } finally {
-    Object.assign(Deno, { openSync, readDirSync });
-  }
-  return left;
-}
-
-function realPath(path: string): string {
-  try {
-    return Deno.realPathSync(path);
-  } catch {
-    const cut = path.lastIndexOf("/");
-    return `${realPath(path.slice(0, cut))}${path.slice(cut)}`;
-  }
 }

@@ -8,7 +8,7 @@ import { forSeeds, seeds } from "../helpers/seeded.ts";
 import type { Random } from "../helpers/seeded.ts";
 
 /** Targets, and runs that each of them has to bear. */
-const TARGETS = 10;
+const TARGETS = 7;
 const RUNS = 40;
 const RANDOM_RUNS = 100;
 /** How many records are what they should not be. */

@@ -21,6 +21,9 @@ import { Sums, SumsLost, Wants } from "./wants.ts";
 /** A file that changes while it is read is read anew, so many times at the most. */
 const TRIES = 3;
 
+/** Says what is copied. */
+type Filter = (path: string, entry: Deno.DirEntry) => boolean;
+
 /** What giving takes. */
 export interface GivingOptions {
   /** Where files are read. */
@@ -28,7 +31,7 @@ export interface GivingOptions {
   /** The absolute path of what is copied. */
   readonly root: string;
   /** Says what is copied. */
-  readonly filter: ((path: string, entry: Deno.DirEntry) => boolean) | undefined;
+  readonly filter: Filter | undefined;
   /** Whether what is sent is compressed; where that is faster if it is not said. */
   readonly compress: boolean | undefined;
   /** Whether nothing is sent. */
@@ -204,6 +207,10 @@ export class Giving {
 
   /** Says what may go of what only the target has. */
   async #answer(reader: ByteReader): Promise<void> {
+    const { filter, root } = this.#options;
+    if (filter === undefined) {
+      throw new ProtocolError("Cannot say what may go: that is for the target to know");
+    }
     const question = reader.number();
     const folder = reader.text();
     if (folder !== "" && !folder.split("/").every(isName)) {
@@ -214,22 +221,22 @@ export class Giving {
       const name = reader.text();
       const kind = ENTRY_KINDS[reader.byte()];
       if (!isName(name)) throw new ProtocolError(`Cannot say whether ${JSON.stringify(name)} may go`);
-      const path = normalize(`${this.#options.root}/${folder}/${name}`);
+      const path = normalize(`${root}/${folder}/${name}`);
       const entry: Deno.DirEntry = {
         name,
         isFile: kind === "file",
         isDirectory: kind === "folder",
         isSymlink: kind === "link",
       };
-      verdict.push(this.#mayGo(path, entry) ? 1 : 0);
+      verdict.push(this.#mayGo(filter, path, entry) ? 1 : 0);
     }
     await this.#out.verdict(question, Uint8Array.from(verdict));
   }
 
   /** A filter may look for what it is asked about, which is not there: then it stays on the target. */
-  #mayGo(path: string, entry: Deno.DirEntry): boolean {
+  #mayGo(filter: Filter, path: string, entry: Deno.DirEntry): boolean {
     try {
-      return this.#options.filter!(path, entry);
+      return filter(path, entry);
     } catch (cause) {
       const text = `Cannot tell whether to remove ${JSON.stringify(path)}: ${toError(cause).message}`;
       this.#tally.problem(new Error(text, { cause }));

@@ -1,12 +1,12 @@
 /** One target of a copy: sends it the list, gives it what it wants, and hears what becomes of it. */
 
 import type { Channel } from "../channel/channel.ts";
-import { isPlainEnd, toError } from "../channel/errors.ts";
+import { isPlainEnd, ProtocolError, toError } from "../channel/errors.ts";
 import { waitFor } from "../channel/wait.ts";
 import type { Gateway } from "../gateway/mod.ts";
 import { receiverScript } from "./_receiver_bundle.ts";
 import type { HashKey } from "./common/block_hash.ts";
-import { NewsKind, unknownRecord } from "./common/messages.ts";
+import { MAX_TEXT_CHARS, NewsKind, unknownRecord } from "./common/messages.ts";
 import type { Setup } from "./common/messages.ts";
 import { ByteReader } from "./common/wire.ts";
 import { Giving } from "./giving.ts";
@@ -188,6 +188,8 @@ export class Target {
       await Promise.allSettled(parts);
       throw error;
     }
+    const { files, listed } = this.tally;
+    if (files < listed) throw new ProtocolError(`Only ${files} of ${listed} files were dealt with`);
   }
 
   async #list(main: Channel, signal: AbortSignal): Promise<void> {
@@ -235,7 +237,7 @@ export class Target {
       case NewsKind.FAILED:
         return tally.problem(this.#trouble(tally.over(reader.number(), false).name, reader));
       case NewsKind.PROBLEM:
-        return tally.problem(this.#trouble(reader.text(), reader));
+        return tally.problem(this.#trouble(shortText(reader), reader));
       case NewsKind.REMOVED:
         return tally.removed(reader.number());
       case NewsKind.FATAL:
@@ -250,8 +252,17 @@ export class Target {
     // A single file is written beside itself, as all files are.
     const folder = this.#shared.single ? dest.slice(0, dest.lastIndexOf("/")) || "/" : dest;
     const gateway = this.destination.gateway.id;
-    return explainTrouble(reader.byte(), reader.text(), { gateway, dest, name, folder });
+    return explainTrouble(reader.byte(), shortText(reader), { gateway, dest, name, folder });
   }
+}
+
+/** A text that may be kept, with a thousand others. */
+function shortText(reader: ByteReader): string {
+  const text = reader.text();
+  if (text.length > MAX_TEXT_CHARS) {
+    throw new ProtocolError(`Cannot take a text of ${text.length} characters`);
+  }
+  return text;
 }
 
 /** A function of the caller's threw; the error is the cause. */

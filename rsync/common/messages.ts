@@ -141,6 +141,9 @@ export const Packing = { PLAIN: 0, DEFLATED: 1 } as const;
 /** No message is longer, compressed or not. */
 export const MAX_MESSAGE_BYTES: number = 1024 * 1024;
 
+/** No path of the news is longer, and no text that says what went wrong. */
+export const MAX_TEXT_CHARS = 4096;
+
 /** What is kept of an entry besides its content. */
 export interface Meta {
   /** The permission bits, with setuid, setgid and sticky. */

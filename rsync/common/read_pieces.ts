@@ -15,8 +15,7 @@ export class FileShrank extends Error {
 
 /**
  * Gives the first `size` bytes of a file from where it is, in pieces of `pieceBytes`, the last one shorter. A piece is
- * valid until the next one but one is asked for, and
- * none is after the last.
+ * valid until the next one but one is asked for, and none is after the last.
  *
  * @throws {FileShrank} when there are fewer
  */

@@ -1,4 +1,9 @@
-/** Puts written files into their places: many are flushed at the same time, for a disk writes many as fast as one. */
+/**
+ * Puts written files into their places. What takes the place of something is flushed first, so that there is the old one
+ * or the new one even when the machine loses its power; many are flushed at the same time, for a disk writes many as fast
+ * as one. What is new takes the place of nothing: what a loss of power leaves of it is shorter than it should be, and the
+ * next copy sends it again.
+ */
 
 import type { Meta } from "../common/messages.ts";
 import type { Report } from "./report.ts";
@@ -41,6 +46,7 @@ export class Placing {
 
   /** Takes a file. Resolves when there is room for the next one. */
   async add(written: Written): Promise<void> {
+    if (written.wanted.inPlace === "nothing") return this.#finish(written);
     this.#group.push(written);
     this.#bytes += written.bytes;
     if (this.#group.length < GROUP_FILES && this.#bytes < GROUP_BYTES) return;
@@ -65,29 +71,31 @@ export class Placing {
     await this.#underWay;
   }
 
-  /** Removes what was not begun with. */
+  /** Removes what was not begun with, and waits for the rest. */
   async stop(): Promise<void> {
-    await this.#underWay;
-    for (const { file, path } of this.#group) {
+    for (const { file, path } of this.#group.splice(0)) {
       file.close();
       discard(path);
     }
-    this.#group = [];
+    await this.#underWay;
   }
 
   /** Never rejects: what goes wrong with a file is told of that file. */
   async #place(group: readonly Written[]): Promise<void> {
     const flushed = await Promise.allSettled(group.map(({ file }) => file.sync()));
-    for (const [i, written] of group.entries()) this.#finish(written, flushed[i]!);
+    for (const [i, written] of group.entries()) {
+      const outcome = flushed[i]!;
+      this.#finish(written, outcome.status === "rejected" ? { error: outcome.reason } : undefined);
+    }
     void this.#report.flush();
     this.#busy = false;
     // What came meanwhile has nobody else to wait for.
     this.start();
   }
 
-  #finish({ wanted, meta, path, file }: Written, flushed: PromiseSettledResult<void>): void {
+  #finish({ wanted, meta, path, file }: Written, failure?: { error: unknown }): void {
     try {
-      if (flushed.status === "rejected") throw flushed.reason;
+      if (failure !== undefined) throw failure.error;
       const time = new Date(meta.mtime);
       file.utimeSync(time, time);
       Deno.chmodSync(path, meta.mode);

@@ -1,7 +1,7 @@
 /** The target's side of a copy. It is shipped as text, runs as one execution, and trusts nothing that comes. */
 
 import type { Channel } from "../../channel/channel.ts";
-import { toError } from "../../channel/errors.ts";
+import { ProtocolError, toError } from "../../channel/errors.ts";
 import { Trouble, WantKind } from "../common/messages.ts";
 import type { Setup, TroubleKind } from "../common/messages.ts";
 import { ByteWriter } from "../common/wire.ts";
@@ -19,7 +19,10 @@ import { WantedFiles } from "./wanted.ts";
  */
 export async function receive(channel: Channel): Promise<void> {
   const setup = await channel.receive() as unknown as Setup;
-  const { data } = setup;
+  const { data, dest } = setup;
+  if (typeof dest !== "string" || !dest.startsWith("/")) {
+    throw new ProtocolError("Cannot copy: the target is no absolute path");
+  }
   channel.reconfigure({});
   data.reconfigure({});
   const report = new Report(channel);
@@ -35,10 +38,15 @@ export async function receive(channel: Channel): Promise<void> {
   const parts = { wanted, removal, report, temporary };
   const tree = new Tree(setup, parts);
   const incoming = new Incoming(setup, parts).run();
-  incoming.catch((error) => {
-    // Whoever waits for a file or an answer waits in vain.
+  let refused: unknown;
+  // Whoever waits for a file or an answer then waits in vain.
+  const giveUp = (error: unknown): void => {
     wanted.fail(error);
     removal.fail(error);
+  };
+  incoming.then(() => giveUp(new ProtocolError("Cannot go on: no more data come")), (error) => {
+    refused = error;
+    giveUp(error);
     void data.close(toError(error));
   });
   try {
@@ -53,10 +61,11 @@ export async function receive(channel: Channel): Promise<void> {
     tree.finish();
     report.end();
   } catch (error) {
+    const reason = refused ?? error;
     // What is under way is removed before this ends.
-    await data.close(toError(error));
+    await data.close(toError(reason));
     await incoming.catch(() => {});
-    report.fatal(error);
+    report.fatal(reason);
   }
   await report.flush();
 }

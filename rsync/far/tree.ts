@@ -121,6 +121,9 @@ export class Tree {
   }
 
   async #record(kind: number, reader: ByteReader): Promise<void> {
+    if (this.#singleName !== undefined && kind !== ListKind.FILE) {
+      throw new ProtocolError(`Cannot take a record of kind ${kind}: the source is one file`);
+    }
     switch (kind) {
       case ListKind.ROOT_FOLDER:
         return this.#root(readMeta(reader));
@@ -160,6 +163,9 @@ export class Tree {
     if (name <= listing.last) {
       throw new ProtocolError(`Cannot take an entry named ${JSON.stringify(name)}: out of order`);
     }
+    if (this.#singleName !== undefined && listing.last !== "") {
+      throw new ProtocolError(`Cannot take an entry named ${JSON.stringify(name)}: the source is one file`);
+    }
     listing.last = name;
     return this.#singleName ?? name;
   }
@@ -167,7 +173,7 @@ export class Tree {
   // ---- folders ----
 
   #root(meta: Meta): void {
-    this.#first();
+    this.#first(false);
     const { dest, dryRun } = this.#setup;
     let had: Meta | undefined;
     try {
@@ -183,7 +189,7 @@ export class Tree {
 
   /** The source is one file, which has the name of the target in the folder of that. */
   #rootFile(): void {
-    this.#first();
+    this.#first(true);
     const { dest, dryRun } = this.#setup;
     const cut = dest.lastIndexOf("/");
     const path = dest.slice(0, cut) || "/";
@@ -200,13 +206,14 @@ export class Tree {
     // It has no end: what else is in the folder, and the folder itself, are not touched.
     const meta: Meta = { mode: 0, mtime: 0 };
     const folder: Folder = { path: path === "/" ? "" : path, name: "", meta, had: meta, lost: false };
-    this.#listing = { folder, there, last: "", touched: false };
+    this.#listing = { folder, there, last: "", touched: true };
   }
 
-  #first(): void {
+  #first(single: boolean): void {
     if (this.#nextFolder > 0 || this.#listing !== undefined) {
       throw new ProtocolError("Cannot take a second root");
     }
+    if (single !== this.#setup.single) throw new ProtocolError("Cannot take a root of the other kind");
   }
 
   #open(id: number): void {

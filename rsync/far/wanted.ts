@@ -68,7 +68,10 @@ export class WantedFiles {
 
   /** Resolves when it is time to ask for more. Rejects with what `fail` was given. */
   async room(): Promise<void> {
-    while (this.#files.size >= MOST_AHEAD || this.#failure !== undefined) await this.#change();
+    // Those that are to be asked for again wait for the end of the list.
+    while (this.#files.size - this.#redo.length >= MOST_AHEAD || this.#failure !== undefined) {
+      await this.#change();
+    }
   }
 
   /** A file to be asked for again, or undefined when all are done. */

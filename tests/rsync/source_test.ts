@@ -37,41 +37,42 @@ async function readWith(opened: OpenFile, after: number, action: () => void): Pr
   return concat(...parts);
 }
 
+function withFile(body: (folder: string) => void): Promise<void> {
+  return withFolder((folder) => Promise.resolve(body(folder)));
+}
+
 async function assertChanged(promise: Promise<unknown>, text: string): Promise<void> {
   const error = await assertRejects(() => promise, SourceError, text);
   assert(error.changed);
 }
 
-test("Source.small() gives all of a small file, with what it is", async () => {
-  await withFolder(async (folder) => {
+test("Source.small() gives all of a small file, with what it is", () =>
+  withFile((folder) => {
     for (const size of [0, 1, SMALL_BYTES]) {
       const content = LARGE.slice(0, size);
       const small = new Source(false, 1).small(fileAt(`${folder}/f`, content));
       assertEquals(small, { content, size, mode: 0o640, mtime: TIME });
     }
-  });
-});
+  }));
 
-test("Source.small() gives nothing when the file is small no more", async () => {
-  await withFolder(async (folder) => {
+test("Source.small() gives nothing when the file is small no more", () =>
+  withFile((folder) => {
     const file = fileAt(`${folder}/f`, new Uint8Array(10));
     Deno.writeFileSync(file.path, new Uint8Array(SMALL_BYTES + 1));
     assertStrictEquals(new Source(false, 1).small(file), undefined);
-  });
-});
+  }));
 
-test("Source.small() gives a file as it is now, not as it was listed", async () => {
-  await withFolder(async (folder) => {
+test("Source.small() gives a file as it is now, not as it was listed", () =>
+  withFile((folder) => {
     const file = fileAt(`${folder}/f`, new Uint8Array(10));
     Deno.writeFileSync(file.path, Uint8Array.of(1, 2));
     setTime(file.path, TIME + 5000);
     const small = new Source(false, 1).small(file)!;
     assertEquals([[...small.content], small.size, small.mtime], [[1, 2], 2, TIME + 5000]);
-  });
-});
+  }));
 
-test("Source.small() reads a file once for several targets, and keeps no more than 8 MiB", async () => {
-  await withFolder(async (folder) => {
+test("Source.small() reads a file once for several targets, and keeps no more than 8 MiB", () =>
+  withFile((folder) => {
     const content = LARGE.slice(0, SMALL_BYTES);
     const files = Array.from({ length: 140 }, (_, i) => fileAt(`${folder}/f${i}`, content, i));
     const source = new Source(false, 2);
@@ -82,11 +83,10 @@ test("Source.small() reads a file once for several targets, and keeps no more th
     assertStrictEquals(source.small(files[139]!), last);
     const alone = new Source(false, 1);
     assert(alone.small(files[0]!) !== alone.small(files[0]!), "nobody else wants it");
-  });
-});
+  }));
 
-test("Source says what cannot be read, which is not worth another try", async () => {
-  await withFolder(async (folder) => {
+test("Source says what cannot be read, which is not worth another try", () =>
+  withFile((folder) => {
     const file = fileAt(`${folder}/f`, new Uint8Array(10));
     Deno.removeSync(file.path);
     for (const read of [() => new Source(false, 1).small(file), () => new Source(false, 1).open(file)]) {
@@ -94,8 +94,7 @@ test("Source says what cannot be read, which is not worth another try", async ()
       assert(!error.changed);
       assert(error.cause instanceof Deno.errors.NotFound);
     }
-  });
-});
+  }));
 
 test("Source never opens what has come in place of a file", async () => {
   await withFolder(async (folder) => {
@@ -129,8 +128,8 @@ test("Source never opens what has come in place of a file", async () => {
   });
 });
 
-test("Source notices when another file has come between looking and opening", async () => {
-  await withFolder(async (folder) => {
+test("Source notices when another file has come between looking and opening", () =>
+  withFile((folder) => {
     const file = fileAt(`${folder}/f`, new Uint8Array(10));
     fileAt(`${folder}/other`, new Uint8Array(10));
     const open = Deno.openSync;
@@ -142,8 +141,7 @@ test("Source notices when another file has come between looking and opening", as
         Deno.openSync = open;
       }
     }
-  });
-});
+  }));
 
 test("OpenFile.pieces() gives all of a file", async () => {
   await withFolder(async (folder) => {

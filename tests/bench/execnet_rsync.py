@@ -7,17 +7,18 @@ import execnet
 from execnet_memory import peak_rss_of, reset_peak_rss, rss_of
 
 REST = 1
-gateways = {}
+gateways = []
 
 
-def gateway_for(target):
-    if target not in gateways:
-        gateways[target] = execnet.makegateway("popen")
-    return gateways[target]
+def gateways_for(copy):
+    """The same for all rounds."""
+    while len(gateways) < len(copy["to"]):
+        gateways.append(execnet.makegateway("popen"))
+    return gateways
 
 
 def copy_all(copy):
-    made = [gateway_for(target) for target in copy["to"]]
+    made = gateways_for(copy)
     began = time.perf_counter()
     rsync = execnet.RSync(copy["from"], verbose=False)
     for one, target in zip(made, copy["to"]):
@@ -31,8 +32,7 @@ def rsync(size, kind, copy):
 
 
 def rsync_memory(size, kind, copy):
-    one = gateway_for(copy["to"][0])
-    pid = one.remote_exec("import os; channel.send(os.getpid())").receive()
+    pid = gateways_for(copy)[0].remote_exec("import os; channel.send(os.getpid())").receive()
     time.sleep(REST)
     local, remote = rss_of(os.getpid()), rss_of(pid)
     for each in (os.getpid(), pid):

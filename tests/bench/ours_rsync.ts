@@ -9,18 +9,17 @@ import { expect, peakRssOf, resetPeakRss, rssOf, sleep } from "./util.ts";
 /** How long memory and the wire are left to come to rest. */
 const REST_MS = 1000;
 
-const gateways = new Map<string, Promise<Gateway>>();
+const gateways: Promise<Gateway>[] = [];
 const group = new Group();
 
-/** The gateway of a target, the same for all rounds: it may do what the documentation of RSync says that it must. */
-function gatewayFor(target: string): Promise<Gateway> {
-  const made = gateways.get(target) ?? group.makeGateway(specFor(target));
-  gateways.set(target, made);
-  return made;
+/** Gateways for the targets, the same for all rounds. */
+async function gatewaysFor({ to, folder }: Copy): Promise<Gateway[]> {
+  return await Promise.all(to.map((_, i) => gateways[i] ??= group.makeGateway(specFor(folder))));
 }
 
-function specFor(target: string, way = "popen"): string {
-  return `${way}//allow-read=${target}//allow-write=${target}`;
+/** They may do what the documentation of RSync says that they must. */
+function specFor(folder: string, way = "popen"): string {
+  return `${way}//allow-read=${folder}//allow-write=${folder}`;
 }
 
 /** Copies to all targets at once. Resolves with the milliseconds that takes; the gateways are there already. */
@@ -37,26 +36,26 @@ async function copy({ from, to }: Copy, gateways: readonly Gateway[]): Promise<n
 
 /** Milliseconds for a copy. */
 export async function rsync({ copy: what }: Task): Promise<number> {
-  return await copy(what!, await Promise.all(what!.to.map(gatewayFor)));
+  return await copy(what!, await gatewaysFor(what!));
 }
 
 /** What a copy adds to the memory of either side at its highest, in MiB: the first copy of both programs. */
 export async function rsyncMemory({ copy: what }: Task): Promise<Figures> {
-  const gateway = await gatewayFor(what!.to[0]!);
-  const { pid } = await gateway.remoteInfo();
+  const [gateway] = await gatewaysFor(what!);
+  const { pid } = await gateway!.remoteInfo();
   await sleep(REST_MS);
   const before = { local: rssOf(Deno.pid), remote: rssOf(pid) };
   for (const one of [Deno.pid, pid]) resetPeakRss(one);
-  await copy(what!, [gateway]);
+  await copy(what!, [gateway!]);
   return { local: peakRssOf(Deno.pid) - before.local, remote: peakRssOf(pid) - before.remote };
 }
 
 /** KiB that a copy sends over the wire in both directions, counted there by a relay. */
 export async function rsyncWire({ copy: what }: Task): Promise<number> {
-  const counts = `${what!.to[0]!}.counts`;
+  const counts = `${what!.folder}/counts`;
   const relay = new URL("./wire_relay.ts", import.meta.url).pathname;
   const way = `command=${Deno.execPath()} run --quiet -A ${relay} ${counts}`;
-  await using gateway = await group.makeGateway(specFor(what!.to[0]!, way));
+  await using gateway = await group.makeGateway(specFor(what!.folder, way));
   await gateway.remoteInfo();
   await sleep(REST_MS);
   const before = counted(counts);

@@ -23,6 +23,8 @@ export interface ScenePlan {
 export interface Copy {
   from: string;
   to: string[];
+  /** A folder of the program's own, in which its targets of all rounds are. */
+  folder: string;
 }
 
 const FOLDERS = 20;
@@ -36,6 +38,7 @@ const NOW_MS: number = Date.UTC(2024, 0, 2);
 export class Scene implements AsyncDisposable {
   readonly #folder: string;
   readonly #plan: ScenePlan;
+  readonly #rounds = new Map<string, number>();
 
   private constructor(folder: string, plan: ScenePlan) {
     this.#folder = folder;
@@ -68,17 +71,26 @@ export class Scene implements AsyncDisposable {
     return `${this.#folder}/before`;
   }
 
-  /** Makes the targets of a program what they are before each copy. Nothing of that is left for the disk to do later. */
+  /**
+   * Makes targets for a program: what they are before each copy. Nothing of that is left for the disk to do later.
+   *
+   * Those of earlier rounds stay until the end, for where many files were removed, ext4 makes new ones more slowly for
+   * minutes: it goes over the inodes of all of them each time. One large file is no such matter, and takes room.
+   */
   async prepare(player: string): Promise<Copy> {
+    const { tree, change, targets } = this.#plan;
     const folder = `${this.#folder}/${player}`;
-    await run("rm", "-rf", folder);
-    await Deno.mkdir(folder);
-    const to = Array.from({ length: this.#plan.targets }, (_, i) => `${folder}/target${i}`);
-    if (this.#plan.change !== "all") {
+    const round = this.#rounds.get(player) ?? 0;
+    this.#rounds.set(player, round + 1);
+    if (round === 0) await makeSpread(folder);
+    else if (tree === "big") await run("rm", "-rf", `${folder}/${round - 1}`);
+    await Deno.mkdir(`${folder}/${round}`);
+    const to = Array.from({ length: targets }, (_, i) => `${folder}/${round}/target${i}`);
+    if (change !== "all") {
       for (const target of to) await run("cp", "-a", this.#before, target);
     }
     await run("sync");
-    return { from: this.#source, to };
+    return { from: this.#source, to, folder };
   }
 
   /** Throws unless every target has what the source has, and nothing else. */
@@ -90,6 +102,15 @@ export class Scene implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.#folder, { recursive: true });
   }
+}
+
+/**
+ * Makes a folder whose subfolders ext4 puts into different parts of the disk, and so not where an earlier run's files
+ * were removed; see chattr(1), T. Elsewhere there is no such thing.
+ */
+async function makeSpread(folder: string): Promise<void> {
+  await Deno.mkdir(folder);
+  await run("chattr", "+T", folder).catch(() => {});
 }
 
 function makeSmall(root: string, files: number): void {

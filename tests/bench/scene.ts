@@ -38,7 +38,8 @@ const NOW_MS: number = Date.UTC(2024, 0, 2);
 export class Scene implements AsyncDisposable {
   readonly #folder: string;
   readonly #plan: ScenePlan;
-  readonly #rounds = new Map<string, number>();
+  /** The folder of each program's last targets. */
+  readonly #last = new Map<string, string>();
 
   private constructor(folder: string, plan: ScenePlan) {
     this.#folder = folder;
@@ -80,12 +81,12 @@ export class Scene implements AsyncDisposable {
   async prepare(player: string): Promise<Copy> {
     const { tree, change, targets } = this.#plan;
     const folder = `${this.#folder}/${player}`;
-    const round = this.#rounds.get(player) ?? 0;
-    this.#rounds.set(player, round + 1);
-    if (round === 0) await makeSpread(folder);
-    else if (tree === "big") await run("rm", "-rf", `${folder}/${round - 1}`);
-    await Deno.mkdir(`${folder}/${round}`);
-    const to = Array.from({ length: targets }, (_, i) => `${folder}/${round}/target${i}`);
+    const last = this.#last.get(player);
+    if (last === undefined) await makeSpread(folder);
+    else if (tree === "big") await run("rm", "-rf", last);
+    const round = await Deno.makeTempDir({ dir: folder });
+    this.#last.set(player, round);
+    const to = Array.from({ length: targets }, (_, i) => `${round}/target${i}`);
     if (change !== "all") {
       for (const target of to) await run("cp", "-a", this.#before, target);
     }
@@ -105,8 +106,8 @@ export class Scene implements AsyncDisposable {
 }
 
 /**
- * Makes a folder whose subfolders ext4 puts into different parts of the disk, and so not where an earlier run's files
- * were removed; see chattr(1), T. Elsewhere there is no such thing.
+ * Makes a folder whose subfolders ext4 puts into different parts of the disk by their names, and so hardly where an
+ * earlier run's files were removed; see chattr(1), T. Elsewhere there is no such thing.
  */
 async function makeSpread(folder: string): Promise<void> {
   await Deno.mkdir(folder);

@@ -1,9 +1,10 @@
 /** What a measurement is: its work, its peers, its goals; and how one is written down. */
 
+import type { ScenePlan } from "./scene.ts";
 import type { Goal, Unit } from "./table.ts";
 
-/** A measuring program: see ours.ts, execnet_peer.py, raw.ts and capnweb.ts. */
-export type PlayerName = "ours" | "execnet" | "raw" | "capnweb";
+/** A measuring program: see ours.ts, execnet_peer.py, raw.ts, capnweb.ts and rsync_peer.ts. */
+export type PlayerName = "ours" | "execnet" | "raw" | "capnweb" | "rsync";
 
 /** A task of a measuring program. */
 export interface Part {
@@ -44,6 +45,8 @@ export interface Entry {
   ssh: boolean;
   /** Whether its result cannot differ from round to round. */
   once: boolean;
+  /** What is copied, where something is; made in the size of our part. */
+  scene?: ScenePlan | undefined;
   figures: Figure[];
   ours: Part;
   peers: Peer[];

@@ -9,6 +9,8 @@ import threading
 import time
 
 import execnet
+import execnet_rsync
+from execnet_memory import rss_of
 
 BLOCK_BYTES = 1 << 20
 UNREAD_BYTES = 64 * 1024
@@ -132,14 +134,6 @@ def expect_block(block, index, size):
 
 def rate(size, began):
     return size / (time.perf_counter() - began)
-
-
-def rss_of(pid):
-    with open("/proc/%s/status" % pid) as status:
-        for line in status:
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-    raise AssertionError("process %s has no resident memory" % pid)
 
 
 def start(size, kind):
@@ -384,6 +378,7 @@ TASKS = {
     "workers": workers,
     "channels": channels_open,
     "start-ssh": start_ssh,
+    **execnet_rsync.TASKS,
 }
 
 
@@ -391,7 +386,9 @@ def main():
     for line in sys.stdin:
         task = json.loads(line)
         try:
-            result = TASKS[task["task"]](task["size"], task["kind"])
+            # Copies are told what to copy as well.
+            more = [task["copy"]] if "copy" in task else []
+            result = TASKS[task["task"]](task["size"], task["kind"], *more)
             answer = {"figures": result if isinstance(result, dict) else {"value": result}}
         except Exception as error:
             answer = {"error": "%s: %s" % (type(error).__name__, error)}

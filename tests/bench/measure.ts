@@ -5,6 +5,7 @@ import type { Players } from "./players.ts";
 import { quickSize } from "./entry.ts";
 import type { Entry, Part, Peer, PlayerName } from "./entry.ts";
 import type { FarHost } from "./far_host.ts";
+import { Scene } from "./scene.ts";
 import type { Result } from "./table.ts";
 
 /** How much to measure. */
@@ -40,9 +41,10 @@ export async function measure(
     missing: players.whyMissing(part.player, pinned) ?? noHost,
   }));
   const host = entry.ssh && noHost === undefined ? await players.host(pinned) : undefined;
-  const stage = new Stage(players, pinned, host);
-  const rounds = entry.once ? 1 : options.rounds;
   const size = (part: Part): number => options.quick ? quickSize(part.size) : part.size;
+  await using scene = entry.scene === undefined ? undefined : await Scene.make(entry.scene, size(entry.ours));
+  const stage = new Stage(players, pinned, host, scene);
+  const rounds = entry.once ? 1 : options.rounds;
   try {
     if (!entry.fresh && !entry.once) {
       for (const one of contestants) await stage.perform(one, Math.ceil(size(one.part) * WARM_UP), false);
@@ -64,12 +66,14 @@ class Stage {
   readonly #players: Players;
   readonly #pinned: boolean;
   readonly #host: FarHost | undefined;
+  readonly #scene: Scene | undefined;
   readonly #running = new Map<PlayerName, Player>();
 
-  constructor(players: Players, pinned: boolean, host: FarHost | undefined) {
+  constructor(players: Players, pinned: boolean, host: FarHost | undefined, scene: Scene | undefined) {
     this.#players = players;
     this.#pinned = pinned;
     this.#host = host;
+    this.#scene = scene;
   }
 
   /** Has one measurement taken. Whoever fails is out, with the reason. */
@@ -82,7 +86,9 @@ class Stage {
       this.#running.set(name, player);
     }
     try {
-      const figures = await player.ask({ task, kind, size }, TIMEOUT_MS);
+      const copy = await this.#scene?.prepare(name);
+      const figures = await player.ask({ task, kind, size, copy }, TIMEOUT_MS);
+      if (copy !== undefined) await this.#scene?.check(copy);
       if (counts) contestant.rounds.push(figures);
     } catch (error) {
       contestant.missing = `failed: ${(error as Error).message}`;

@@ -6,6 +6,7 @@ import type { Channel, Gateway, Item } from "../../mod.ts";
 import { serve } from "./player.ts";
 import { channelTo, endGateways, gatewayFor, SOURCES, specFor } from "./ours_gateways.ts";
 import { channels, many, workers } from "./ours_many.ts";
+import { endCopying, rsync, rsyncMemory, rsyncWire } from "./ours_rsync.ts";
 import { startSsh } from "./ours_ssh.ts";
 import type { Figures, Task } from "./player.ts";
 import { BLOCK_BYTES, expect, expectBlock, inLanes, markBlock, median } from "./util.ts";
@@ -224,4 +225,9 @@ await serve({
   workers,
   channels,
   "start-ssh": startSsh,
-}, endGateways);
+  rsync,
+  "rsync-memory": rsyncMemory,
+  "rsync-wire": rsyncWire,
+}, async () => {
+  await Promise.all([endGateways(), endCopying()]);
+});

@@ -4,6 +4,7 @@
  */
 
 import { TextLineStream } from "jsr:@std/streams@^1.0.17/text-line-stream";
+import type { Copy } from "./scene.ts";
 
 /** One measurement to make. */
 export interface Task {
@@ -13,6 +14,8 @@ export interface Task {
   kind: string;
   /** How much work: round trips, items, starts. */
   size: number;
+  /** What to copy, where that is what is measured. The targets are ready; what comes of them is checked elsewhere. */
+  copy?: Copy | undefined;
 }
 
 /** What was measured, by name; a task with one figure calls it `value`. */

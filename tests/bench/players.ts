@@ -1,5 +1,6 @@
 /** Which measuring programs there are on this machine, and how they are started. */
 
+import { RSYNC } from "../parts/rsync.ts";
 import { SSHD } from "../parts/sshd.ts";
 import type { PlayerName } from "./entry.ts";
 import { FarHost } from "./far_host.ts";
@@ -34,7 +35,7 @@ export class Players implements AsyncDisposable {
     for (const python of PYTHONS) {
       const version = await output([python, "-c", "import execnet; print(execnet.__version__)"]);
       if (version === undefined) continue;
-      execnet = [python, new URL("./execnet_peer.py", import.meta.url).pathname];
+      execnet = [python, "-B", new URL("./execnet_peer.py", import.meta.url).pathname];
       execnetVersion = version;
       break;
     }
@@ -49,6 +50,7 @@ export class Players implements AsyncDisposable {
     const capnweb = await output([Deno.execPath(), "eval", `import "${CAPNWEB}"`]) === undefined
       ? `${CAPNWEB} cannot be had`
       : deno("./capnweb.ts");
+    const rsyncVersion = RSYNC.missing === undefined ? await output(["rsync", "--version"]) : undefined;
     const canPin = await output([...PIN, "true"]) !== undefined;
     return new Players(
       {
@@ -57,10 +59,16 @@ export class Players implements AsyncDisposable {
         raw: deno("./raw.ts"),
         execnet,
         capnweb,
+        rsync: RSYNC.missing ?? deno("./rsync_peer.ts"),
       },
       canPin,
-      `Deno ${Deno.version.deno}, execnet ${execnetVersion}, ${navigator.hardwareConcurrency} cores, ` +
+      [
+        `Deno ${Deno.version.deno}`,
+        `execnet ${execnetVersion}`,
+        `rsync ${rsyncVersion?.match(/version (\S+)/)?.[1] ?? "missing"}`,
+        `${navigator.hardwareConcurrency} cores`,
         `load ${Deno.loadavg()[0]!.toFixed(1)}`,
+      ].join(", "),
     );
   }
 

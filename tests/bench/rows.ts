@@ -3,6 +3,7 @@
 import { atLeast, atMost, capnweb, entry, execnet, inBothModels, raw } from "./entry.ts";
 import type { Entry } from "./entry.ts";
 import { FAR_ENTRIES } from "./rows_far.ts";
+import { RSYNC_ENTRIES } from "./rows_rsync.ts";
 
 const blocks = (direction: string): Entry[] =>
   inBothModels(`bulk-${direction}`, {
@@ -193,4 +194,5 @@ export const ENTRIES: readonly Entry[] = [
     peers: [execnet("channels", 10_000, atLeast(2))],
   }),
   ...FAR_ENTRIES,
+  ...RSYNC_ENTRIES,
 ];

@@ -54,7 +54,21 @@ export function sleep(ms: number): Promise<void> {
 
 /** Resident memory of a process, in MiB. */
 export function rssOf(pid: number): number {
-  const match = Deno.readTextFileSync(`/proc/${pid}/status`).match(/^VmRSS:\s+(\d+) kB$/m);
+  return memoryOf(pid, /^VmRSS:\s+(\d+) kB$/m);
+}
+
+/** The most that it has been since {@linkcode resetPeakRss}, in MiB. */
+export function peakRssOf(pid: number): number {
+  return memoryOf(pid, /^VmHWM:\s+(\d+) kB$/m);
+}
+
+/** Has the peak count from now on; see proc(5), clear_refs. */
+export function resetPeakRss(pid: number): void {
+  Deno.writeTextFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
+function memoryOf(pid: number, line: RegExp): number {
+  const match = Deno.readTextFileSync(`/proc/${pid}/status`).match(line);
   if (match === null) throw new Error(`process ${pid} has no resident memory`);
   return Number(match[1]) / 1024;
 }

@@ -1,7 +1,7 @@
 /** One target of a copy: sends it the list, gives it what it wants, and hears what becomes of it. */
 
 import type { Channel } from "../channel/channel.ts";
-import { isPlainEnd, ProtocolError, toError } from "../channel/errors.ts";
+import { ProtocolError, toError } from "../channel/errors.ts";
 import { waitFor } from "../channel/wait.ts";
 import type { Gateway } from "../gateway/mod.ts";
 import { receiverScript } from "./_receiver_bundle.ts";
@@ -209,21 +209,14 @@ export class Target {
     }
   }
 
+  /** Hears what becomes of everything, up to the word that there is nothing more to do. The execution ends by itself. */
   async #hear(main: Channel, signal: AbortSignal): Promise<void> {
-    let ended = false;
     while (true) {
-      let message: unknown;
-      try {
-        message = await main.receive({ signal });
-      } catch (error) {
-        if (isPlainEnd(error) && ended) return;
-        throw error;
-      }
-      const reader = new ByteReader(message);
+      const reader = new ByteReader(await main.receive({ signal }));
       while (!reader.done) {
         const kind = reader.byte();
-        if (kind === NewsKind.END) ended = true;
-        else this.#news(kind, reader);
+        if (kind === NewsKind.END) return;
+        this.#news(kind, reader);
       }
     }
   }

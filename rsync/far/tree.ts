@@ -87,7 +87,9 @@ export class Tree {
   async take(message: unknown): Promise<void> {
     const reader = new ByteReader(message);
     while (!reader.done) {
-      await this.#record(reader.byte(), reader);
+      // Most records need nobody: awaiting each would take longer than they do.
+      const waits = this.#record(reader.byte(), reader);
+      if (waits !== undefined) await waits;
       if (this.#writer.length >= FULL_BYTES) await this.flush();
     }
     this.#tellSame();
@@ -120,28 +122,33 @@ export class Tree {
     return this.#setup.data;
   }
 
-  async #record(kind: number, reader: ByteReader): Promise<void> {
+  #record(kind: number, reader: ByteReader): Promise<void> | undefined {
     if (this.#singleName !== undefined && kind !== ListKind.FILE) {
       throw new ProtocolError(`Cannot take a record of kind ${kind}: the source is one file`);
     }
     switch (kind) {
       case ListKind.ROOT_FOLDER:
-        return this.#root(readMeta(reader));
+        this.#root(readMeta(reader));
+        return undefined;
       case ListKind.ROOT_FILE:
-        return this.#rootFile();
+        this.#rootFile();
+        return undefined;
       case ListKind.FOLDER:
-        return this.#open(reader.number());
+        this.#open(reader.number());
+        return undefined;
       case ListKind.END:
-        return await this.#close(reader.byte() === 1);
+        return this.#close(reader.byte() === 1);
       case ListKind.FILE:
-        return await this.#file(this.#name(reader), readMeta(reader), reader.number());
+        return this.#file(this.#name(reader), readMeta(reader), reader.number());
       case ListKind.SUBFOLDER:
-        return this.#subfolder(this.#name(reader), readMeta(reader));
+        this.#subfolder(this.#name(reader), readMeta(reader));
+        return undefined;
       case ListKind.LINK:
-        return await this.#link(this.#name(reader), reader.signed(), reader.byte() === 1, reader.text());
+        this.#link(this.#name(reader), reader.signed(), reader.byte() === 1, reader.text());
+        return undefined;
       case ListKind.KEEP:
         this.#current.there.delete(this.#name(reader));
-        return;
+        return undefined;
       default:
         throw unknownRecord(kind);
     }
@@ -316,13 +323,13 @@ export class Tree {
 
   // ---- files ----
 
-  async #file(name: string, meta: Meta, size: number): Promise<void> {
+  #file(name: string, meta: Meta, size: number): Promise<void> | undefined {
     const listing = this.#current;
     const { folder } = listing;
     const index = this.#nextFile++;
     if (folder.lost) {
       this.#count(size);
-      return;
+      return undefined;
     }
     const path = `${folder.path}/${name}`;
     const inPlace = this.#takeThere(listing, name);
@@ -335,17 +342,20 @@ export class Tree {
           this.#attempt(this.#below(name), () => Deno.chmodSync(path, meta.mode));
         }
         this.#count(size);
-        return;
+        return undefined;
       }
       if (info?.isFile) basis = info.size;
     }
     this.#touch(listing);
+    return this.#ask({ index, path, folder: folder.path, inPlace, basis }, size);
+  }
+
+  async #ask(wanted: Wanted, size: number): Promise<void> {
     // Wants keep the order of the list.
     this.#tellSame();
-    const wanted: Wanted = { index, path, folder: folder.path, inPlace, basis };
-    if (!this.#setup.dryRun) this.#wanted.add(wanted);
-    const { key } = this.#setup;
-    if (!await askFor({ path, index, basis, size, key }, this.#writer, () => this.flush())) wanted.basis = 0;
+    const { dryRun, key } = this.#setup;
+    if (!dryRun) this.#wanted.add(wanted);
+    if (!await askFor({ ...wanted, size, key }, this.#writer, () => this.flush())) wanted.basis = 0;
   }
 
   /** Counts a file that needs nothing. */
@@ -363,10 +373,10 @@ export class Tree {
 
   // ---- links ----
 
-  #link(name: string, mtime: number, inside: boolean, to: string): Promise<void> {
+  #link(name: string, mtime: number, inside: boolean, to: string): void {
     const listing = this.#current;
     const inPlace = this.#takeThere(listing, name);
-    if (listing.folder.lost) return Promise.resolve();
+    if (listing.folder.lost) return;
     if (to === "" || to.includes("\0")) throw new ProtocolError("Cannot take a link to nowhere");
     const { dest } = this.#setup;
     // What leads into the source leads into the copy.
@@ -377,11 +387,10 @@ export class Tree {
       if (Deno.lstatSync(path).mtime?.getTime() !== mtime && !this.#setup.dryRun) {
         this.#attempt(below, () => setLinkTime(path, mtime));
       }
-      return Promise.resolve();
+      return;
     }
     this.#touch(listing);
     if (!this.#setup.dryRun) this.#makeLink(listing, { path, below, target, mtime, inPlace });
-    return Promise.resolve();
   }
 
   #makeLink(

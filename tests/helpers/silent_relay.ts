@@ -1,4 +1,4 @@
-/** A relay between a client and a server that can stop passing anything on, without closing, as a dead link does. */
+/** A relay between a client and a server that can stop passing anything on, without closing, as a dead link does; or close. */
 
 /** A listener of its own on loopback in front of a server. */
 export class SilentRelay implements AsyncDisposable {
@@ -26,6 +26,12 @@ export class SilentRelay implements AsyncDisposable {
   mend(): void {
     this.#silence?.resolve();
     this.#silence = undefined;
+  }
+
+  /** Closes all connections that there are. */
+  close(): void {
+    for (const one of this.#open) closeQuietly(one);
+    this.#open.clear();
   }
 
   async #accept(port: number): Promise<void> {
@@ -59,7 +65,15 @@ export class SilentRelay implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.mend();
     this.#listener.close();
-    for (const one of this.#open) one.close();
+    this.close();
     await Promise.all(this.#passing);
+  }
+}
+
+function closeQuietly(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch {
+    // It is closed.
   }
 }

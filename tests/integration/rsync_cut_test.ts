@@ -4,7 +4,10 @@ import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
 import { makeGateway } from "../../mod.ts";
 import type { Gateway, RSyncProgress } from "../../mod.ts";
 import { withFolder } from "../helpers/folder.ts";
+import { gone } from "../helpers/leaks.ts";
 import { Random } from "../helpers/seeded.ts";
+import { SilentRelay } from "../helpers/silent_relay.ts";
+import { SharedServer } from "../helpers/socket_server.ts";
 import { describeTree, digestOf, setTime } from "../helpers/tree.ts";
 import { notRoot, part, testWith } from "../parts/need.ts";
 import { run } from "../parts/run.ts";
@@ -131,6 +134,47 @@ forPopen(
   },
   { limit: 60_000 },
 );
+
+const SERVER = new SharedServer();
+Deno.test.afterAll(() => SERVER.stop());
+
+const CUTS: readonly [string, (relay: SilentRelay) => void][] = [
+  ["closed", (relay) => relay.close()],
+  ["silent", (relay) => relay.cut()],
+];
+for (const [name, cut] of CUTS) {
+  forPopen(
+    `RSync leaves old or new files when the connection is ${name} at any moment`,
+    async ({ group }) => {
+      const server = await SERVER.get();
+      await withFolder(async (folder) => {
+        const versions = new Versions(folder);
+        const spec = `token_file=${server.tokenFile}//${keys(folder)}//keepalive=300`;
+        for (const share of shares.filter((_, i) => i % 2 === 1)) {
+          await versions.next();
+          await using relay = new SilentRelay(server.port);
+          const gateway = await group.makeGateway(`socket=127.0.0.1:${relay.port}//${spec}`, {
+            stderr: "null",
+          });
+          const { pid } = await gateway.remoteInfo();
+          const { errors } = await copyTo(gateway, versions.source, versions.dest, {
+            onProgress: atShare(share, () => cut(relay)),
+          });
+          assertEquals(errors.length, 1);
+          assertMatch(
+            errors[0]!.message,
+            /^Cannot copy to ".*\/copy" on gateway "gw\d+": Gateway "gw\d+" is closed/,
+          );
+          // Its process is on its own, and ends as well.
+          await gone(pid, 10_000);
+          await versions.check();
+        }
+        await versions.recover(await group.makeGateway(`socket=127.0.0.1:${server.port}//${spec}`));
+      });
+    },
+    { limit: 60_000 },
+  );
+}
 
 forEachKind("RSync leaves old or new files when it is aborted, and nothing else", async ({ open }) => {
   await withFolder(async (folder) => {

@@ -6,6 +6,7 @@
  */
 
 import type { Meta } from "../common/messages.ts";
+import { removeFolder } from "./folders.ts";
 import type { Report } from "./report.ts";
 import { discard } from "./temporary.ts";
 import type { Wanted, WantedFiles } from "./wanted.ts";
@@ -109,14 +110,5 @@ export class Placing {
       file.close();
       this.#wanted.over(wanted.index);
     }
-  }
-}
-
-/** Makes way for a file. */
-function removeFolder(path: string): void {
-  try {
-    Deno.removeSync(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

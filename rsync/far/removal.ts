@@ -1,9 +1,10 @@
 /** Removes what the source does not have, but for what the source's filter leaves out. */
 
 import { ProtocolError } from "../../channel/errors.ts";
-import { ENTRY_KINDS, entryKind, WantKind } from "../common/messages.ts";
+import { ENTRY_KINDS, entryKind, MODE_BITS, WantKind } from "../common/messages.ts";
 import type { EntryKind, Setup } from "../common/messages.ts";
 import { ByteWriter } from "../common/wire.ts";
+import { makeUsable } from "./folders.ts";
 import type { Report } from "./report.ts";
 
 /** A folder in which something is to go. */
@@ -61,12 +62,8 @@ export class Removal {
 
   async #one(place: Place, kind: EntryKind): Promise<boolean> {
     try {
-      if (kind === "folder") {
-        const entries = new Map<string, EntryKind>();
-        for (const entry of this.#read(place.path)) entries.set(entry.name, entryKind(entry));
-        // What stays keeps the folder that it is in.
-        if (entries.size > 0 && !await this.remove(place, entries)) return false;
-      }
+      // What stays keeps the folder that it is in.
+      if (kind === "folder" && !await this.#empty(place)) return false;
       if (!this.#setup.dryRun) Deno.removeSync(place.path);
       this.#report.removed(1);
       return true;
@@ -77,13 +74,16 @@ export class Removal {
     }
   }
 
-  #read(path: string): Iterable<Deno.DirEntry> {
-    if (!this.#setup.dryRun) {
-      const mode = Deno.lstatSync(path).mode ?? 0o700;
-      // What is in a read-only folder can only be removed when it is none.
-      if ((mode & 0o700) !== 0o700) Deno.chmodSync(path, mode | 0o700);
-    }
-    return Deno.readDirSync(path);
+  /** Removes what is in a folder. False when some had to stay: then it keeps its mode, too. */
+  async #empty(place: Place): Promise<boolean> {
+    const { path } = place;
+    const mode = (Deno.lstatSync(path).mode ?? 0) & MODE_BITS;
+    const opened = !this.#setup.dryRun && makeUsable(path, mode);
+    const entries = new Map<string, EntryKind>();
+    for (const entry of Deno.readDirSync(path)) entries.set(entry.name, entryKind(entry));
+    if (entries.size === 0 || await this.remove(place, entries)) return true;
+    if (opened) Deno.chmodSync(path, mode);
+    return false;
   }
 
   async #ask({ name }: Place, entries: ReadonlyMap<string, EntryKind>): Promise<Uint8Array> {

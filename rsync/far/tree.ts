@@ -19,7 +19,8 @@ import { ByteReader, ByteWriter } from "../common/wire.ts";
 import type { Removal } from "./removal.ts";
 import type { Report } from "./report.ts";
 import { askFor } from "./ask.ts";
-import { removeLitter } from "./temporary.ts";
+import { makeUsable, removeFolder } from "./folders.ts";
+import { discard, removeLitter } from "./temporary.ts";
 import type { Temporary } from "./temporary.ts";
 import type { InPlace, Wanted, WantedFiles } from "./wanted.ts";
 
@@ -48,6 +49,8 @@ interface Listing {
   touched: boolean;
 }
 
+/** What the owner of a folder needs to see what is in it. */
+const LOOK_BITS = 0o500;
 /** From here on wants are sent though more of the same message may follow. */
 const FULL_BYTES = 8 * 1024;
 
@@ -236,24 +239,18 @@ export class Tree {
   /** What is in a folder. Litter is removed. */
   #read(folder: Folder): Map<string, EntryKind> {
     const there = new Map<string, EntryKind>();
-    const { path, name } = folder;
-    let entries: Iterable<Deno.DirEntry> = [];
-    try {
-      entries = Deno.readDirSync(path);
-    } catch {
-      // A folder that its owner may not read.
-      this.#attempt(name, () => {
-        this.#makeUsable(folder);
-        entries = Deno.readDirSync(path);
-      });
-    }
-    for (const entry of entries) {
-      if (isTemporary(entry.name)) {
-        if (!this.#setup.dryRun && removeLitter(`${path}/${entry.name}`)) this.#unfinished.push(folder);
-      } else {
-        there.set(entry.name, entryKind(entry));
+    const { path, name, had } = folder;
+    this.#attempt(name, () => {
+      // Its owner may not look into it otherwise.
+      if (had !== undefined && (had.mode & LOOK_BITS) !== LOOK_BITS && !this.#setup.dryRun) {
+        makeUsable(path, had.mode);
+        this.#finishLater(folder);
       }
-    }
+      for (const entry of Deno.readDirSync(path)) {
+        if (!isTemporary(entry.name)) there.set(entry.name, entryKind(entry));
+        else if (!this.#setup.dryRun && removeLitter(`${path}/${entry.name}`)) this.#finishLater(folder);
+      }
+    });
     return there;
   }
 
@@ -279,12 +276,9 @@ export class Tree {
   #touch(listing: Listing): void {
     if (listing.touched) return;
     listing.touched = true;
-    if (!this.#setup.dryRun) this.#attempt(listing.folder.name, () => this.#makeUsable(listing.folder));
-  }
-
-  /** Its own mode comes at last. */
-  #makeUsable({ path, had }: Folder): void {
-    if (had !== undefined && (had.mode & 0o700) !== 0o700) Deno.chmodSync(path, had.mode | 0o700);
+    const { path, name, had } = listing.folder;
+    // Its own mode comes at last.
+    if (had !== undefined && !this.#setup.dryRun) this.#attempt(name, () => makeUsable(path, had.mode));
   }
 
   #subfolder(name: string, meta: Meta): void {
@@ -412,10 +406,10 @@ export class Tree {
     }
     const made = this.#attempt(below, () => {
       setLinkTime(temporary, mtime);
-      if (inPlace === "folder") Deno.removeSync(path, { recursive: true });
+      if (inPlace === "folder") removeFolder(path);
       Deno.renameSync(temporary, path);
     });
-    if (!made) this.#attempt(below, () => Deno.removeSync(temporary));
+    if (!made) discard(temporary);
   }
 
   /** Does something to an entry. What goes wrong is reported. */

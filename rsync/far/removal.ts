@@ -77,7 +77,10 @@ export class Removal {
   /** Removes what is in a folder. False when some had to stay: then it keeps its mode, too. */
   async #empty(place: Place): Promise<boolean> {
     const { path } = place;
-    const mode = (Deno.lstatSync(path).mode ?? 0) & MODE_BITS;
+    const info = Deno.lstatSync(path);
+    // Other programs may have put something else there, which goes as it is.
+    if (!info.isDirectory) return true;
+    const mode = (info.mode ?? 0) & MODE_BITS;
     const opened = !this.#setup.dryRun && makeUsable(path, mode);
     const entries = new Map<string, EntryKind>();
     for (const entry of Deno.readDirSync(path)) entries.set(entry.name, entryKind(entry));

@@ -1,6 +1,6 @@
 /** Files that are being written, beside those whose place they take; and what dead programs have left of such. */
 
-import { TEMPORARY_PREFIX } from "../common/messages.ts";
+import { isTemporary, TEMPORARY_PREFIX } from "../common/messages.ts";
 
 /** Names files that are being written. */
 export class Temporary {
@@ -36,6 +36,17 @@ export function removeLitter(path: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Does so with all that is in a folder, if that can be read. */
+export function removeAllLitter(folder: string): void {
+  try {
+    for (const { name } of Deno.readDirSync(folder)) {
+      if (isTemporary(name)) removeLitter(`${folder}/${name}`);
+    }
+  } catch {
+    // Then it stays.
   }
 }
 

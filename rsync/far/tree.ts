@@ -20,7 +20,7 @@ import type { Removal } from "./removal.ts";
 import type { Report } from "./report.ts";
 import { askFor } from "./ask.ts";
 import { makeUsable, removeFolder } from "./folders.ts";
-import { discard, removeLitter } from "./temporary.ts";
+import { discard, removeAllLitter, removeLitter } from "./temporary.ts";
 import type { Temporary } from "./temporary.ts";
 import type { InPlace, Wanted, WantedFiles } from "./wanted.ts";
 
@@ -213,6 +213,7 @@ export class Tree {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       if (!dryRun) Deno.mkdirSync(path, { recursive: true });
     }
+    if (!dryRun) removeAllLitter(path);
     // It has no end: what else is in the folder, and the folder itself, are not touched.
     const meta: Meta = { mode: 0, mtime: 0 };
     const folder: Folder = { path: path === "/" ? "" : path, name: "", meta, had: meta, lost: false };
@@ -232,8 +233,18 @@ export class Tree {
       throw new ProtocolError(`Cannot take the entries of folder ${id}`);
     }
     this.#folders.delete(id);
-    const there = folder.had === undefined || folder.lost ? new Map<string, EntryKind>() : this.#read(folder);
-    this.#listing = { folder, there, last: "", touched: folder.had === undefined };
+    const made = folder.had === undefined;
+    const lost = folder.lost || this.#replaced(folder);
+    const there = made || lost ? new Map<string, EntryKind>() : this.#read(folder);
+    this.#listing = { folder: { ...folder, lost }, there, last: "", touched: made };
+  }
+
+  /** Whether another program has put something else, a link maybe, in the place of a folder since it was found or made. */
+  #replaced({ path, name, had }: Folder): boolean {
+    // The target itself may be a link. In a dry run, what was not found is not there.
+    if (name === "" || (had === undefined && this.#setup.dryRun) || lstat(path)?.isDirectory) return false;
+    this.#report.problem(name, new Error("it is no folder any more"));
+    return true;
   }
 
   /** What is in a folder. Litter is removed. */
@@ -300,7 +311,14 @@ export class Tree {
     this.#touch(listing);
     if (this.#setup.dryRun) return undefined;
     if (inPlace !== "nothing") Deno.removeSync(path);
-    Deno.mkdirSync(path, { mode: 0o700 });
+    try {
+      Deno.mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      // Another copy may have made it meanwhile.
+      const info = lstat(path);
+      if (!info?.isDirectory) throw error;
+      return metaOf(info);
+    }
     return undefined;
   }
 

@@ -293,6 +293,19 @@ forEachKind("RSync removes what a dead copy left, and nothing of one that lives"
   });
 });
 
+forPopen("RSync removes what a dead copy of a single file left beside it", async ({ open }) => {
+  await withFolder(async (folder) => {
+    make(folder, { file: 10 });
+    make(`${folder}/theirs`, { ".execnet-rsync-dead-0": 3, other: 5 });
+    const gateway = await open(keys(folder));
+    const to = `${folder}/theirs/file`;
+    assertEquals((await copyTo(gateway, `${folder}/file`, to, { dryRun: true })).errors, []);
+    assert(exists(`${folder}/theirs/.execnet-rsync-dead-0`));
+    assertEquals((await copyTo(gateway, `${folder}/file`, to)).errors, []);
+    assertEquals([...(await readTree(`${folder}/theirs`)).keys()], [".", "file", "other"]);
+  });
+});
+
 forEachKind("RSync prints what it sends, if it is asked to", async ({ open }) => {
   await withFolder(async (folder) => {
     const source = `${folder}/source`;

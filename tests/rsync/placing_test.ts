@@ -17,10 +17,13 @@ async function withPlacing(
 ): Promise<void> {
   await withFolder(async (folder) => {
     const done: number[] = [];
-    const report = { done: (index: number) => done.push(index) } as unknown as Report;
+    const report = {
+      done: (index: number) => done.push(index),
+      flush: () => Promise.resolve(),
+    } as unknown as Report;
     const placing = new Placing(new WantedFiles(), report);
     for (let index = 0; index < count; index++) {
-      const wanted: Wanted = { index, path: `${folder}/f${index}`, folder, inPlace: "nothing", basis: 0 };
+      const wanted: Wanted = { index, path: `${folder}/f${index}`, folder, inPlace: "file", basis: 0 };
       const path = `${folder}/new${index}`;
       const meta = { mode: 0o644, mtime: 1_500_000_000_000 };
       await placing.add({ wanted, meta, path, file: createTemporary(path), bytes: 0 });

@@ -11,6 +11,8 @@ export const SMALL_BYTES: number = 64 * 1024;
 const PIECE_BYTES = 1024 * 1024;
 /** So many bytes of small files are kept for the other targets. */
 const KEPT_BYTES = 8 * 1024 * 1024;
+/** So many more are reckoned for each: 800 were measured. */
+const KEPT_FILE_BYTES = 1024;
 
 /** A file as it is now. */
 export interface Snapshot extends Meta {
@@ -87,11 +89,11 @@ export class Source {
 
   #remember(index: number, small: SmallFile): void {
     this.#kept.set(index, small);
-    this.#keptBytes += small.size;
+    this.#keptBytes += small.size + KEPT_FILE_BYTES;
     for (const [oldest, { size }] of this.#kept) {
       if (this.#keptBytes <= KEPT_BYTES) break;
       this.#kept.delete(oldest);
-      this.#keptBytes -= size;
+      this.#keptBytes -= size + KEPT_FILE_BYTES;
     }
   }
 

@@ -85,6 +85,15 @@ test("Source.small() reads a file once for several targets, and keeps no more th
     assert(alone.small(files[0]!) !== alone.small(files[0]!), "nobody else wants it");
   }));
 
+test("Source.small() keeps few files that are next to empty, for each takes memory besides", () =>
+  withFile((folder) => {
+    const source = new Source(false, 2);
+    const file = fileAt(`${folder}/f`, new Uint8Array(0));
+    const first = source.small(file);
+    for (let index = 1; index < 10_000; index++) source.small({ ...file, index });
+    assert(source.small(file) !== first, "ten thousand are kept");
+  }));
+
 test("Source says what cannot be read, which is not worth another try", () =>
   withFile((folder) => {
     const file = fileAt(`${folder}/f`, new Uint8Array(10));

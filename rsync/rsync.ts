@@ -224,6 +224,8 @@ export class RSync {
       compress,
       dryRun,
       key: newHashKey(),
+      avoided: new Set(),
+      follow: links === "follow",
       progress: (target, path) => onProgress?.(progressOf(target, path)),
     };
     const problems: Error[] = [];
@@ -237,6 +239,7 @@ export class RSync {
           filter,
           links,
           keep,
+          avoided: shared.avoided,
           problem: (error) => problems.push(error),
         })
       ) {
@@ -250,7 +253,8 @@ export class RSync {
       await target.run(either);
       if (target.complete) added[i]!.finished?.();
     };
-    const parts = [list(), ...targets.map(run)];
+    // Targets first: the walk must know which of them it is not to go into.
+    const parts = [...targets.map(run), list()];
     try {
       await Promise.all(parts);
     } catch (error) {

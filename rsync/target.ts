@@ -11,6 +11,7 @@ import type { Setup } from "./common/messages.ts";
 import { ByteReader } from "./common/wire.ts";
 import { Giving } from "./giving.ts";
 import { Offered } from "./offered.ts";
+import { isInside, localPath } from "./overlap.ts";
 import { normalize } from "./paths.ts";
 import type { Source } from "./source.ts";
 import { Tally } from "./tally.ts";
@@ -40,6 +41,10 @@ export interface Shared {
   readonly dryRun: boolean;
   /** The key of the hashes. */
   readonly key: HashKey;
+  /** Real paths of targets that the walk must not go into: it would walk over what is being written. */
+  readonly avoided: Set<string>;
+  /** Whether symbolic links are followed, so that the walk can get to any target. */
+  readonly follow: boolean;
   /** Is told of every step. */
   readonly progress: (target: Target, path: string | undefined) => void;
 }
@@ -163,8 +168,9 @@ export class Target {
   async #copy(main: Channel, data: Channel, signal: AbortSignal): Promise<void> {
     const { gateway, dest } = this.destination;
     const { filter, single, checksum, dryRun, key } = this.#shared;
-    const { cwd } = await gateway.remoteInfo({ signal });
-    this.#dest = normalize(dest.startsWith("/") ? dest : `${cwd}/${dest}`);
+    const absolute = dest.startsWith("/") ? dest : `${(await gateway.remoteInfo({ signal })).cwd}/${dest}`;
+    this.#dest = normalize(absolute);
+    this.#keepApart();
     const setup: Setup = {
       data,
       dest: this.#dest,
@@ -190,6 +196,19 @@ export class Target {
     }
     const { files, listed } = this.tally;
     if (files < listed) throw new ProtocolError(`Only ${files} of ${listed} files were dealt with`);
+  }
+
+  /** Before anything is written: sees to it that neither the copy nor the source comes to harm by the other. */
+  #keepApart(): void {
+    const { root, avoided, follow } = this.#shared;
+    const source = Deno.realPathSync(root);
+    const dest = localPath(this.destination.gateway, this.#dest);
+    if (dest === undefined || dest === source) return;
+    if (isInside(source, dest)) {
+      if (this.destination.delete) throw new Error("the source is in it, and would be removed");
+    } else if (follow || isInside(dest, source)) {
+      avoided.add(dest);
+    }
   }
 
   async #list(main: Channel, signal: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@
 import { isName, isTemporary, ListKind, MODE_BITS, modified, writeMeta } from "./common/messages.ts";
 import type { Meta } from "./common/messages.ts";
 import { ByteWriter } from "./common/wire.ts";
+import { isInside } from "./overlap.ts";
 import { normalize } from "./paths.ts";
 import { Slices } from "./slices.ts";
 
@@ -39,6 +40,8 @@ export interface WalkOptions {
   readonly links: LinkPolicy;
   /** Whether what is left out is named, so that targets leave it alone. */
   readonly keep: boolean;
+  /** Real paths of folders that are not gone into. Targets may add themselves before they write. */
+  readonly avoided?: ReadonlySet<string>;
   /** Is told of what cannot be copied. */
   readonly problem: (error: Error) => void;
 }
@@ -145,7 +148,8 @@ class Walker {
     let entries: Deno.DirEntry[] = [];
     let whole = true;
     try {
-      entries = [...Deno.readDirSync(place.path)];
+      if (this.#avoids(place.path)) whole = false;
+      else entries = [...Deno.readDirSync(place.path)];
     } catch (error) {
       this.#trouble(place.name, error);
       whole = false;
@@ -161,6 +165,14 @@ class Walker {
       yield;
     }
     this.#writer.byte(ListKind.END).byte(whole ? 1 : 0);
+  }
+
+  /** Whether a folder is one of those that are not gone into, or inside of one. */
+  #avoids(path: string): boolean {
+    const { avoided } = this.#options;
+    if (avoided === undefined || avoided.size === 0) return false;
+    const real = Deno.realPathSync(path);
+    return [...avoided].some((folder) => real === folder || isInside(real, folder));
   }
 
   #entry(place: Place, entry: Deno.DirEntry, inside: Place[]): void {

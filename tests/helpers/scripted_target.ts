@@ -183,6 +183,8 @@ export async function copyTo(
     compress,
     dryRun,
     key: [1, 2, 3, 4],
+    avoided: new Set(),
+    follow: false,
     progress: () => {},
   };
   return await Promise.all(scripts.map(async (script): Promise<RunTarget> => {

@@ -304,14 +304,21 @@ function resultOf({ destination, tally }: Target, problems: readonly Error[]): R
 }
 
 function pathOf(source: string | URL): string {
-  if (source instanceof URL) {
-    if (source.protocol !== "file:") throw new TypeError(`Cannot copy ${source.href}: it is no file: URL`);
-    return normalize(decodeURIComponent(source.pathname));
-  }
-  if (typeof source !== "string" || source === "" || source.includes("\0")) {
+  const path = source instanceof URL ? pathOfUrl(source) : source;
+  if (typeof path !== "string" || path === "" || path.includes("\0")) {
     throw new TypeError("Cannot copy: the source must be a path or a file: URL");
   }
-  return source.startsWith("/") ? normalize(source) : source;
+  return path.startsWith("/") ? normalize(path) : path;
+}
+
+function pathOfUrl({ href, protocol, host, pathname }: URL): string {
+  if (protocol !== "file:") throw new TypeError(`Cannot copy ${href}: it is no file: URL`);
+  if (host !== "") throw new TypeError(`Cannot copy ${href}: it is on another machine`);
+  try {
+    return decodeURIComponent(pathname);
+  } catch (cause) {
+    throw new TypeError(`Cannot copy ${href}: it has no path in UTF-8`, { cause });
+  }
 }
 
 function checkOptions(options: RSyncOptions): void {

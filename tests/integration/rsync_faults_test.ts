@@ -45,6 +45,9 @@ forPopen("send() refuses to copy nothing, to nowhere and from nowhere", async ({
     const wrong = (action: () => void, text: string): void => void assertThrows(action, TypeError, text);
     wrong(() => new RSync("", {}), "a path or a file: URL");
     wrong(() => new RSync(new URL("https://example.com/")), "no file: URL");
+    wrong(() => new RSync(new URL("file:///a%FFb")), "no path in UTF-8");
+    wrong(() => new RSync(new URL("file:///a%00b")), "a path or a file: URL");
+    wrong(() => new RSync(new URL("file://host/a")), "it is on another machine");
     wrong(() => new RSync(folder, { verbos: true } as RSyncOptions), 'no option "verbos"');
     wrong(() => new RSync(folder, { links: "copy" as "keep" }), "links must be one of rewrite, keep, follow");
     wrong(() => new RSync(folder, { checksum: 1 as unknown as boolean }), "checksum must be a boolean");

@@ -44,7 +44,10 @@ export interface RSyncOptions {
 
 /** How a target is treated. */
 export interface RSyncTargetOptions {
-  /** Removes what the source does not have, but not what the filter leaves out; by default false. */
+  /**
+   * Removes what the source does not have, but not what the filter leaves out; by default false. Refused where it would
+   * remove the source, as far as that can be told: on `popen` and `worker` gateways of this machine.
+   */
   delete?: boolean;
   /** Is called when the target has everything. */
   finished?: () => void;

@@ -222,6 +222,7 @@ function gatewayOf(pair: Pair): Gateway {
     remoteExec: () => pair.local.facade(pair.local.exec(null)),
     newChannel: () => pair.local.newChannel(),
     remoteInfo: () => Promise.resolve({ cwd: "/" }),
+    spec: {},
   };
   return gateway as unknown as Gateway;
 }

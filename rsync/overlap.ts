@@ -17,6 +17,8 @@ export function localPath({ spec }: Gateway, dest: string): string | undefined {
 }
 
 function realPath(path: string): string {
+  // Deno would ask the user for it.
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return path;
   try {
     return Deno.realPathSync(path);
   } catch {

@@ -6,6 +6,8 @@ import type { HashKey } from "./common/block_hash.ts";
 import { ENTRY_KINDS, isName, unknownRecord, WantKind } from "./common/messages.ts";
 import { PieceDigest } from "./common/piece_digest.ts";
 import type { ByteReader } from "./common/wire.ts";
+import { passes } from "./filter.ts";
+import type { Filter } from "./filter.ts";
 import { Matcher } from "./delta.ts";
 import type { DeltaPart } from "./delta.ts";
 import type { Offered } from "./offered.ts";
@@ -20,9 +22,6 @@ import { Sums, SumsLost, Wants } from "./wants.ts";
 
 /** A file that changes while it is read is read anew, so many times at the most. */
 const TRIES = 3;
-
-/** Says what is copied. */
-type Filter = (path: string, entry: Deno.DirEntry) => boolean;
 
 /** What giving takes. */
 export interface GivingOptions {
@@ -236,7 +235,7 @@ export class Giving {
   /** A filter may look for what it is asked about, which is not there: then it stays on the target. */
   #mayGo(filter: Filter, path: string, entry: Deno.DirEntry): boolean {
     try {
-      return filter(path, entry);
+      return passes(filter, path, entry);
     } catch (cause) {
       const text = `Cannot tell whether to remove ${JSON.stringify(path)}: ${toError(cause).message}`;
       this.#tally.problem(new Error(text, { cause }));

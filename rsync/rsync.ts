@@ -5,6 +5,7 @@ import type { Gateway } from "../gateway/mod.ts";
 import { newHashKey } from "./common/block_hash.ts";
 import { normalize } from "./paths.ts";
 import { Source } from "./source.ts";
+import { Problems } from "./tally.ts";
 import { Target } from "./target.ts";
 import type { Destination, Shared } from "./target.ts";
 import { walk } from "./walk.ts";
@@ -121,7 +122,8 @@ const LINK_POLICIES: readonly LinkPolicy[] = ["rewrite", "keep", "follow"];
  * - A file of the same size and time of modification is taken to be the same. Of one that is not, only what has changed is
  *   sent; of a new one, all of it. Neither side ever holds a large file in memory.
  * - A file is written beside the one whose place it takes, flushed and renamed: there is always the old one or the new
- *   one, whatever happens. What a copy that was cut off leaves is removed by the next one.
+ *   one, whatever happens. (What takes the place of nothing is not flushed: after a loss of power the next copy sends it
+ *   again.) What a copy that was cut off leaves is removed by the next one.
  * - Modes and times of modification (in milliseconds) are kept, and so are empty folders. Owners, hard links and
  *   extended attributes are not. Devices, sockets and named pipes are left out and reported.
  * - Nothing is ever written or removed outside of the target's folder.
@@ -231,7 +233,7 @@ export class RSync {
       follow: links === "follow",
       progress: (target, path) => onProgress?.(progressOf(target, path)),
     };
-    const problems: Error[] = [];
+    const problems = new Problems();
     const targets = added.map((one) => new Target(one, shared));
     const failed = new AbortController();
     const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
@@ -243,7 +245,7 @@ export class RSync {
           links,
           keep,
           avoided: shared.avoided,
-          problem: (error) => problems.push(error),
+          problem: (error) => problems.add(error),
         })
       ) {
         for (const target of targets) target.offer(batch);
@@ -265,7 +267,7 @@ export class RSync {
       await Promise.allSettled(parts);
       throw error;
     }
-    return targets.map((target) => resultOf(target, problems));
+    return targets.map((target) => resultOf(target, problems.all));
   }
 }
 

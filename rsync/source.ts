@@ -1,6 +1,6 @@
 /** Reads files of the source, and notices when they change meanwhile. */
 
-import { MODE_BITS, modified } from "./common/messages.ts";
+import { metaOf, modified } from "./common/messages.ts";
 import type { Meta } from "./common/messages.ts";
 import { FileShrank, readPieces } from "./common/read_pieces.ts";
 import type { SourceFile } from "./walk.ts";
@@ -159,7 +159,7 @@ export class OpenFile implements Disposable {
 }
 
 function snapshot(info: Deno.FileInfo): Snapshot {
-  return { size: info.size, mode: (info.mode ?? 0o644) & MODE_BITS, mtime: modified(info) };
+  return { size: info.size, ...metaOf(info) };
 }
 
 function check(before: Deno.FileInfo, after: Deno.FileInfo): void {

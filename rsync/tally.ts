@@ -23,6 +23,24 @@ export interface TallyListener {
   transferred(file: SourceFile): void;
 }
 
+/** What went wrong: a thousand errors, and how many there were besides. */
+export class Problems {
+  readonly #errors: Error[] = [];
+  #more = 0;
+
+  /** Adds one. */
+  add(error: Error): void {
+    if (this.#errors.length < MOST_ERRORS) this.#errors.push(error);
+    else this.#more++;
+  }
+
+  /** All of them. */
+  get all(): Error[] {
+    if (this.#more === 0) return [...this.#errors];
+    return [...this.#errors, new Error(`And ${this.#more} errors more`)];
+  }
+}
+
 /** The counts. They are checked against what was offered, for the target is not trusted. */
 export class Tally {
   /** Files of the list, and their bytes. */
@@ -39,8 +57,7 @@ export class Tally {
   sent = 0;
   readonly #listener: TallyListener;
   readonly #underWay = new Map<number, UnderWay>();
-  readonly #errors: Error[] = [];
-  #moreErrors = 0;
+  readonly #problems = new Problems();
 
   /** Counts from zero. */
   constructor(listener: TallyListener) {
@@ -49,14 +66,12 @@ export class Tally {
 
   /** What went wrong so far. */
   get errors(): Error[] {
-    if (this.#moreErrors === 0) return [...this.#errors];
-    return [...this.#errors, new Error(`And ${this.#moreErrors} errors more`)];
+    return this.#problems.all;
   }
 
   /** Something went wrong. */
   problem(error: Error): void {
-    if (this.#errors.length < MOST_ERRORS) this.#errors.push(error);
-    else this.#moreErrors++;
+    this.#problems.add(error);
   }
 
   /** There is more to do. */

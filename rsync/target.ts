@@ -9,6 +9,7 @@ import type { HashKey } from "./common/block_hash.ts";
 import { MAX_TEXT_CHARS, NewsKind, unknownRecord } from "./common/messages.ts";
 import type { Setup } from "./common/messages.ts";
 import { ByteReader } from "./common/wire.ts";
+import type { Filter } from "./filter.ts";
 import { Giving } from "./giving.ts";
 import { Offered } from "./offered.ts";
 import { isInside, localPath } from "./overlap.ts";
@@ -30,7 +31,7 @@ export interface Shared {
   /** Whether that is one file. */
   readonly single: boolean;
   /** Says what is copied. */
-  readonly filter: ((path: string, entry: Deno.DirEntry) => boolean) | undefined;
+  readonly filter: Filter | undefined;
   /** Whether names of what is sent are printed. */
   readonly verbose: boolean;
   /** Whether files are compared that seem to be the same. */
@@ -277,7 +278,7 @@ function shortText(reader: ByteReader): string {
   return text;
 }
 
-/** A function of the caller's threw; the error is the cause. */
+/** Carries what a function of the caller's threw, as its cause. */
 class CallersError extends Error {}
 
 function callersOwn(call: () => void): void {
@@ -288,7 +289,7 @@ function callersOwn(call: () => void): void {
   }
 }
 
-/** The target said itself why it cannot go on. */
+/** Carries what the target said itself of why it cannot go on. */
 class TargetError extends Error {
   readonly reason: Error;
   constructor(reason: Error) {

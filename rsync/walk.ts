@@ -1,9 +1,11 @@
 /** Walks over the source once, and makes the list that all targets get. */
 
-import { isName, isTemporary, ListKind, MODE_BITS, modified, writeMeta } from "./common/messages.ts";
+import { isName, isTemporary, ListKind, metaOf, writeMeta } from "./common/messages.ts";
 import type { Meta } from "./common/messages.ts";
 import { ByteWriter } from "./common/wire.ts";
 import { isInside } from "./overlap.ts";
+import { passes } from "./filter.ts";
+import type { Filter } from "./filter.ts";
 import { normalize } from "./paths.ts";
 import { Slices } from "./slices.ts";
 
@@ -35,7 +37,7 @@ export interface Batch {
 /** How a source is walked over. */
 export interface WalkOptions {
   /** Says what is copied: false leaves an entry out, with all that is in it. */
-  readonly filter: ((path: string, entry: Deno.DirEntry) => boolean) | undefined;
+  readonly filter: Filter | undefined;
   /** What is done with symbolic links. */
   readonly links: LinkPolicy;
   /** Whether what is left out is named, so that targets leave it alone. */
@@ -179,7 +181,7 @@ class Walker {
     const path = `${place.path === "/" ? "" : place.path}/${entry.name}`;
     const name = join(place.name, entry.name);
     const { filter, links } = this.#options;
-    if (filter !== undefined && !filter(path, entry)) {
+    if (filter !== undefined && !passes(filter, path, entry)) {
       this.#leave(entry.name);
       return;
     }
@@ -283,10 +285,6 @@ const NO_UTF8 = "its name is not UTF-8, which Deno cannot name";
 
 function join(folder: string, name: string): string {
   return folder === "" ? name : `${folder}/${name}`;
-}
-
-function metaOf(info: Deno.FileInfo): Meta {
-  return { mode: (info.mode ?? 0o644) & MODE_BITS, mtime: modified(info) };
 }
 
 function identityOf({ dev, ino }: Deno.FileInfo): string {

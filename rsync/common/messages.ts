@@ -160,6 +160,11 @@ export function modified({ mtime }: Deno.FileInfo): number {
 /** The bits that are copied. */
 export const MODE_BITS = 0o7777;
 
+/** What is kept of an entry that was looked at. */
+export function metaOf(info: Deno.FileInfo): Meta {
+  return { mode: (info.mode ?? 0o644) & MODE_BITS, mtime: modified(info) };
+}
+
 /** Writes meta data. */
 export function writeMeta(writer: ByteWriter, { mode, mtime }: Meta): void {
   writer.number(mode).signed(mtime);

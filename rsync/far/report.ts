@@ -7,7 +7,7 @@ import { ByteWriter } from "../common/wire.ts";
 
 /** From here on news are not collected further. */
 const FULL_BYTES = 4096;
-const MAX_TEXT_CHARS = 1000;
+const SHOWN_CHARS = 1000;
 
 /** Collects news, and sends them in the order in which they came. */
 export class Report {
@@ -68,7 +68,7 @@ export class Report {
 
   #trouble(error: unknown, kind: TroubleKind = Trouble.OTHER): void {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    this.#writer.byte(kind).text(text.slice(0, MAX_TEXT_CHARS).toWellFormed());
+    this.#writer.byte(kind).text(text.slice(0, SHOWN_CHARS).toWellFormed());
     void this.flush();
   }
 }

@@ -7,8 +7,7 @@ import {
   isName,
   isTemporary,
   ListKind,
-  MODE_BITS,
-  modified,
+  metaOf,
   readMeta,
   Trouble,
   unknownRecord,
@@ -456,10 +455,6 @@ function linkTarget(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function metaOf(info: Deno.FileInfo): Meta {
-  return { mode: (info.mode ?? 0) & MODE_BITS, mtime: modified(info) };
 }
 
 interface NodeFs {

@@ -16,8 +16,8 @@ const ALL_FILES = "allow-read//allow-write";
 const FILTER_MS = 5;
 const WALK_LIMIT_MS = 15_000;
 /** A large file, and by how much a process may grow that copies it: its size must not matter. */
-const LARGE_BYTES = 200 * 1024 * 1024;
-const MOST_GROWN_MIB = 100;
+const LARGE_BYTES = 256 * 1024 * 1024;
+const MOST_GROWN_MIB = 64;
 
 const OLD = Date.UTC(2021, 1, 3, 4, 5, 6, 789);
 

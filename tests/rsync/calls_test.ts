@@ -117,3 +117,33 @@ test("receive() asks for no stat of a file in a folder that it has just made", a
     utimeSync: FOLDERS + 1,
   });
 });
+
+test("receive() flushes what takes the place of an old file before it is renamed", async () => {
+  const calls: string[] = [];
+  const { sync } = Deno.FsFile.prototype;
+  const { renameSync } = Deno;
+  Deno.FsFile.prototype.sync = async function (): Promise<void> {
+    await sync.call(this);
+    calls.push("flushed");
+  };
+  Deno.renameSync = (from, to) => {
+    calls.push("renamed");
+    renameSync(from, to);
+  };
+  try {
+    await withReceiver(
+      { prepare: ({ dest }) => Deno.writeTextFileSync(`${dest}/a`, "old one") },
+      async (sender) => {
+        await sender.list(new List().root().file("a", 1).end());
+        await sender.endList();
+        await sender.want();
+        await sender.data(new Data().file(0, Uint8Array.of(7)));
+        assertEquals((await sender.finish()).done, [0]);
+      },
+    );
+  } finally {
+    Deno.FsFile.prototype.sync = sync;
+    Deno.renameSync = renameSync;
+  }
+  assertEquals(calls, ["flushed", "renamed"]);
+});

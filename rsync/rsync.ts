@@ -126,7 +126,7 @@ const LINK_POLICIES: readonly LinkPolicy[] = ["rewrite", "keep", "follow"];
  *   again.) What a copy that was cut off leaves is removed by the next one.
  * - Modes and times of modification (in milliseconds) are kept, and so are empty folders. Owners, hard links and
  *   extended attributes are not. Devices, sockets and named pipes are left out and reported.
- * - Nothing is ever written or removed outside of the target's folder.
+ * - Nothing is ever written or removed outside of the target's folder, whatever the source holds.
  * - Where the source is a file, so is the target.
  *
  * The gateway needs `allow-read` and `allow-write` for the folder; for symbolic links it needs both without a list of

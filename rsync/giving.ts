@@ -94,7 +94,7 @@ export class Giving {
       }
       case WantKind.SAME: {
         const files = reader.number();
-        offered.skip(files);
+        offered.passOver(files);
         return this.#tally.same(files, reader.number());
       }
       case WantKind.ASK:

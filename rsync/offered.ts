@@ -22,7 +22,7 @@ export class Offered {
    *
    * @throws {ProtocolError} when there are not so many
    */
-  skip(files: number): void {
+  passOver(files: number): void {
     this.#next += files;
     if (this.#next > this.#end) {
       throw new ProtocolError(`Cannot pass over ${files} files: they were not offered`);
@@ -43,7 +43,7 @@ export class Offered {
     }
     const { files } = this.#batches[0]!;
     const file = files[index - files[0]!.index]!;
-    this.skip(1);
+    this.passOver(1);
     return file;
   }
 }

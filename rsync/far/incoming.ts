@@ -5,17 +5,16 @@ import { free } from "../../channel/free.ts";
 import { turn } from "../../channel/turn.ts";
 import { blockBytes } from "../common/blocks.ts";
 import { DataKind, readMeta, unknownRecord } from "../common/messages.ts";
-import type { Meta, Setup } from "../common/messages.ts";
+import type { Meta } from "../common/messages.ts";
 import { DIGEST_BYTES, PieceDigest, sameBytes } from "../common/piece_digest.ts";
 import { readPieces } from "../common/read_pieces.ts";
 import { ByteReader } from "../common/wire.ts";
+import { giveMeta } from "./meta.ts";
+import type { Parts } from "./parts.ts";
 import { Placing } from "./placing.ts";
-import type { Removal } from "./removal.ts";
-import type { Report } from "./report.ts";
 import { createTemporary, discard } from "./temporary.ts";
-import type { Temporary } from "./temporary.ts";
 import { unpack } from "./unpack.ts";
-import type { Wanted, WantedFiles } from "./wanted.ts";
+import type { Wanted } from "./wanted.ts";
 
 /** So much of an old copy is read at a time. */
 const READ_BYTES = 1024 * 1024;
@@ -40,37 +39,26 @@ interface Open {
 
 /** Takes the data. */
 export class Incoming {
-  readonly #setup: Setup;
-  readonly #wanted: WantedFiles;
-  readonly #removal: Removal;
-  readonly #report: Report;
-  readonly #temporary: Temporary;
+  readonly #parts: Parts;
   readonly #placing: Placing;
   #open: Open | undefined;
 
   /** Writes for one copy. */
-  constructor(
-    setup: Setup,
-    parts: { wanted: WantedFiles; removal: Removal; report: Report; temporary: Temporary },
-  ) {
-    this.#setup = setup;
-    this.#wanted = parts.wanted;
-    this.#removal = parts.removal;
-    this.#report = parts.report;
-    this.#temporary = parts.temporary;
+  constructor(parts: Parts) {
+    this.#parts = parts;
     this.#placing = new Placing(parts.wanted, parts.report);
   }
 
   /** Takes all messages until there are no more. What is under way when something fails is removed. */
   async run(): Promise<void> {
-    const messages = this.#setup.data[Symbol.asyncIterator]();
+    const messages = this.#parts.setup.data[Symbol.asyncIterator]();
     try {
       while (true) {
         const next = messages.next();
         // While nothing comes, what has come is put into its place.
         if (!await hasCome(next)) {
           this.#placing.start();
-          void this.#report.flush();
+          void this.#parts.report.flush();
         }
         const { value, done } = await next;
         if (done) break;
@@ -110,10 +98,10 @@ export class Incoming {
           this.#drop(this.#current);
           break;
         case DataKind.GONE:
-          this.#wanted.over(this.#wanted.get(reader.number()).index);
+          this.#parts.wanted.over(this.#parts.wanted.get(reader.number()).index);
           break;
         case DataKind.VERDICT:
-          this.#removal.answer(reader.number(), reader.bytes());
+          this.#parts.removal.answer(reader.number(), reader.bytes());
           break;
         default:
           throw unknownRecord(kind);
@@ -128,7 +116,7 @@ export class Incoming {
 
   #next(reader: ByteReader): Wanted {
     if (this.#open !== undefined) throw new ProtocolError("Cannot take a file: amid another one");
-    return this.#wanted.get(reader.number());
+    return this.#parts.wanted.get(reader.number());
   }
 
   /** A small file. */
@@ -145,7 +133,7 @@ export class Incoming {
   }
 
   #create(folder: string, content: Uint8Array<ArrayBuffer>): { path: string; file: Deno.FsFile } {
-    const path = this.#temporary.path(folder);
+    const path = this.#parts.temporary.path(folder);
     let file: Deno.FsFile | undefined;
     try {
       file = createTemporary(path);
@@ -170,8 +158,8 @@ export class Incoming {
   }
 
   #fail(wanted: Wanted, error: unknown): void {
-    this.#report.failed(wanted.index, error);
-    this.#wanted.over(wanted.index);
+    this.#parts.report.failed(wanted.index, error);
+    this.#parts.wanted.over(wanted.index);
   }
 
   // ---- a file in parts ----
@@ -196,7 +184,7 @@ export class Incoming {
 
   /** Begins to write. */
   #write(open: Open): { path: string; file: Deno.FsFile } {
-    const path = this.#temporary.path(open.wanted.folder);
+    const path = this.#parts.temporary.path(open.wanted.folder);
     return open.written = { path, file: createTemporary(path) };
   }
 
@@ -290,7 +278,7 @@ export class Incoming {
       this.#fail(wanted, open.failure.error);
     } else if (!right) {
       this.#release(open);
-      this.#wanted.again(wanted);
+      this.#parts.wanted.again(wanted);
     } else if (open.written === undefined) {
       this.#release(open);
       this.#unchanged(wanted, meta);
@@ -301,17 +289,15 @@ export class Incoming {
   }
 
   /** The content is what it should be. */
-  #unchanged(wanted: Wanted, { mode, mtime }: Meta): void {
+  #unchanged(wanted: Wanted, meta: Meta): void {
     try {
-      Deno.chmodSync(wanted.path, mode);
-      const time = new Date(mtime);
-      Deno.utimeSync(wanted.path, time, time);
+      giveMeta(wanted.path, meta);
     } catch (error) {
       this.#fail(wanted, error);
       return;
     }
-    this.#report.done(wanted.index, false);
-    this.#wanted.over(wanted.index);
+    this.#parts.report.done(wanted.index, false);
+    this.#parts.wanted.over(wanted.index);
   }
 
   /** It does not come, or begins anew. */

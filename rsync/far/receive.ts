@@ -6,6 +6,7 @@ import { Trouble, WantKind } from "../common/messages.ts";
 import type { Setup, TroubleKind } from "../common/messages.ts";
 import { ByteWriter } from "../common/wire.ts";
 import { Incoming } from "./incoming.ts";
+import type { Parts } from "./parts.ts";
 import { Removal } from "./removal.ts";
 import { Report } from "./report.ts";
 import { Temporary } from "./temporary.ts";
@@ -35,9 +36,9 @@ export async function receive(channel: Channel): Promise<void> {
   const temporary = new Temporary();
   const wanted = new WantedFiles();
   const removal = new Removal(setup, report);
-  const parts = { wanted, removal, report, temporary };
-  const tree = new Tree(setup, parts);
-  const incoming = new Incoming(setup, parts).run();
+  const parts: Parts = { setup, wanted, removal, report, temporary };
+  const tree = new Tree(parts);
+  const incoming = new Incoming(parts).run();
   let refused: unknown;
   // Whoever waits for a file or an answer then waits in vain.
   const giveUp = (error: unknown): void => {

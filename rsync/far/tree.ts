@@ -8,20 +8,20 @@ import {
   isTemporary,
   ListKind,
   metaOf,
+  modified,
   readMeta,
-  Trouble,
   unknownRecord,
   WantKind,
 } from "../common/messages.ts";
 import type { EntryKind, Meta, Setup } from "../common/messages.ts";
 import { ByteReader, ByteWriter } from "../common/wire.ts";
-import type { Removal } from "./removal.ts";
-import type { Report } from "./report.ts";
 import { askFor } from "./ask.ts";
-import { makeUsable, removeFolder } from "./folders.ts";
-import { discard, removeAllLitter, removeLitter } from "./temporary.ts";
-import type { Temporary } from "./temporary.ts";
-import type { InPlace, Wanted, WantedFiles } from "./wanted.ts";
+import { makeUsable } from "./folders.ts";
+import { Links, linkTarget } from "./links.ts";
+import { giveLinkTime, giveMeta } from "./meta.ts";
+import type { Parts } from "./parts.ts";
+import { removeAllLitter, removeLitter } from "./temporary.ts";
+import type { InPlace, Wanted } from "./wanted.ts";
 
 /** A folder of the copy. */
 interface Folder {
@@ -56,10 +56,8 @@ const FULL_BYTES = 8 * 1024;
 /** Follows one list. */
 export class Tree {
   readonly #setup: Setup;
-  readonly #wanted: WantedFiles;
-  readonly #removal: Removal;
-  readonly #report: Report;
-  readonly #temporary: Temporary;
+  readonly #parts: Parts;
+  readonly #links: Links;
   readonly #writer = new ByteWriter();
   /** Folders that were named and whose entries have not come. */
   readonly #folders = new Map<number, Folder>();
@@ -69,20 +67,14 @@ export class Tree {
   /** Folders that are given their mode and time at last, those inside of others later. */
   readonly #unfinished: Folder[] = [];
   #same = { files: 0, bytes: 0 };
-  #linksRefused = false;
   /** The name that a single file gets. */
   #singleName: string | undefined;
 
-  /** Follows a list into `setup.dest`. */
-  constructor(
-    setup: Setup,
-    parts: { wanted: WantedFiles; removal: Removal; report: Report; temporary: Temporary },
-  ) {
-    this.#setup = setup;
-    this.#wanted = parts.wanted;
-    this.#removal = parts.removal;
-    this.#report = parts.report;
-    this.#temporary = parts.temporary;
+  /** Follows a list into the target's folder. */
+  constructor(parts: Parts) {
+    this.#setup = parts.setup;
+    this.#parts = parts;
+    this.#links = new Links(parts);
   }
 
   /** Takes a message of the list. */
@@ -95,7 +87,7 @@ export class Tree {
       if (this.#writer.length >= FULL_BYTES) await this.flush();
     }
     this.#tellSame();
-    void this.#report.flush();
+    void this.#parts.report.flush();
     await this.flush();
   }
 
@@ -103,7 +95,7 @@ export class Tree {
   async flush(): Promise<void> {
     if (this.#writer.length === 0) return;
     await this.#wants.send(this.#writer.take());
-    await this.#wanted.room();
+    await this.#parts.wanted.room();
   }
 
   /** The list has ended, and all files that can be there are. Gives folders their modes and times. */
@@ -112,11 +104,7 @@ export class Tree {
       throw new ProtocolError("Cannot take the end of the list: entries are missing");
     }
     for (const { path, name, meta } of this.#unfinished.reverse()) {
-      this.#attempt(name, () => {
-        Deno.chmodSync(path, meta.mode);
-        const time = new Date(meta.mtime);
-        Deno.utimeSync(path, time, time);
-      });
+      this.#attempt(name, () => giveMeta(path, meta));
     }
   }
 
@@ -242,7 +230,7 @@ export class Tree {
   #replaced({ path, name, had }: Folder): boolean {
     // The target itself may be a link. In a dry run, what was not found is not there.
     if (name === "" || (had === undefined && this.#setup.dryRun) || lstat(path)?.isDirectory) return false;
-    this.#report.problem(name, new Error("it is no folder any more"));
+    this.#parts.report.problem(name, new Error("it is no folder any more"));
     return true;
   }
 
@@ -272,7 +260,7 @@ export class Tree {
     if (this.#setup.delete && whole && there.size > 0) {
       this.#touch(listing);
       await this.flush();
-      await this.#removal.remove(folder, there);
+      await this.#parts.removal.remove(folder, there);
     }
     const { meta, had } = folder;
     if (listing.touched || had?.mode !== meta.mode || had.mtime !== meta.mtime) this.#finishLater(folder);
@@ -344,18 +332,14 @@ export class Tree {
     }
     const path = `${folder.path}/${name}`;
     const inPlace = this.#takeThere(listing, name);
-    let basis = 0;
-    if (inPlace === "file") {
-      const info = lstat(path);
-      const has = info === undefined ? undefined : metaOf(info);
-      if (info?.isFile && info.size === size && has!.mtime === meta.mtime && !this.#setup.checksum) {
-        if (has!.mode !== meta.mode && !this.#setup.dryRun) {
-          this.#attempt(this.#below(name), () => Deno.chmodSync(path, meta.mode));
-        }
-        this.#count(size);
-        return undefined;
+    const info = inPlace === "file" ? lstat(path) : undefined;
+    const basis = info?.isFile ? info.size : 0;
+    if (info?.isFile && !this.#setup.checksum && basis === size && modified(info) === meta.mtime) {
+      if (metaOf(info).mode !== meta.mode && !this.#setup.dryRun) {
+        this.#attempt(this.#below(name), () => Deno.chmodSync(path, meta.mode));
       }
-      if (info?.isFile) basis = info.size;
+      this.#count(size);
+      return undefined;
     }
     this.#touch(listing);
     return this.#ask({ index, path, folder: folder.path, inPlace, basis }, size);
@@ -365,7 +349,7 @@ export class Tree {
     // Wants keep the order of the list.
     this.#tellSame();
     const { dryRun, key } = this.#setup;
-    if (!dryRun) this.#wanted.add(wanted);
+    if (!dryRun) this.#parts.wanted.add(wanted);
     if (!await askFor({ ...wanted, size, key }, this.#writer, () => this.flush())) wanted.basis = 0;
   }
 
@@ -384,49 +368,25 @@ export class Tree {
 
   // ---- links ----
 
-  #link(name: string, mtime: number, inside: boolean, to: string): void {
+  #link(entry: string, mtime: number, inside: boolean, target: string): void {
     const listing = this.#current;
-    const inPlace = this.#takeThere(listing, name);
-    if (listing.folder.lost) return;
-    if (to === "" || to.includes("\0")) throw new ProtocolError("Cannot take a link to nowhere");
-    const { dest } = this.#setup;
+    const { path: folder, lost } = listing.folder;
+    const inPlace = this.#takeThere(listing, entry);
+    if (lost) return;
+    if (target === "" || target.includes("\0")) throw new ProtocolError("Cannot take a link to nowhere");
+    const { dest, dryRun } = this.#setup;
     // What leads into the source leads into the copy.
-    const target = !inside ? to : to === "." ? dest : `${dest}/${to}`;
-    const path = `${listing.folder.path}/${name}`;
-    const below = this.#below(name);
-    if (inPlace === "link" && linkTarget(path) === target) {
-      if (Deno.lstatSync(path).mtime?.getTime() !== mtime && !this.#setup.dryRun) {
-        this.#attempt(below, () => setLinkTime(path, mtime));
-      }
-      return;
+    const to = !inside ? target : target === "." ? dest : `${dest}/${target}`;
+    const path = `${folder}/${entry}`;
+    const name = this.#below(entry);
+    if (inPlace !== "link" || linkTarget(path) !== to) {
+      this.#touch(listing);
+      if (!dryRun) this.#links.make({ path, name, folder, to, mtime, inPlace });
+    } else if (!dryRun) {
+      this.#attempt(name, () => {
+        if (modified(Deno.lstatSync(path)) !== mtime) giveLinkTime(path, mtime);
+      });
     }
-    this.#touch(listing);
-    if (!this.#setup.dryRun) this.#makeLink(listing, { path, below, target, mtime, inPlace });
-  }
-
-  #makeLink(
-    listing: Listing,
-    link: { path: string; below: string; target: string; mtime: number; inPlace: InPlace },
-  ): void {
-    const { path, below, target, mtime, inPlace } = link;
-    if (this.#linksRefused) {
-      this.#report.problem(below, "", Trouble.LINKS);
-      return;
-    }
-    const temporary = this.#temporary.path(listing.folder.path);
-    try {
-      Deno.symlinkSync(target, temporary);
-    } catch (error) {
-      this.#linksRefused = error instanceof Deno.errors.NotCapable;
-      this.#report.problem(below, error, this.#linksRefused ? Trouble.LINKS : Trouble.OTHER);
-      return;
-    }
-    const made = this.#attempt(below, () => {
-      setLinkTime(temporary, mtime);
-      if (inPlace === "folder") removeFolder(path);
-      Deno.renameSync(temporary, path);
-    });
-    if (!made) discard(temporary);
   }
 
   /** Does something to an entry. What goes wrong is reported. */
@@ -435,7 +395,7 @@ export class Tree {
       action();
       return true;
     } catch (error) {
-      this.#report.problem(below, error);
+      this.#parts.report.problem(below, error);
       return false;
     }
   }
@@ -447,27 +407,4 @@ function lstat(path: string): Deno.FileInfo | undefined {
   } catch {
     return undefined;
   }
-}
-
-function linkTarget(path: string): string | undefined {
-  try {
-    return Deno.readLinkSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
-interface NodeFs {
-  lutimesSync(path: string, atime: Date, mtime: Date): void;
-}
-
-/**
- * Deno itself cannot give a link its time; this takes some milliseconds the first time, and refuses parts of seconds
- * before 1970.
- */
-function setLinkTime(path: string, mtime: number): void {
-  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
-  const fs = process?.getBuiltinModule?.("node:fs") as NodeFs | undefined;
-  const time = new Date(mtime < 0 ? Math.floor(mtime / 1000) * 1000 : mtime);
-  fs?.lutimesSync(path, time, time);
 }

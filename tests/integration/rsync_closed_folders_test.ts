@@ -1,38 +1,11 @@
 /** Copies into folders that their own user may not read or change. */
 
 import { assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
-import { makeGateway } from "../../mod.ts";
-import type { Gateway } from "../../mod.ts";
-import { exists, withFolder } from "../helpers/folder.ts";
+import { exists } from "../helpers/folder.ts";
 import { describeTree } from "../helpers/tree.ts";
-import { lacking, notRoot, part, testWith } from "../parts/need.ts";
+import { testWith } from "../parts/need.ts";
+import { NOBODY, OTHER_USER, withOtherUser } from "../parts/other_user.ts";
 import { copyTo } from "./copies.ts";
-
-const OTHER_USER = part("another user", () => notRoot() ?? lacking("setpriv"));
-const NOBODY = 65_534;
-
-interface Closed {
-  readonly gateway: Gateway;
-  readonly source: string;
-  readonly dest: string;
-}
-
-/** A gateway of another user, and a folder of theirs. */
-async function withOtherUser(body: (parts: Closed) => Promise<void>): Promise<void> {
-  await withFolder(async (folder) => {
-    Deno.chmodSync(folder, 0o711);
-    Deno.mkdirSync(`${folder}/source`);
-    Deno.mkdirSync(`${folder}/theirs`);
-    Deno.chownSync(`${folder}/theirs`, NOBODY, NOBODY);
-    await using gateway = await makeGateway({
-      command: `setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups`,
-      allowRead: [folder],
-      allowWrite: [folder],
-      chdir: "/",
-    });
-    await body({ gateway, source: `${folder}/source`, dest: `${folder}/theirs/copy` });
-  });
-}
 
 /** Makes a folder of theirs with a file in it. */
 function makeTheirs(path: string, mode: number, ...files: string[]): void {

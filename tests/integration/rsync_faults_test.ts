@@ -8,12 +8,13 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "jsr:@std/assert@^1.0.19";
-import { makeGateway, RSync } from "../../mod.ts";
+import { RSync } from "../../mod.ts";
 import type { Gateway, RSyncOptions, RSyncResult, RSyncTargetOptions } from "../../mod.ts";
 import { exists, withFolder } from "../helpers/folder.ts";
 import { describeTree, readTree, setTime } from "../helpers/tree.ts";
 import { limited } from "../helpers/wait.ts";
-import { lacking, notRoot, part, testWith } from "../parts/need.ts";
+import { testWith } from "../parts/need.ts";
+import { OTHER_USER, withOtherUser } from "../parts/other_user.ts";
 import { run } from "../parts/run.ts";
 import { copyTo, keys } from "./copies.ts";
 import { forEachKind, forPopen } from "./kinds.ts";
@@ -329,30 +330,15 @@ forEachKind("RSync prints what it sends, if it is asked to", async ({ open }) =>
   });
 });
 
-const OTHER_USER = part("another user", () => notRoot() ?? lacking("setpriv"));
-const NOBODY = 65_534;
-
 testWith(
   OTHER_USER,
   "RSync writes into read-only folders of its own user, and says what it may not",
   async () => {
-    await withFolder(async (folder) => {
-      const source = `${folder}/source`;
-      make(source, {});
+    await withOtherUser(async ({ gateway, folder, source, dest }) => {
       make(`${source}/closed`, { a: 10 });
       make(`${source}/secret`, { b: 10 });
       Deno.chmodSync(`${source}/closed`, 0o500);
       Deno.chmodSync(`${source}/secret`, 0o000);
-      Deno.chmodSync(folder, 0o711);
-      const dest = `${folder}/theirs/copy`;
-      Deno.mkdirSync(`${folder}/theirs`);
-      Deno.chownSync(`${folder}/theirs`, NOBODY, NOBODY);
-      await using gateway = await makeGateway({
-        command: `setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups`,
-        allowRead: [folder],
-        allowWrite: [folder],
-        chdir: "/",
-      });
       for (let i = 0; i < 2; i++) {
         assertEquals((await copyTo(gateway, source, dest, { to: { delete: true } })).errors, []);
         assertEquals(await describeTree(dest), await describeTree(source));

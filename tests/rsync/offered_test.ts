@@ -38,21 +38,21 @@ test("Offered.take() refuses files that were never offered, twice, or out of ord
   assertEquals(offered.take(1).index, 1, "what is refused changes nothing");
 });
 
-test("Offered.skip() passes over files, and refuses to pass over more than there are", () => {
+test("Offered.passOver() passes over files, and refuses to pass over more than there are", () => {
   const offered = new Offered();
   offered.add(batch(0, 3));
   offered.add(batch(3, 3));
-  offered.skip(0);
-  offered.skip(4);
+  offered.passOver(0);
+  offered.passOver(4);
   assertThrows(() => offered.take(0), ProtocolError);
   assertEquals(offered.take(4).index, 4);
-  offered.skip(1);
+  offered.passOver(1);
   assertThrows(() => offered.take(6), ProtocolError);
-  assertThrows(() => offered.skip(1), ProtocolError, "not offered");
+  assertThrows(() => offered.passOver(1), ProtocolError, "not offered");
   for (const files of [7, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
     const other = new Offered();
     other.add(batch(0, 6));
-    assertThrows(() => other.skip(files), ProtocolError, `Cannot pass over ${files} files`);
+    assertThrows(() => other.passOver(files), ProtocolError, `Cannot pass over ${files} files`);
   }
 });
 
@@ -68,7 +68,7 @@ test("Offered gives what a list of all files gives, however it is offered and as
         end += count;
       } else if (random.chance(0.5)) {
         const count = random.below(end - next + 1);
-        offered.skip(count);
+        offered.passOver(count);
         next += count;
       } else if (next < end) {
         assertEquals(offered.take(next).name, `f${next}`);

@@ -1,5 +1,7 @@
 /** A relay between a client and a server that can stop passing anything on, without closing, as a dead link does; or close. */
 
+import { ifThere } from "../../gateway/process/process.ts";
+
 /** A listener of its own on loopback in front of a server. */
 export class SilentRelay implements AsyncDisposable {
   readonly #listener: Deno.TcpListener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -30,7 +32,7 @@ export class SilentRelay implements AsyncDisposable {
 
   /** Closes all connections that there are. */
   close(): void {
-    for (const one of this.#open) closeQuietly(one);
+    for (const one of this.#open) ifThere(() => one.close());
     this.#open.clear();
   }
 
@@ -67,13 +69,5 @@ export class SilentRelay implements AsyncDisposable {
     this.#listener.close();
     this.close();
     await Promise.all(this.#passing);
-  }
-}
-
-function closeQuietly(connection: Deno.TcpConn): void {
-  try {
-    connection.close();
-  } catch {
-    // It is closed.
   }
 }

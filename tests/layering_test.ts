@@ -52,6 +52,7 @@ function layerOf(path: string): string {
   // The generated text is nobody's room: whoever starts a process sends it.
   if (path === AGENT_TEXT || path === RECEIVER_TEXT) return path;
   const layers = [
+    "cli",
     "channel",
     "xspec",
     "rsync/common",
@@ -71,6 +72,8 @@ function layerOf(path: string): string {
 
 /** What each layer may import besides itself. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  "cli.ts": ["cli"],
+  "cli": ["mod.ts", "gateway/server", "deno.json"],
   "xspec": [],
   "channel": [],
   "rsync/common": ["channel"],
@@ -99,6 +102,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 /** What third-party code a layer may import. */
 const OUTSIDE: Readonly<Record<string, readonly RegExp[]>> = {
+  "cli": [/^jsr:@std\/cli@|^npm:\/?deno-std@/],
   "rsync": [/^node:(zlib|util)$/],
   "gateway/process": [/^node:/],
   "gateway/agent": [/^node:/],
@@ -118,6 +122,7 @@ const KNOWN_CIRCLES: readonly string[] = ["gateway/gateway.ts → gateway/group.
 const ROOTS = [
   "mod.ts",
   "agent.ts",
+  "cli.ts",
   "gateway/agent/entry.ts",
   "gateway/shipping/module_source.ts",
   "rsync/far/entry.ts",

@@ -1,0 +1,34 @@
+/** `execnet info`: what the process behind a spec is. */
+
+import { Group } from "../mod.ts";
+import type { Command } from "./command.ts";
+import { EXIT } from "./failure.ts";
+import { CONNECT_TIMEOUT, connecting, JSON_OUTPUT } from "./options.ts";
+import { json } from "./json.ts";
+
+/** The command. */
+export const info: Command = {
+  name: "info",
+  summary: "tells what the process behind a spec is",
+  usage: "<spec> [options]",
+  description: "Starts the gateway, asks its process what it is, and ends it.",
+  options: [JSON_OUTPUT, CONNECT_TIMEOUT],
+  examples: [["execnet info ssh=build1", "which Deno is there, and what it may do"]],
+  words: [1, 1],
+  async run(given, terminal): Promise<number> {
+    await using group = new Group();
+    const gateway = await group.makeGateway(given.words[0]!, connecting(given, terminal));
+    const facts = await gateway.remoteInfo({ signal: terminal.signal });
+    if (given.flag("json")) {
+      await terminal.write(`${json(facts)}\n`);
+      return EXIT.ok;
+    }
+    const rows = Object.entries(facts).filter(([, value]) => value !== undefined);
+    const widest = Math.max(...rows.map(([name]) => name.length));
+    for (const [name, value] of rows) {
+      const text = Array.isArray(value) ? value.join(" ") || "none" : String(value);
+      await terminal.write(`${terminal.style.cyan(name.padEnd(widest))}  ${text}\n`);
+    }
+    return EXIT.ok;
+  },
+};

@@ -1,0 +1,71 @@
+/** The command: from its arguments to its exit code. */
+
+import denoJson from "../deno.json" with { type: "json" };
+import { readArguments } from "./arguments.ts";
+import { COMMANDS } from "./commands.ts";
+import { explain } from "./explain.ts";
+import { EXIT, type Failure, UsageError } from "./failure.ts";
+import { helpOf, overview } from "./help.ts";
+import { processTerminal, type Terminal } from "./terminal.ts";
+
+/** Exit codes of processes that a signal ended are 128 and its number. */
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Nobody reads the output: the code of a process that SIGPIPE ends. */
+const BROKEN_PIPE = 141;
+
+/** Runs a command line. Resolves with the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const ending = new AbortController();
+  let told: number | undefined;
+  const listeners = Object.entries(SIGNALS).map(([name, code]) => {
+    const listener = (): void => {
+      // The second one does not wait.
+      if (told !== undefined) Deno.exit(code);
+      told = code;
+      ending.abort(new Error(`Ended by ${name}`));
+    };
+    Deno.addSignalListener(name as Deno.Signal, listener);
+    return { name: name as Deno.Signal, listener };
+  });
+  const terminal = processTerminal(ending.signal);
+  try {
+    return await dispatch(args, terminal);
+  } catch (error) {
+    if (told !== undefined) return told;
+    if (error instanceof Deno.errors.BrokenPipe) return BROKEN_PIPE;
+    return show(explain(error), terminal);
+  } finally {
+    for (const { name, listener } of listeners) Deno.removeSignalListener(name, listener);
+  }
+}
+
+async function dispatch([name, ...args]: readonly string[], terminal: Terminal): Promise<number> {
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    const wanted = COMMANDS.find((command) => command.name === args[0]);
+    const text = wanted === undefined
+      ? overview(COMMANDS, denoJson.version, terminal.style)
+      : helpOf(wanted, terminal.style);
+    await terminal.write(text);
+    return name === undefined ? EXIT.usage : EXIT.ok;
+  }
+  if (name === "--version" || name === "-V") {
+    await terminal.write(`execnet ${denoJson.version}\n`);
+    return EXIT.ok;
+  }
+  const command = COMMANDS.find((command) => command.name === name);
+  if (command === undefined) throw new UsageError(`There is no command "${name}"`);
+  const given = readArguments(command, args);
+  if (given.flag("help")) {
+    await terminal.write(helpOf(command, terminal.style));
+    return EXIT.ok;
+  }
+  return await command.run(given, terminal);
+}
+
+/** Two lines: what, and what to do. */
+function show({ message, advice, code }: Failure, { tell, errorStyle }: Terminal): number {
+  tell(`${errorStyle.red("execnet:")} ${message}`);
+  tell(`  ${advice}`);
+  return code;
+}

@@ -131,7 +131,7 @@ for (const shell of SHELLS) {
     here,
     `farScript() kills when stderr is gone, though nobody reads what stands in stdin, in ${shell}`,
     async () => {
-      const { process, stdin } = await spawn(
+      const { process, stdin, removed } = await spawn(
         shell,
         { deno: ["sh", "-c", "echo $$ >&4; while :; do sleep 1; done"] },
         true,
@@ -146,7 +146,7 @@ for (const shell of SHELLS) {
       await limited("the end of the shell", process.status, 15_000);
       await gone(pid);
       await stdin.abort().catch(() => {});
-      await stdout.ended;
+      await Promise.all([stdout.ended, removed]);
     },
   );
 

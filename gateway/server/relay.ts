@@ -49,6 +49,8 @@ export class Relay {
   #outputCredit = OUTPUT_WINDOW_BYTES;
   #outputWake: (() => void) | undefined;
   #exited = false;
+  /** Whether it is the server that ends the process, because it ends itself. */
+  #stopped = false;
   #reason: string | undefined;
   #silent = 0;
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -94,6 +96,7 @@ export class Relay {
 
   /** Ends the process because the server ends. Resolves when it is gone. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#reason ??= "the server ends";
     this.#process.connected.then((transport) => transport.close(), () => {});
     if (await within(this.#process.ended, ENDING_TIMEOUT_MS) === undefined) this.#process.kill();
@@ -172,7 +175,7 @@ export class Relay {
   }
 
   async #sendExit({ code, signal }: ProcessEnd): Promise<void> {
-    const payload = new Encoder().encode({ code, signal });
+    const payload = new Encoder().encode({ code, signal, ...(this.#stopped ? { stopped: true } : {}) });
     await this.#writer.send(Kind.EXIT, payload).catch(() => {});
   }
 }

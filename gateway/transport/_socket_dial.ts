@@ -18,6 +18,8 @@ export interface ServerLink extends Wire, Ref {
   close(): void;
   /** Why it has ended, where that is not for the server to say. */
   lost?(): Promise<string | undefined>;
+  /** Why the server had to end, where that is not for the server to say. */
+  stopped?(): Promise<string | undefined>;
 }
 
 /** What is to be connected to. */

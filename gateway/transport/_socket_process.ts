@@ -40,6 +40,9 @@ const READ_BYTES = 64 * 1024;
 /** The exit of a process that nobody is left to tell about. */
 const LOST: ProcessEnd = { code: -1, signal: null, reason: "the connection to the server was lost" };
 
+/** Why a process has ended that was ended by its server. */
+const STOPPED = "the server was ended";
+
 /** A process on a server. */
 export class SocketProcess implements SpawnedProcess {
   /** Its id there; 0 as long as it has not started. */
@@ -51,7 +54,7 @@ export class SocketProcess implements SpawnedProcess {
   readonly connected: Promise<Transport>;
   readonly keepAlive: (keep: boolean) => void;
   readonly #abort = new AbortController();
-  readonly #resolveEnded: (end: ProcessEnd) => void;
+  readonly #resolveEnded: (end: ProcessEnd | Promise<ProcessEnd>) => void;
   readonly #sifter: Sifter = new Sifter((kind, payload) => this.#frame(kind, payload));
   #connection: ServerLink | undefined;
   #writer: FrameWriter | undefined;
@@ -203,16 +206,22 @@ export class SocketProcess implements SpawnedProcess {
       case Kind.END:
         return;
       case Kind.EXIT: {
-        const { code, signal } = readFields(payload);
-        this.#finish({
+        const { code, signal, stopped } = readFields(payload);
+        const end: ProcessEnd = {
           code: typeof code === "number" ? code : -1,
           signal: typeof signal === "string" ? signal : null,
-        });
+        };
+        this.#finish(stopped === true ? this.#stopped(end) : end);
         return;
       }
       default:
         throw new FrameError(`Cannot take a frame of kind ${kind} from a server`);
     }
+  }
+
+  /** The server has ended the process because it ends: it may have to, because what it was started by has gone. */
+  async #stopped(end: ProcessEnd): Promise<ProcessEnd> {
+    return { ...end, reason: await this.#connection!.stopped?.() ?? STOPPED };
   }
 
   /** Somebody has read output, or wants none. */
@@ -250,7 +259,7 @@ export class SocketProcess implements SpawnedProcess {
   }
 
   /** It is over, in this way if it was not before. */
-  #finish(end: ProcessEnd): void {
+  #finish(end: ProcessEnd | Promise<ProcessEnd>): void {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#killTimer);

@@ -34,8 +34,8 @@ await import(URL.createObjectURL(new Blob([t],{type:"text/javascript"})))`;
 
 const MAX_LINE_BYTES = 4096;
 
-/** How soon after the end of a connection the way to its server is known to have ended. */
-const LOST_TIMEOUT_MS = 500;
+/** How soon after the end of a connection the way to its server is known to have ended, on a busy machine too. */
+const LOST_TIMEOUT_MS = 2_000;
 
 /** Starts a server through a gateway and waits until it listens. */
 export async function installServer(hop: Hop, signal: AbortSignal): Promise<Installed> {

@@ -84,7 +84,7 @@ export function spawnSocket(plan: SocketPlan): SpawnedProcess {
 
 /** The way to a server ends with the gateway that has started it. */
 function dialInstalled({ lost }: Installed): Dial {
-  return async (plan, signal) => Object.assign(await dialHere(plan, signal), { lost });
+  return async (plan, signal) => Object.assign(await dialHere(plan, signal), { lost, stopped: lost });
 }
 
 /** What the server is to start, as a spec of its own machine. */

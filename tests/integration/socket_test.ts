@@ -258,8 +258,9 @@ test("SIGTERM ends the server with code 0, and all its processes, busy ones too"
       assertEquals((await server.process.status).code, 0);
       assert(performance.now() - started < 6_000);
       for (const pid of pids) await gone(pid);
-      assertEquals((await idle.closed).code, 0);
-      await busy.closed;
+      const { code, reason } = await idle.closed;
+      assertEquals([code, reason], [0, "the server was ended"]);
+      assertEquals((await busy.closed).reason, "the server was ended");
       await assertRejects(() => channel.receive(), GatewayClosedError);
     });
     assertMatch(server.log.text, /ending: SIGTERM/);

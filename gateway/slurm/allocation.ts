@@ -34,8 +34,9 @@ const RELEASE_TIMEOUT_MS = 15_000;
 /** What waits in the queue is taken out of it at once, unless the controller is down. */
 const ABORT_TIMEOUT_MS = 5_000;
 
-/** For a question to the controller that can go unanswered. */
+/** For a question to the controller that can go unanswered, or has to be asked again after a while. */
 const STATE_TIMEOUT_MS = 5_000;
+const STATE_PAUSE_MS = 100;
 
 /** What is kept of Slurm's messages, and of the line that tells the nodes. */
 const MAX_TAIL_CHARS = 4_096;
@@ -61,7 +62,9 @@ export class Allocation implements AsyncDisposable {
   readonly nodes: readonly string[];
   /** Whether these are nodes of the job that the program itself runs in. */
   readonly own: boolean;
-  /** Resolves when the allocation has ended; never rejects. */
+  /** Resolves as soon as the allocation has ended; never rejects. */
+  readonly over: Promise<unknown>;
+  /** Resolves when it has ended and it is known why; never rejects. */
   readonly ended: Promise<AllocationEnd>;
   readonly #holder: Holder;
   #release: Promise<void> | undefined;
@@ -71,6 +74,7 @@ export class Allocation implements AsyncDisposable {
     this.nodes = grant.nodes;
     this.own = grant.own;
     this.#holder = holder;
+    this.over = holder.ended;
     this.ended = holder.ended.then(async ({ code, reason }): Promise<AllocationEnd> => {
       const released = this.#release !== undefined;
       const stderrTail = holder.tail;
@@ -268,8 +272,16 @@ function failure(
   );
 }
 
-/** The state and the reason of a job that has ended, as the queue shows them for a while; empty when they are not known. */
+/**
+ * The state and the reason of a job that has ended, as the queue shows them for a while; empty when they are not known.
+ * As long as something of it still runs, the queue shows only that.
+ */
 async function stateOf(host: SlurmHost, job: string): Promise<string> {
   const command = ["/bin/sh", "-c", 'exec squeue --noheader --states=all --jobs="$0" --format="%T %r"', job];
-  return await host.ask(command, STATE_TIMEOUT_MS).catch(() => "");
+  for (const until = performance.now() + STATE_TIMEOUT_MS;;) {
+    const left = Math.max(1, until - performance.now());
+    const state = await host.ask(command, left).catch(() => "");
+    if (!/^COMPLETING None/.test(state) || left <= STATE_PAUSE_MS) return state;
+    await new Promise<void>((resolve) => Deno.unrefTimer(setTimeout(resolve, STATE_PAUSE_MS)));
+  }
 }

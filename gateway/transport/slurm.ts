@@ -94,10 +94,9 @@ export class SlurmReach implements Reach {
 
   /** A step does not say that its whole allocation has ended. */
   async #explained(end: ProcessEnd, allocation: Allocation): Promise<ProcessEnd> {
-    const over = await within(allocation.ended, END_GRACE_MS);
-    return over === undefined || over.released
-      ? end
-      : { ...end, reason: `its allocation has ended: ${over.reason}` };
+    if (await within(allocation.over, END_GRACE_MS) === undefined) return end;
+    const { released, reason } = await allocation.ended;
+    return released ? end : { ...end, reason: `its allocation has ended: ${reason}` };
   }
 }
 

@@ -163,10 +163,20 @@ testWith(SLURM, "A request that waits is granted when nodes become free", () =>
 testWith(SLURM, "Allocation.ended tells that the allocation was cancelled", () =>
   withSite(async (site) => {
     const allocation = await site.request({ nodes: 2 });
+    // It is not over at once: for a moment the queue shows only that something of it still runs.
+    const task = site.spawnOn(
+      allocation,
+      0,
+      'trap "sleep 0.5; exit" TERM; echo up; while :; do sleep 0.1; done',
+    );
+    const tap = new TextTap(task.stdout);
+    await tap.has("up");
     assertEquals((await site.slurm.run("scancel", allocation.job)).code, 0);
-    const end = await limited("the end", allocation.ended);
+    const end = await limited("the end", allocation.ended, 15_000);
     assertEquals([end.released, end.reason], [false, "it was cancelled"]);
     assertMatch(end.stderrTail, /revoked/);
+    await limited("the end of the task", task.status);
+    await Promise.allSettled([task.stdin.close(), task.stderr.cancel(), tap.ended]);
     await allocation.release();
     await site.slurm.idle();
   }));

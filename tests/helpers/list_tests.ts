@@ -33,6 +33,7 @@ export async function listTests(files: readonly string[]): Promise<Map<string, s
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "--allow-all", "--ext=ts", "-"],
     cwd: ROOT,
+    env: { EXECNET_TESTS_APART: "1" },
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",

@@ -12,7 +12,7 @@ import {
   TimeoutError,
 } from "../../mod.ts";
 import { limited, until } from "../helpers/wait.ts";
-import { forEachKind } from "./kinds.ts";
+import { forEachKind, forEachKindShared } from "./kinds.ts";
 
 const MIB = 1024 * 1024;
 const END = Symbol("end");
@@ -28,7 +28,7 @@ function collect(channel: Channel): Promise<unknown[]> {
   return limited("the end marker", promise);
 }
 
-forEachKind(
+forEachKindShared(
   "receive() throws the RemoteError of code that fails before it has sent anything",
   async ({ open }) => {
     const channel = (await open()).remoteExec(`throw new RangeError("why")`);
@@ -38,14 +38,17 @@ forEachKind(
   },
 );
 
-forEachKind("receive() throws a RemoteError that names what remote code could not send", async ({ open }) => {
-  const channel = (await open()).remoteExec(`await channel.send([1, { fn: () => 1 }])`);
-  const error = await assertRejects(() => channel.receive(), RemoteError) as RemoteError;
-  assertEquals(error.remoteName, "DumpError");
-  assert(/cannot send \$\[1\]\.fn/i.test(error.remoteMessage), error.remoteMessage);
-});
+forEachKindShared(
+  "receive() throws a RemoteError that names what remote code could not send",
+  async ({ open }) => {
+    const channel = (await open()).remoteExec(`await channel.send([1, { fn: () => 1 }])`);
+    const error = await assertRejects(() => channel.receive(), RemoteError) as RemoteError;
+    assertEquals(error.remoteName, "DumpError");
+    assert(/cannot send \$\[1\]\.fn/i.test(error.remoteMessage), error.remoteMessage);
+  },
+);
 
-forEachKind("waitClose() resolves when the other side closes a channel", async ({ open }) => {
+forEachKindShared("waitClose() resolves when the other side closes a channel", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const [quiet, failed] = await channel.receive();
@@ -63,7 +66,7 @@ forEachKind("waitClose() resolves when the other side closes a channel", async (
   assert(quiet.isClosed() && failed.isClosed());
 });
 
-forEachKind("a channel of remote code is used when its execution's is forgotten", async ({ open }) => {
+forEachKindShared("a channel of remote code is used when its execution's is forgotten", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const mine = channel.gateway.newChannel();
@@ -79,24 +82,27 @@ forEachKind("a channel of remote code is used when its execution's is forgotten"
   await until("none is left", async () => (await gateway.remoteStatus()).numChannels === 0);
 });
 
-forEachKind("ids of channels are odd here and even over there, and none comes twice", async ({ open }) => {
-  const gateway = await open();
-  const here: number[] = [];
-  const there: number[] = [];
-  for (let round = 0; round < 3; round++) {
-    const channel = gateway.remoteExec(`
+forEachKindShared(
+  "ids of channels are odd here and even over there, and none comes twice",
+  async ({ open }) => {
+    const gateway = await open();
+    const here: number[] = [];
+    const there: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      const channel = gateway.remoteExec(`
       await channel.send([channel.gateway.newChannel(), channel.gateway.newChannel()]);
     `);
-    here.push(channel.id, gateway.newChannel().id);
-    for (const one of await channel.receive() as unknown as Channel[]) there.push(one.id);
-    await channel.waitClose();
-  }
-  assertEquals(here, [1, 3, 5, 7, 9, 11]);
-  assert(there.every((id) => id > 0 && id % 2 === 0), `${there}`);
-  assertEquals(new Set(there).size, 6);
-});
+      here.push(channel.id, gateway.newChannel().id);
+      for (const one of await channel.receive() as unknown as Channel[]) there.push(one.id);
+      await channel.waitClose();
+    }
+    assertEquals(here, [1, 3, 5, 7, 9, 11]);
+    assert(there.every((id) => id > 0 && id % 2 === 0), `${there}`);
+    assertEquals(new Set(there).size, 6);
+  },
+);
 
-forEachKind(
+forEachKindShared(
   "a callback gets items and channels in order, and waitClose() waits for them",
   async ({ open }) => {
     const gateway = await open();
@@ -120,7 +126,7 @@ function collectGarbage(): void {
   runInNewContext("gc")();
 }
 
-forEachKind("a callback goes on when nobody here holds its channel any more", async ({ open }) => {
+forEachKindShared("a callback goes on when nobody here holds its channel any more", async ({ open }) => {
   const gateway = await open();
   const held = gateway.newChannel();
   const items: unknown[] = [];
@@ -146,15 +152,18 @@ forEachKind("a callback goes on when nobody here holds its channel any more", as
   assertEquals(items, [0, 1, 2]);
 });
 
-forEachKind("makeFile() refuses another mode with a RangeError, and harms nothing", async ({ open }) => {
-  const channel = (await open()).remoteExec(`
+forEachKindShared(
+  "makeFile() refuses another mode with a RangeError, and harms nothing",
+  async ({ open }) => {
+    const channel = (await open()).remoteExec(`
     try { channel.makeFile("rw") } catch (error) { await channel.send(error.name) }
   `);
-  assertThrows(() => channel.makeFile("rw" as never), RangeError, "rw");
-  assertEquals(await channel.receive(), "RangeError");
-});
+    assertThrows(() => channel.makeFile("rw" as never), RangeError, "rw");
+    assertEquals(await channel.receive(), "RangeError");
+  },
+);
 
-forEachKind("a file at its end gives nothing, every time", async ({ open }) => {
+forEachKindShared("a file at its end gives nothing, every time", async ({ open }) => {
   const gateway = await open();
   const file = gateway.remoteExec(``).makeFile("r");
   for (let i = 0; i < 3; i++) assertEquals([await file.read(1), await file.readLine()], ["", ""]);
@@ -168,7 +177,7 @@ forEachKind("a file at its end gives nothing, every time", async ({ open }) => {
   assertEquals(await channel.receive(), ["", "", "", "", "", ""]);
 });
 
-forEachKind(
+forEachKindShared(
   "writes of large items that cross, from callbacks of both sides, all arrive",
   async ({ open }) => {
     const gateway = await open();
@@ -207,7 +216,7 @@ forEachKind(
   },
 );
 
-forEachKind("large items of both sides, sent before either receives, all arrive", async ({ open }) => {
+forEachKindShared("large items of both sides, sent before either receives, all arrive", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     const sent = [1, 2, 3].map((i) => channel.send(new Uint8Array(3 * 1024 * 1024).fill(i)));
     const got = [];
@@ -221,7 +230,7 @@ forEachKind("large items of both sides, sent before either receives, all arrive"
   assertEquals(await channel.receive(), [4, 5, 6]);
 });
 
-forEachKind("large items of many executions at the same time arrive whole", async ({ open }) => {
+forEachKindShared("large items of many executions at the same time arrive whole", async ({ open }) => {
   const gateway = await open();
   const channels = [1, 2, 3, 4].map(() =>
     gateway.remoteExec(`for await (const item of channel) await channel.send(item)`)
@@ -237,7 +246,7 @@ forEachKind("large items of many executions at the same time arrive whole", asyn
   }));
 }, { limit: 40_000 });
 
-forEachKind("a stream of 400 MiB to a slower reader keeps the far side small", async ({ open }) => {
+forEachKindShared("a stream of 400 MiB to a slower reader keeps the far side small", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const piece = new Uint8Array(1024 * 1024);
@@ -258,7 +267,7 @@ forEachKind("a stream of 400 MiB to a slower reader keeps the far side small", a
   assert(most < 300 * MIB, `${most} bytes more`);
 }, { ownProcess: true, limit: 40_000 });
 
-forEachKind(
+forEachKindShared(
   "close(error) takes an Error with its fields and its cause, and nothing but errors",
   async ({ open }) => {
     const gateway = await open();
@@ -278,15 +287,18 @@ forEachKind(
   },
 );
 
-forEachKind("a program's callback collects the items of a loop and its end marker", async ({ open }) => {
-  const channel = (await open()).remoteExec(`for (let i = 0; i < 10; i++) await channel.send(i)`);
-  const items: unknown[] = [];
-  channel.setCallback((item) => items.push(item), { endMarker: null });
-  await channel.waitClose();
-  assertEquals(items, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, null]);
-});
+forEachKindShared(
+  "a program's callback collects the items of a loop and its end marker",
+  async ({ open }) => {
+    const channel = (await open()).remoteExec(`for (let i = 0; i < 10; i++) await channel.send(i)`);
+    const items: unknown[] = [];
+    channel.setCallback((item) => items.push(item), { endMarker: null });
+    await channel.waitClose();
+    assertEquals(items, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, null]);
+  },
+);
 
-forEachKind("a loop over commands ends when its channel is closed", async ({ open }) => {
+forEachKindShared("a loop over commands ends when its channel is closed", async ({ open }) => {
   const gateway = await open();
   const report = gateway.newChannel();
   const channel = gateway.remoteExec(`
@@ -344,7 +356,7 @@ async function serveTasks(gateways: Gateway[], tasks: number[]): Promise<Map<num
   return results;
 }
 
-forEachKind("gateways can pull tasks until there are none", async ({ open }) => {
+forEachKindShared("gateways can pull tasks until there are none", async ({ open }) => {
   const gateways = await Promise.all([open(), open()]);
   const tasks = Array.from({ length: 30 }, (_, i) => i);
   const results = await serveTasks(gateways, tasks);

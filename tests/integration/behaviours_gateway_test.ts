@@ -5,7 +5,7 @@ import { GatewayClosedError, RemoteError } from "../../mod.ts";
 import * as everything from "../../mod.ts";
 import { withFolder } from "../helpers/folder.ts";
 import { limited } from "../helpers/wait.ts";
-import { forEachKind, forPopen } from "./kinds.ts";
+import { forEachKind, forEachKindShared, forPopen } from "./kinds.ts";
 import { end, start } from "./program.ts";
 
 Deno.test("mod.ts exports every error, with its name on the prototype and its parent", () => {
@@ -43,7 +43,7 @@ forEachKind("the start of a gateway loads no code from anywhere", async ({ open 
   });
 }, { popen: true });
 
-forEachKind("an exception of a function shows the caller's own file and line", async ({ open }) => {
+forEachKindShared("an exception of a function shows the caller's own file and line", async ({ open }) => {
   const gateway = await open();
   const error = await assertRejects(
     () =>

@@ -5,9 +5,9 @@ import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "
 import type { Channel } from "../../mod.ts";
 import { DumpError, EOFError, GatewayClosedError, RemoteError } from "../../mod.ts";
 import { limited, TextTap, until } from "../helpers/wait.ts";
-import { forEachKind, SEPARATE } from "./kinds.ts";
+import { forEachKind, forEachKindShared, SEPARATE } from "./kinds.ts";
 
-forEachKind("call() gives what a function returns", async ({ open }) => {
+forEachKindShared("call() gives what a function returns", async ({ open }) => {
   const gateway = await open();
   assertEquals(await gateway.call((a: number, b: string) => `${a}${b}`, 1, "x"), "1x");
   assertEquals(await gateway.call(async (n: number) => await Promise.resolve(n + 1), 41), 42);
@@ -16,7 +16,7 @@ forEachKind("call() gives what a function returns", async ({ open }) => {
   assertEquals(await gateway.call((bytes: Uint8Array) => bytes.length, new Uint8Array(3_000_000)), 3_000_000);
 });
 
-forEachKind("call() rejects with what the function throws, and its place", async ({ open }) => {
+forEachKindShared("call() rejects with what the function throws, and its place", async ({ open }) => {
   const gateway = await open();
   const error = await assertRejects(
     () =>
@@ -37,7 +37,7 @@ forEachKind("call() rejects with what the function throws, and its place", async
   assertEquals(await gateway.call(() => 1), 1);
 });
 
-forEachKind("call() that cannot send its arguments or its result says where", async ({ open }) => {
+forEachKindShared("call() that cannot send its arguments or its result says where", async ({ open }) => {
   const gateway = await open();
   const error = await assertRejects(() => gateway.call((x: unknown) => x, { a: [Symbol("s")] }), DumpError);
   assertMatch((error as DumpError).path, /\.a\[0\]$/);
@@ -52,7 +52,7 @@ forEachKind("call() that cannot send its arguments or its result says where", as
   assertEquals(await gateway.call(() => 1), 1);
 });
 
-forEachKind("many calls at once are all answered, each with its own", async ({ open }) => {
+forEachKindShared("many calls at once are all answered, each with its own", async ({ open }) => {
   const gateway = await open();
   const calls = Array.from({ length: 500 }, (_, i) =>
     gateway.call(async (i: number) => {
@@ -67,7 +67,7 @@ forEachKind("many calls at once are all answered, each with its own", async ({ o
   }
 });
 
-forEachKind("more functions may be called than the far side remembers", async ({ open }) => {
+forEachKindShared("more functions may be called than the far side remembers", async ({ open }) => {
   const gateway = await open();
   const make = (i: number): () => number => new Function(`return () => ${i}`)();
   for (let round = 0; round < 2; round++) {
@@ -76,7 +76,7 @@ forEachKind("more functions may be called than the far side remembers", async ({
   }
 }, { limit: 60_000 });
 
-forEachKind("a call that is busy does not hold up later ones", async ({ open }) => {
+forEachKindShared("a call that is busy does not hold up later ones", async ({ open }) => {
   const gateway = await open();
   const busy = gateway.call(() => {
     const until = Date.now() + 3_000;
@@ -93,7 +93,7 @@ forEachKind("a call that is busy does not hold up later ones", async ({ open }) 
   await busy;
 }, { models: SEPARATE, limit: 60_000 });
 
-forEachKind("calls are counted as executions, and nothing is left of them", async ({ open }) => {
+forEachKindShared("calls are counted as executions, and nothing is left of them", async ({ open }) => {
   const gateway = await open();
   const waiting = gateway.call(() => new Promise((resolve) => setTimeout(resolve, 300, "done")));
   await until("it runs", async () => (await gateway.remoteStatus()).numExecuting === 1);
@@ -102,7 +102,7 @@ forEachKind("calls are counted as executions, and nothing is left of them", asyn
   assertEquals([numExecuting, numChannels], [0, 0]);
 });
 
-forEachKind("channels may be arguments and results of calls", async ({ open }) => {
+forEachKindShared("channels may be arguments and results of calls", async ({ open }) => {
   const gateway = await open();
   const side = gateway.newChannel<string, number>();
   await side.send(5);
@@ -114,7 +114,7 @@ forEachKind("channels may be arguments and results of calls", async ({ open }) =
   assertEquals(await side.receive(), "got 5");
 });
 
-forEachKind("a function of a call sees no channel", async ({ open }) => {
+forEachKindShared("a function of a call sees no channel", async ({ open }) => {
   const gateway = await open();
   // deno-lint-ignore no-explicit-any -- it is no global here
   assertEquals(await gateway.call(() => typeof (globalThis as any).channel), "undefined");
@@ -141,7 +141,7 @@ forEachKind("calls reject when their service ends itself, and later ones get ano
   assertEquals(await gateway.call(() => 1), 1);
 }, { models: SEPARATE });
 
-forEachKind("stream() gives what a generator gives", async ({ open }) => {
+forEachKindShared("stream() gives what a generator gives", async ({ open }) => {
   const gateway = await open();
   const count = gateway.stream(function* (n: number) {
     for (let i = 0; i < n; i++) yield i;
@@ -157,7 +157,7 @@ forEachKind("stream() gives what a generator gives", async ({ open }) => {
   assertEquals(await Array.fromAsync(gateway.stream(() => Promise.resolve(new Set(["x"])))), ["x"]);
 });
 
-forEachKind("stream() throws what the generator throws, after what it gave", async ({ open }) => {
+forEachKindShared("stream() throws what the generator throws, after what it gave", async ({ open }) => {
   const gateway = await open();
   const got: number[] = [];
   const error = await assertRejects(async () => {
@@ -196,7 +196,7 @@ const GENERATORS = {
 };
 
 for (const [name, generator] of Object.entries(GENERATORS)) {
-  forEachKind(`leaving a stream early stops a generator ${name}`, async ({ open }) => {
+  forEachKindShared(`leaving a stream early stops a generator ${name}`, async ({ open }) => {
     const gateway = await open();
     const done = gateway.newChannel<string, null>();
     // deno-lint-ignore no-explicit-any -- either of two generators
@@ -207,7 +207,7 @@ for (const [name, generator] of Object.entries(GENERATORS)) {
   });
 }
 
-forEachKind("leaving a stream early ends a generator that never comes back", async ({ open }) => {
+forEachKindShared("leaving a stream early ends a generator that never comes back", async ({ open }) => {
   const gateway = await open();
   const items = gateway.stream(async function* () {
     yield 1;
@@ -220,7 +220,7 @@ forEachKind("leaving a stream early ends a generator that never comes back", asy
   await until("it is gone", async () => (await gateway.remoteStatus()).numExecuting === 0, 10_000);
 });
 
-forEachKind("a slow loop slows a stream", async ({ open }) => {
+forEachKindShared("a slow loop slows a stream", async ({ open }) => {
   const gateway = await open();
   const counter = gateway.newChannel<number, null>();
   const iterator = gateway.stream(async function* (counter: Channel<null, number>) {
@@ -248,7 +248,7 @@ forEachKind("a slow loop slows a stream", async ({ open }) => {
   await iterator.return!();
 });
 
-forEachKind("a stream that nobody iterates starts nothing", async ({ open }) => {
+forEachKindShared("a stream that nobody iterates starts nothing", async ({ open }) => {
   const gateway = await open();
   gateway.stream(function* () {
     yield 1;
@@ -258,21 +258,27 @@ forEachKind("a stream that nobody iterates starts nothing", async ({ open }) => 
   await assertRejects(() => gateway.call(function* () {} as never), TypeError, "stream");
 });
 
-forEachKind("call() names the path of an argument or a result that cannot be sent", async ({ open }) => {
-  const gateway = await open();
-  const path = async (call: () => Promise<unknown>): Promise<string> =>
-    (await assertRejects(call, DumpError) as DumpError).path;
-  assertEquals(
-    await path(() => gateway.call((a: unknown, b: unknown) => [a, b], 1, { a: [Symbol()] })),
-    "$[1].a[0]",
-  );
-  const items = gateway.stream((a: unknown) => [a], { a: Symbol() });
-  assertEquals(await path(() => Array.fromAsync(items)), "$[0].a");
-  const remote = await assertRejects(() => gateway.call(() => ({ b: () => 1 })), RemoteError) as RemoteError;
-  assertMatch(remote.remoteMessage, /Cannot send \$\.b:/);
-});
+forEachKindShared(
+  "call() names the path of an argument or a result that cannot be sent",
+  async ({ open }) => {
+    const gateway = await open();
+    const path = async (call: () => Promise<unknown>): Promise<string> =>
+      (await assertRejects(call, DumpError) as DumpError).path;
+    assertEquals(
+      await path(() => gateway.call((a: unknown, b: unknown) => [a, b], 1, { a: [Symbol()] })),
+      "$[1].a[0]",
+    );
+    const items = gateway.stream((a: unknown) => [a], { a: Symbol() });
+    assertEquals(await path(() => Array.fromAsync(items)), "$[0].a");
+    const remote = await assertRejects(
+      () => gateway.call(() => ({ b: () => 1 })),
+      RemoteError,
+    ) as RemoteError;
+    assertMatch(remote.remoteMessage, /Cannot send \$\.b:/);
+  },
+);
 
-forEachKind("a channel leads a call to the service that has it", async ({ open }) => {
+forEachKindShared("a channel leads a call to the service that has it", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.newChannel<number, number>();
   const use = (channel: Channel<number, number>): Promise<void> => channel.send(7);
@@ -304,7 +310,7 @@ forEachKind("an error that nobody catches ends no calls", async ({ open }) => {
   await output.ended;
 });
 
-forEachKind("the errors of an AggregateError arrive", async ({ open }) => {
+forEachKindShared("the errors of an AggregateError arrive", async ({ open }) => {
   const gateway = await open();
   const error = await assertRejects(
     () =>

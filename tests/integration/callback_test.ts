@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
 import { type Channel, RemoteError } from "../../mod.ts";
 import { limited, until } from "../helpers/wait.ts";
-import { forEachKind } from "./kinds.ts";
+import { forEachKind, forEachKindShared } from "./kinds.ts";
 
 const END = Symbol("end");
 
@@ -21,7 +21,7 @@ function collect(channel: Channel): Promise<unknown[]> {
   );
 }
 
-forEachKind("setCallback() gets every item in order, then the end marker once", async ({ open }) => {
+forEachKindShared("setCallback() gets every item in order, then the end marker once", async ({ open }) => {
   const channel = (await open()).remoteExec(`for (let i = 0; i < 100; i++) channel.send(i)`);
   const items = await collect(channel);
   assertEquals(items, [...Array.from({ length: 100 }, (_, i) => i), END]);
@@ -29,20 +29,20 @@ forEachKind("setCallback() gets every item in order, then the end marker once", 
   assertEquals(items.length, 101);
 });
 
-forEachKind("setCallback() gets first what is queued, also after the end", async ({ open }) => {
+forEachKindShared("setCallback() gets first what is queued, also after the end", async ({ open }) => {
   const channel = (await open()).remoteExec(`for (const i of [1, 2, 3]) channel.send(i)`);
   await channel.waitClose();
   assertEquals(await collect(channel), [1, 2, 3, END]);
 });
 
-forEachKind("setCallback() gets what receive() has left", async ({ open }) => {
+forEachKindShared("setCallback() gets what receive() has left", async ({ open }) => {
   const channel = (await open()).remoteExec(`for (const i of [1, 2, 3, 4]) channel.send(i)`);
   assertEquals(await channel.receive(), 1);
   assertEquals(await channel.receive(), 2);
   assertEquals(await collect(channel), [3, 4, END]);
 });
 
-forEachKind("setCallback() is not called before it has returned", async ({ open }) => {
+forEachKindShared("setCallback() is not called before it has returned", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(1)`);
   await channel.waitClose();
   let returned = false;
@@ -51,23 +51,26 @@ forEachKind("setCallback() is not called before it has returned", async ({ open 
   assertEquals(await first, true);
 });
 
-forEachKind("setCallback() awaits an async callback and never runs it twice at once", async ({ open }) => {
-  const channel = (await open()).remoteExec(`for (let i = 0; i < 50; i++) channel.send(i)`);
-  let running = 0;
-  let most = 0;
-  const items: unknown[] = [];
-  channel.setCallback(async (item: unknown) => {
-    most = Math.max(most, ++running);
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    items.push(item);
-    running--;
-  }, { endMarker: END });
-  await channel.waitClose();
-  assertEquals(most, 1);
-  assertEquals(items, [...Array.from({ length: 50 }, (_, i) => i), END]);
-});
+forEachKindShared(
+  "setCallback() awaits an async callback and never runs it twice at once",
+  async ({ open }) => {
+    const channel = (await open()).remoteExec(`for (let i = 0; i < 50; i++) channel.send(i)`);
+    let running = 0;
+    let most = 0;
+    const items: unknown[] = [];
+    channel.setCallback(async (item: unknown) => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      items.push(item);
+      running--;
+    }, { endMarker: END });
+    await channel.waitClose();
+    assertEquals(most, 1);
+    assertEquals(items, [...Array.from({ length: 50 }, (_, i) => i), END]);
+  },
+);
 
-forEachKind(
+forEachKindShared(
   "setCallback() without an end marker gets items only, undefined is a marker too",
   async ({ open }) => {
     const gateway = await open();
@@ -83,14 +86,14 @@ forEachKind(
   },
 );
 
-forEachKind("setCallback() gets the end marker once when the remote code fails", async ({ open }) => {
+forEachKindShared("setCallback() gets the end marker once when the remote code fails", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(1); throw new Error("why")`);
   const items = await collect(channel);
   await assertRejects(() => channel.waitClose(), RemoteError, "why");
   assertEquals(items, [1, END]);
 });
 
-forEachKind("setCallback() gets the end marker once when this side closes", async ({ open }) => {
+forEachKindShared("setCallback() gets the end marker once when this side closes", async ({ open }) => {
   const gateway = await open();
   for (const error of [undefined, "why"]) {
     const channel = gateway.remoteExec(`channel.send(1); await channel.receive()`);
@@ -102,7 +105,7 @@ forEachKind("setCallback() gets the end marker once when this side closes", asyn
   }
 });
 
-forEachKind(
+forEachKindShared(
   "setCallback() gets the end marker once when the other side ends its writes",
   async ({ open }) => {
     const gateway = await open();
@@ -123,7 +126,7 @@ forEachKind(
   },
 );
 
-forEachKind("setCallback() gets the end marker once when the execution is killed", async ({ open }) => {
+forEachKindShared("setCallback() gets the end marker once when the execution is killed", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(1); await channel.receive()`);
   assertEquals(await channel.receive(), 1);
   const items = collect(channel);
@@ -156,7 +159,7 @@ forEachKind("setCallback() gets the end marker once when the far side is killed"
   assertEquals(await collect(channels[1]!), [END]);
 }, { local: true });
 
-forEachKind("waitClose() waits for the callback to have had everything", async ({ open }) => {
+forEachKindShared("waitClose() waits for the callback to have had everything", async ({ open }) => {
   const channel = (await open()).remoteExec(`for (const i of [1, 2, 3]) channel.send(i)`);
   const items: unknown[] = [];
   const gate = Promise.withResolvers<void>();
@@ -170,7 +173,7 @@ forEachKind("waitClose() waits for the callback to have had everything", async (
   assertEquals(await closed, 3);
 });
 
-forEachKind("receive() with a callback is a TypeError, and so is iteration", async ({ open }) => {
+forEachKindShared("receive() with a callback is a TypeError, and so is iteration", async ({ open }) => {
   const channel = (await open()).remoteExec(`await channel.receive()`);
   channel.setCallback(() => {});
   await assertRejects(() => channel.receive(), TypeError);
@@ -180,7 +183,7 @@ forEachKind("receive() with a callback is a TypeError, and so is iteration", asy
   }, TypeError);
 });
 
-forEachKind("setCallback() twice, or with something else, is a TypeError", async ({ open }) => {
+forEachKindShared("setCallback() twice, or with something else, is a TypeError", async ({ open }) => {
   const channel = (await open()).remoteExec(`await channel.receive(); channel.send(1)`);
   assertThrows(() => channel.setCallback(null as never), TypeError);
   const items: unknown[] = [];
@@ -193,7 +196,7 @@ forEachKind("setCallback() twice, or with something else, is a TypeError", async
 });
 
 for (const how of ["throws", "rejects"]) {
-  forEachKind(`a callback that ${how} closes both sides with its error`, async ({ open }) => {
+  forEachKindShared(`a callback that ${how} closes both sides with its error`, async ({ open }) => {
     const gateway = await open();
     const other = gateway.remoteExec(`for await (const item of channel) channel.send(item)`);
     const channel = gateway.remoteExec(`
@@ -220,25 +223,28 @@ for (const how of ["throws", "rejects"]) {
   });
 }
 
-forEachKind("a remote callback that throws closes its channel here with that error", async ({ open }) => {
-  const gateway = await open();
-  const channel = gateway.remoteExec(`
+forEachKindShared(
+  "a remote callback that throws closes its channel here with that error",
+  async ({ open }) => {
+    const gateway = await open();
+    const channel = gateway.remoteExec(`
     const other = await channel.receive();
     other.setCallback(() => { throw new RangeError("no such item") });
     await channel.receive();
     await channel.send(other.isClosed());
   `);
-  const other = gateway.newChannel();
-  await channel.send(other);
-  await other.send(1);
-  const error = await assertRejects(() => other.waitClose(), RemoteError) as RemoteError;
-  assertEquals([error.remoteName, error.remoteMessage], ["RangeError", "no such item"]);
-  assert(other.isClosed());
-  await channel.send("go on");
-  assertEquals(await channel.receive(), true);
-});
+    const other = gateway.newChannel();
+    await channel.send(other);
+    await other.send(1);
+    const error = await assertRejects(() => other.waitClose(), RemoteError) as RemoteError;
+    assertEquals([error.remoteName, error.remoteMessage], ["RangeError", "no such item"]);
+    assert(other.isClosed());
+    await channel.send("go on");
+    assertEquals(await channel.receive(), true);
+  },
+);
 
-forEachKind("a remote callback gets items, and its end marker once", async ({ open }) => {
+forEachKindShared("a remote callback gets items, and its end marker once", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const items = [];
@@ -253,7 +259,7 @@ forEachKind("a remote callback gets items, and its end marker once", async ({ op
   assertEquals(await channel.receive(), [1, 2, 3, "end"]);
 });
 
-forEachKind("a callback may receive and send on other channels", async ({ open }) => {
+forEachKindShared("a callback may receive and send on other channels", async ({ open }) => {
   const gateway = await open();
   const echo = gateway.remoteExec(`for await (const item of channel) channel.send(item)`);
   const channel = gateway.remoteExec(`for (const i of [1, 2, 3]) channel.send(i)`);

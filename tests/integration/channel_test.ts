@@ -3,11 +3,11 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { ChannelClosedError, EOFError, RemoteError, TimeoutError } from "../../mod.ts";
 import { limited, until } from "../helpers/wait.ts";
-import { forEachKind } from "./kinds.ts";
+import { forEachKindShared } from "./kinds.ts";
 
 const ECHO = `for await (const item of channel) await channel.send(item)`;
 
-forEachKind("send() and receive() keep the order of items", async ({ open }) => {
+forEachKindShared("send() and receive() keep the order of items", async ({ open }) => {
   const channel = (await open()).remoteExec(ECHO);
   const numbers = Array.from({ length: 2_000 }, (_, i) => i);
   const sent = Promise.all(numbers.map((i) => channel.send(i)));
@@ -15,7 +15,7 @@ forEachKind("send() and receive() keep the order of items", async ({ open }) => 
   await sent;
 });
 
-forEachKind("send() keeps the order of small and large items that nobody awaits", async ({ open }) => {
+forEachKindShared("send() keeps the order of small and large items that nobody awaits", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     for await (const item of channel) await channel.send(typeof item === "number" ? item : item[0])
   `);
@@ -27,7 +27,7 @@ forEachKind("send() keeps the order of small and large items that nobody awaits"
   await Promise.all(sent);
 });
 
-forEachKind("receive() gives every item, then EOFError every time", async ({ open }) => {
+forEachKindShared("receive() gives every item, then EOFError every time", async ({ open }) => {
   const channel = (await open()).remoteExec(`await channel.send(1); await channel.send(2)`);
   await channel.waitClose();
   assertEquals(await channel.receive(), 1);
@@ -39,22 +39,25 @@ forEachKind("receive() gives every item, then EOFError every time", async ({ ope
   await assertRejects(() => channel.receive({ timeout: 0 }), EOFError);
 });
 
-forEachKind("receive() gives every item, then the RemoteError once, then EOFError", async ({ open }) => {
-  const channel = (await open()).remoteExec(`channel.send(1); channel.send(2); throw new TypeError("why")`);
-  assertEquals(await channel.receive(), 1);
-  assertEquals(await channel.receive(), 2);
-  const error = await assertRejects(() => channel.receive(), RemoteError);
-  assertEquals([(error as RemoteError).remoteName, (error as RemoteError).remoteMessage], [
-    "TypeError",
-    "why",
-  ]);
-  for (let i = 0; i < 3; i++) {
-    const later = await assertRejects(() => channel.receive(), EOFError);
-    assert(!(later instanceof RemoteError));
-  }
-});
+forEachKindShared(
+  "receive() gives every item, then the RemoteError once, then EOFError",
+  async ({ open }) => {
+    const channel = (await open()).remoteExec(`channel.send(1); channel.send(2); throw new TypeError("why")`);
+    assertEquals(await channel.receive(), 1);
+    assertEquals(await channel.receive(), 2);
+    const error = await assertRejects(() => channel.receive(), RemoteError);
+    assertEquals([(error as RemoteError).remoteName, (error as RemoteError).remoteMessage], [
+      "TypeError",
+      "why",
+    ]);
+    for (let i = 0; i < 3; i++) {
+      const later = await assertRejects(() => channel.receive(), EOFError);
+      assert(!(later instanceof RemoteError));
+    }
+  },
+);
 
-forEachKind("receive() rejects every call that waits when the channel ends", async ({ open }) => {
+forEachKindShared("receive() rejects every call that waits when the channel ends", async ({ open }) => {
   const channel = (await open()).remoteExec(
     `await channel.receive(); channel.send(1); throw new Error("why")`,
   );
@@ -66,7 +69,7 @@ forEachKind("receive() rejects every call that waits when the channel ends", asy
   for (const one of rest) assertInstanceOf((one as PromiseRejectedResult).reason, EOFError);
 });
 
-forEachKind("receive() serves its callers in the order of their calls", async ({ open }) => {
+forEachKindShared("receive() serves its callers in the order of their calls", async ({ open }) => {
   const channel = (await open()).remoteExec(
     `await channel.receive(); for (const i of [1, 2, 3]) channel.send(i)`,
   );
@@ -75,14 +78,14 @@ forEachKind("receive() serves its callers in the order of their calls", async ({
   assertEquals(await calls, [1, 2, 3]);
 });
 
-forEachKind("receive() rejects with TimeoutError and leaves the channel usable", async ({ open }) => {
+forEachKindShared("receive() rejects with TimeoutError and leaves the channel usable", async ({ open }) => {
   const channel = (await open()).remoteExec(ECHO);
   await assertRejects(() => channel.receive({ timeout: 20 }), TimeoutError);
   await channel.send("still");
   assertEquals(await channel.receive({ timeout: 10_000 }), "still");
 });
 
-forEachKind("receive() loses no item by timeouts and aborts", async ({ open }) => {
+forEachKindShared("receive() loses no item by timeouts and aborts", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     for (let i = 0; i < 300; i++) {
       await channel.send(i);
@@ -104,7 +107,7 @@ forEachKind("receive() loses no item by timeouts and aborts", async ({ open }) =
   assertEquals(items, Array.from({ length: 300 }, (_, i) => i));
 });
 
-forEachKind("receive() only looks with a timeout of 0", async ({ open }) => {
+forEachKindShared("receive() only looks with a timeout of 0", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(await channel.receive()); await channel.receive()`);
   await assertRejects(() => channel.receive({ timeout: 0 }), TimeoutError);
   await channel.send("there");
@@ -113,24 +116,27 @@ forEachKind("receive() only looks with a timeout of 0", async ({ open }) => {
   await assertRejects(() => channel.receive({ timeout: 0 }), TimeoutError);
 });
 
-forEachKind("receive() rejects with its signal's reason and leaves the channel usable", async ({ open }) => {
-  const channel = (await open()).remoteExec(ECHO);
-  const reason = new RangeError("enough");
-  const abort = new AbortController();
-  const call = assertRejects(() => channel.receive({ signal: abort.signal }), RangeError, "enough");
-  abort.abort(reason);
-  await call;
-  await channel.send(1);
-  await until(
-    "the item is there",
-    () => channel.receive({ timeout: 0 }).then((item) => item === 1, () => false),
-  );
-  await channel.send(2);
-  await assertRejects(() => channel.receive({ signal: abort.signal }), RangeError, "enough");
-  assertEquals(await channel.receive(), 2);
-});
+forEachKindShared(
+  "receive() rejects with its signal's reason and leaves the channel usable",
+  async ({ open }) => {
+    const channel = (await open()).remoteExec(ECHO);
+    const reason = new RangeError("enough");
+    const abort = new AbortController();
+    const call = assertRejects(() => channel.receive({ signal: abort.signal }), RangeError, "enough");
+    abort.abort(reason);
+    await call;
+    await channel.send(1);
+    await until(
+      "the item is there",
+      () => channel.receive({ timeout: 0 }).then((item) => item === 1, () => false),
+    );
+    await channel.send(2);
+    await assertRejects(() => channel.receive({ signal: abort.signal }), RangeError, "enough");
+    assertEquals(await channel.receive(), 2);
+  },
+);
 
-forEachKind("receive() refuses a timeout that is none", async ({ open }) => {
+forEachKindShared("receive() refuses a timeout that is none", async ({ open }) => {
   const channel = (await open()).remoteExec(ECHO);
   await assertRejects(() => channel.receive({ timeout: -1 }), RangeError);
   await assertRejects(() => channel.receive({ timeout: NaN }), RangeError);
@@ -139,7 +145,7 @@ forEachKind("receive() refuses a timeout that is none", async ({ open }) => {
   assertEquals(await channel.receive({ timeout: Infinity }), 1);
 });
 
-forEachKind("waitClose() rejects with TimeoutError and leaves the channel usable", async ({ open }) => {
+forEachKindShared("waitClose() rejects with TimeoutError and leaves the channel usable", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(await channel.receive())`);
   await assertRejects(() => channel.waitClose({ timeout: 20 }), TimeoutError);
   const abort = AbortSignal.abort(new RangeError("enough"));
@@ -149,7 +155,7 @@ forEachKind("waitClose() rejects with TimeoutError and leaves the channel usable
   assertEquals(await channel.receive(), 5);
 });
 
-forEachKind("waitClose() throws the remote error once", async ({ open }) => {
+forEachKindShared("waitClose() throws the remote error once", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(1); throw new Error("why")`);
   await assertRejects(() => channel.waitClose(), RemoteError, "why");
   await channel.waitClose();
@@ -157,7 +163,7 @@ forEachKind("waitClose() throws the remote error once", async ({ open }) => {
   await assertRejects(() => channel.receive(), EOFError);
 });
 
-forEachKind("waitClose() resolves for every caller when the channel ends", async ({ open }) => {
+forEachKindShared("waitClose() resolves for every caller when the channel ends", async ({ open }) => {
   const channel = (await open()).remoteExec(`await channel.receive()`);
   const calls = Promise.all([
     channel.waitClose(),
@@ -168,7 +174,7 @@ forEachKind("waitClose() resolves for every caller when the channel ends", async
   await calls;
 });
 
-forEachKind("send() on a closed channel rejects with ChannelClosedError", async ({ open }) => {
+forEachKindShared("send() on a closed channel rejects with ChannelClosedError", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec("");
   await channel.waitClose();
@@ -179,7 +185,7 @@ forEachKind("send() on a closed channel rejects with ChannelClosedError", async 
   await assertRejects(() => mine.send(1), ChannelClosedError);
 });
 
-forEachKind("send() with a signal takes back what has not begun to leave", async ({ open }) => {
+forEachKindShared("send() with a signal takes back what has not begun to leave", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     await channel.receive();
@@ -207,7 +213,7 @@ forEachKind("send() with a signal takes back what has not begun to leave", async
   assertEquals(await channel.receive(), ["x"]);
 });
 
-forEachKind("iteration gives all items and ends when the channel ends", async ({ open }) => {
+forEachKindShared("iteration gives all items and ends when the channel ends", async ({ open }) => {
   const channel = (await open()).remoteExec(`for (const i of [1, 2, 3]) channel.send(i)`);
   const items: unknown[] = [];
   for await (const item of channel) items.push(item);
@@ -216,7 +222,7 @@ forEachKind("iteration gives all items and ends when the channel ends", async ({
   assertEquals(items, [1, 2, 3]);
 });
 
-forEachKind("iteration throws the RemoteError after the last item", async ({ open }) => {
+forEachKindShared("iteration throws the RemoteError after the last item", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(1); channel.send(2); throw new Error("why")`);
   const items: unknown[] = [];
   const error = await assertRejects(async () => {
@@ -226,7 +232,7 @@ forEachKind("iteration throws the RemoteError after the last item", async ({ ope
   assertEquals(items, [1, 2]);
 });
 
-forEachKind("iteration that is left early leaves the channel open", async ({ open }) => {
+forEachKindShared("iteration that is left early leaves the channel open", async ({ open }) => {
   const channel = (await open()).remoteExec(ECHO);
   for (const i of [1, 2, 3]) await channel.send(i);
   for await (const item of channel) if (item === 2) break;
@@ -239,7 +245,7 @@ forEachKind("iteration that is left early leaves the channel open", async ({ ope
   }
 });
 
-forEachKind("channels carry items both ways at the same time", async ({ open }) => {
+forEachKindShared("channels carry items both ways at the same time", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     const sending = (async () => { for (let i = 0; i < 200; i++) await channel.send(new Uint8Array(60_000).fill(i)) })();
     let count = 0;
@@ -260,7 +266,7 @@ forEachKind("channels carry items both ways at the same time", async ({ open }) 
   await sending;
 });
 
-forEachKind("waiting sides of many channels do not disturb each other", async ({ open }) => {
+forEachKindShared("waiting sides of many channels do not disturb each other", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const others = await channel.receive();

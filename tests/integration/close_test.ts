@@ -3,27 +3,30 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { type Channel, ChannelClosedError, EOFError, RemoteError } from "../../mod.ts";
 import { TextTap, until } from "../helpers/wait.ts";
-import { forEachKind } from "./kinds.ts";
+import { forEachKind, forEachKindShared } from "./kinds.ts";
 
-forEachKind("closeWrite() ends the reads of the other side, whose sends still arrive", async ({ open }) => {
-  const channel = (await open()).remoteExec(`
+forEachKindShared(
+  "closeWrite() ends the reads of the other side, whose sends still arrive",
+  async ({ open }) => {
+    const channel = (await open()).remoteExec(`
     let sum = 0;
     for await (const item of channel) sum += item;
     await channel.send(sum);
     await channel.send("end");
   `);
-  for (const i of [1, 2, 3]) await channel.send(i);
-  await channel.closeWrite();
-  await channel.closeWrite();
-  assert(!channel.isClosed());
-  await assertRejects(() => channel.send(4), ChannelClosedError);
-  assertEquals(await channel.receive(), 6);
-  assertEquals(await channel.receive(), "end");
-  await channel.waitClose();
-  assert(channel.isClosed());
-});
+    for (const i of [1, 2, 3]) await channel.send(i);
+    await channel.closeWrite();
+    await channel.closeWrite();
+    assert(!channel.isClosed());
+    await assertRejects(() => channel.send(4), ChannelClosedError);
+    assertEquals(await channel.receive(), 6);
+    assertEquals(await channel.receive(), "end");
+    await channel.waitClose();
+    assert(channel.isClosed());
+  },
+);
 
-forEachKind(
+forEachKindShared(
   "closeWrite() by remote code ends the reads here, while sends still arrive there",
   async ({ open }) => {
     const gateway = await open();
@@ -46,7 +49,7 @@ forEachKind(
   },
 );
 
-forEachKind("closeWrite() from both sides closes a channel that was passed", async ({ open }) => {
+forEachKindShared("closeWrite() from both sides closes a channel that was passed", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const other = await channel.receive();
@@ -67,7 +70,7 @@ forEachKind("closeWrite() from both sides closes a channel that was passed", asy
   assertEquals(await channel.receive(), [["from here"], true]);
 });
 
-forEachKind("close(error) gives the other side that error once", async ({ open }) => {
+forEachKindShared("close(error) gives the other side that error once", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const [other, report] = await channel.receive();
@@ -86,7 +89,7 @@ forEachKind("close(error) gives the other side that error once", async ({ open }
   assertEquals(later.map(([name]) => name), ["EOFError", "EOFError"]);
 });
 
-forEachKind("close(text) gives remote code a RemoteError on its own channel", async ({ open }) => {
+forEachKindShared("close(text) gives remote code a RemoteError on its own channel", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const report = await channel.receive();
@@ -102,7 +105,7 @@ forEachKind("close(text) gives remote code a RemoteError on its own channel", as
   assertEquals(await report.receive(), "ChannelClosedError");
 });
 
-forEachKind(
+forEachKindShared(
   "close(error) by remote code gives this side that error, its fields and its cause",
   async ({ open }) => {
     const gateway = await open();
@@ -127,7 +130,7 @@ forEachKind(
   },
 );
 
-forEachKind("close() is idempotent and leaves queued items readable", async ({ open }) => {
+forEachKindShared("close() is idempotent and leaves queued items readable", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const other = await channel.receive();
@@ -149,7 +152,7 @@ forEachKind("close() is idempotent and leaves queued items readable", async ({ o
   await other.waitClose();
 });
 
-forEachKind("close() ends the calls that wait here", async ({ open }) => {
+forEachKindShared("close() ends the calls that wait here", async ({ open }) => {
   const channel = (await open()).remoteExec(`await channel.receive()`);
   const receive = assertRejects(() => channel.receive(), EOFError);
   const wait = channel.waitClose();
@@ -158,7 +161,7 @@ forEachKind("close() ends the calls that wait here", async ({ open }) => {
   await wait;
 });
 
-forEachKind("close() refuses an error that is none", async ({ open }) => {
+forEachKindShared("close() refuses an error that is none", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(await channel.receive())`);
   await assertRejects(() => channel.close(42 as never), TypeError);
   assert(!channel.isClosed());
@@ -166,7 +169,7 @@ forEachKind("close() refuses an error that is none", async ({ open }) => {
   assertEquals(await channel.receive(), 1);
 });
 
-forEachKind("close() lets what was sent arrive", async ({ open }) => {
+forEachKindShared("close() lets what was sent arrive", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const report = await channel.receive();
@@ -181,7 +184,7 @@ forEachKind("close() lets what was sent arrive", async ({ open }) => {
   assertEquals(await report.receive(), 2_400_000);
 });
 
-forEachKind("close() does not stop the remote code, which sees the end", async ({ open }) => {
+forEachKindShared("close() does not stop the remote code, which sees the end", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const report = await channel.receive();
@@ -220,7 +223,7 @@ forEachKind("close() ends remote code quietly when its own channel's error escap
   assertEquals(output.text, "");
 });
 
-forEachKind("close() drops what arrives later, without end", async ({ open }) => {
+forEachKindShared("close() drops what arrives later, without end", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const [other, report] = await channel.receive();

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/asser
 import { type Channel, EOFError, type Gateway, GatewayClosedError, RemoteError } from "../../mod.ts";
 import { gone, processState } from "../helpers/leaks.ts";
 import { limited, TextTap, until } from "../helpers/wait.ts";
-import { forEachKind, SEPARATE } from "./kinds.ts";
+import { forEachKind, forEachKindShared, SEPARATE } from "./kinds.ts";
 
 /** A second execution, to prove that it is not harmed. */
 async function startWitness(gateway: Gateway): Promise<() => Promise<void>> {
@@ -48,7 +48,7 @@ const OWN_ENDS: readonly [name: string, source: string, message: RegExp][] = [
 ];
 
 for (const [name, source, message] of OWN_ENDS) {
-  forEachKind(`${name} ends its own execution only`, async ({ open }) => {
+  forEachKindShared(`${name} ends its own execution only`, async ({ open }) => {
     const gateway = await open();
     const ask = await startWitness(gateway);
     const channel = gateway.remoteExec(`await channel.send("before"); ${source};`);
@@ -60,7 +60,7 @@ for (const [name, source, message] of OWN_ENDS) {
   }, { models: SEPARATE });
 }
 
-forEachKind("self.close() ends its own execution only", async ({ open }) => {
+forEachKindShared("self.close() ends its own execution only", async ({ open }) => {
   const gateway = await open();
   const ask = await startWitness(gateway);
   const channel = gateway.remoteExec(
@@ -71,7 +71,7 @@ forEachKind("self.close() ends its own execution only", async ({ open }) => {
   await ask();
 }, { models: ["worker"] });
 
-forEachKind("an error that nobody catches carries its name and its line", async ({ open }) => {
+forEachKindShared("an error that nobody catches carries its name and its line", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     setTimeout(() => {
       throw new RangeError("late");
@@ -194,7 +194,7 @@ for (const [name, remoteName, start] of FORCES) {
   });
 }
 
-forEachKind("kill() really ends code that only waits for timers", async ({ open }) => {
+forEachKindShared("kill() really ends code that only waits for timers", async ({ open }) => {
   const gateway = await open();
   const beat = gateway.newChannel();
   const channel = gateway.remoteExec(`
@@ -261,7 +261,7 @@ forEachKind("kill() of a loop that ends after all counts no runaway in the end",
   await until("it has ended", async () => (await gateway.remoteStatus()).numRunaway === 0);
 }, { models: ["worker"] });
 
-forEachKind(
+forEachKindShared(
   "kill() ends the channel of an endless loop here although nothing can stop it",
   async ({ open, endless }) => {
     const gateway = await open();
@@ -274,7 +274,7 @@ forEachKind(
   { models: ["main"] },
 );
 
-forEachKind("kill() before the code has started ends it", async ({ open }) => {
+forEachKindShared("kill() before the code has started ends it", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`channel.send(1)`);
   channel.kill("changed my mind");
@@ -284,7 +284,7 @@ forEachKind("kill() before the code has started ends it", async ({ open }) => {
   await until("nothing is left", async () => (await gateway.remoteStatus()).numExecuting === 0);
 });
 
-forEachKind("kill() after the end does nothing", async ({ open }) => {
+forEachKindShared("kill() after the end does nothing", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`channel.send(1)`);
   await channel.waitClose();
@@ -294,7 +294,7 @@ forEachKind("kill() after the end does nothing", async ({ open }) => {
   await channel.waitClose();
 });
 
-forEachKind("kill() lets arrived items stay readable", async ({ open }) => {
+forEachKindShared("kill() lets arrived items stay readable", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const other = await channel.receive();
@@ -312,7 +312,7 @@ forEachKind("kill() lets arrived items stay readable", async ({ open }) => {
   await assertRejects(() => channel.receive(), EOFError);
 });
 
-forEachKind(
+forEachKindShared(
   "a signal that is aborted already, or a timeout of 0, ends the execution at once",
   async ({ open }) => {
     const gateway = await open();
@@ -323,7 +323,7 @@ forEachKind(
   },
 );
 
-forEachKind("a signal's own reason is the error and its cause", async ({ open }) => {
+forEachKindShared("a signal's own reason is the error and its cause", async ({ open }) => {
   const gateway = await open();
   const abort = new AbortController();
   const channel = gateway.remoteExec(`await channel.send("up"); await channel.receive()`, {
@@ -337,7 +337,7 @@ forEachKind("a signal's own reason is the error and its cause", async ({ open })
   assert(error.cause === reason);
 });
 
-forEachKind("a signal or a timeout after the end does nothing", async ({ open }) => {
+forEachKindShared("a signal or a timeout after the end does nothing", async ({ open }) => {
   const gateway = await open();
   const abort = new AbortController();
   const channel = gateway.remoteExec(`channel.send(1)`, { signal: abort.signal, timeout: 10_000 });

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { type Gateway, RemoteError } from "../../mod.ts";
-import { forEachKind } from "./kinds.ts";
+import { forEachKind, forEachKindShared } from "./kinds.ts";
 
 async function failure(gateway: Gateway, source: string): Promise<RemoteError> {
   return await assertRejects(() => gateway.remoteExec(source).waitClose(), RemoteError) as RemoteError;
@@ -13,7 +13,7 @@ function place(error: RemoteError): string | undefined {
   return error.remoteStack?.match(/<remote exec>:\d+/)?.[0];
 }
 
-forEachKind("an exception of plain code shows its name, message and line", async ({ open }) => {
+forEachKindShared("an exception of plain code shows its name, message and line", async ({ open }) => {
   const gateway = await open();
   const error = await failure(gateway, `\n\nthrow new RangeError("why");\n`);
   assertEquals([error.remoteName, error.remoteMessage], ["RangeError", "why"]);
@@ -23,7 +23,7 @@ forEachKind("an exception of plain code shows its name, message and line", async
   assertMatch(error.formatted, /RangeError: why\n.*<remote exec>:3/);
 });
 
-forEachKind("an exception on the first line shows that line and its column", async ({ open }) => {
+forEachKindShared("an exception on the first line shows that line and its column", async ({ open }) => {
   const gateway = await open();
   for (const prefix of ["", "const typed: null = null; "]) {
     const error = await failure(gateway, `${prefix}throw new RangeError("why");`);
@@ -31,7 +31,7 @@ forEachKind("an exception on the first line shows that line and its column", asy
   }
 });
 
-forEachKind("an exception of TypeScript shows its line", async ({ open }) => {
+forEachKindShared("an exception of TypeScript shows its line", async ({ open }) => {
   const error = await failure(
     await open(),
     `
@@ -53,7 +53,7 @@ forEachKind("an exception of code with imports shows its line", async ({ open })
   assertEquals(place(await failure(gateway, lines.join("\n"))), "<remote exec>:6");
 });
 
-forEachKind("an exception shows the functions that it came through", async ({ open }) => {
+forEachKindShared("an exception shows the functions that it came through", async ({ open }) => {
   const gateway = await open();
   for (const type of ["", ": number"]) {
     const error = await failure(
@@ -78,7 +78,7 @@ forEachKind("an exception shows the functions that it came through", async ({ op
   }
 });
 
-forEachKind("an exception's stack has no lines of the agent", async ({ open }) => {
+forEachKindShared("an exception's stack has no lines of the agent", async ({ open }) => {
   const gateway = await open();
   for (
     const source of [`throw new Error("why")`, `const a: null = null; throw new Error("why")`, `nowhere.x`]
@@ -88,53 +88,56 @@ forEachKind("an exception's stack has no lines of the agent", async ({ open }) =
   }
 });
 
-forEachKind("an exception of something that does not exist names it", async ({ open }) => {
+forEachKindShared("an exception of something that does not exist names it", async ({ open }) => {
   const error = await failure(await open(), `\nfoobar.call();`);
   assertEquals(error.remoteName, "ReferenceError");
   assertMatch(error.remoteMessage, /foobar/);
   assertEquals(place(error), "<remote exec>:2");
 });
 
-forEachKind("a syntax error of plain code shows its line", async ({ open }) => {
+forEachKindShared("a syntax error of plain code shows its line", async ({ open }) => {
   const error = await failure(await open(), `const a = 1;\nconst b = 2;\nconst = 3;\n`);
   assertEquals(error.remoteName, "SyntaxError");
   assertEquals(place(error), "<remote exec>:3");
 });
 
-forEachKind("a syntax error of TypeScript shows its line", async ({ open }) => {
+forEachKindShared("a syntax error of TypeScript shows its line", async ({ open }) => {
   const error = await failure(await open(), `const a: number = 1;\n\nfunction (: string {\n`);
   assertEquals(error.remoteName, "SyntaxError");
   assertEquals(place(error), "<remote exec>:3");
 });
 
-forEachKind("a syntax error of code with imports shows its line", async ({ open }) => {
+forEachKindShared("a syntax error of code with imports shows its line", async ({ open }) => {
   const error = await failure(await open(), `import { basename } from "node:path";\n\n\nbasename(;\n`);
   assertEquals(error.remoteName, "SyntaxError");
   assertEquals(place(error), "<remote exec>:4");
 });
 
-forEachKind("a syntax error on the first line shows its column", async ({ open }) => {
+forEachKindShared("a syntax error on the first line shows its column", async ({ open }) => {
   const error = await failure(await open(), `const a: number = ;`);
   assertEquals(error.remoteName, "SyntaxError");
   assertMatch(error.remoteStack!, /<remote exec>:1:19\b/);
 });
 
-forEachKind("an unfinished block is a syntax error", async ({ open }) => {
+forEachKindShared("an unfinished block is a syntax error", async ({ open }) => {
   const gateway = await open();
   for (const source of ["{", "}", "if (true) {", "`no end", "})()", "async () => {"]) {
     assertEquals((await failure(gateway, source)).remoteName, "SyntaxError", source);
   }
 });
 
-forEachKind("an import that is not allowed or not there is an error that names it", async ({ open }) => {
-  const gateway = await open();
-  const missing = await failure(gateway, `import { x } from "file:///nowhere/x.ts"; x();`);
-  assertMatch(missing.formatted, /nowhere\/x\.ts/);
-  const named = await failure(gateway, `import { nothing } from "node:path"; nothing();`);
-  assertMatch(named.formatted, /nothing/);
-});
+forEachKindShared(
+  "an import that is not allowed or not there is an error that names it",
+  async ({ open }) => {
+    const gateway = await open();
+    const missing = await failure(gateway, `import { x } from "file:///nowhere/x.ts"; x();`);
+    assertMatch(missing.formatted, /nowhere\/x\.ts/);
+    const named = await failure(gateway, `import { nothing } from "node:path"; nothing();`);
+    assertMatch(named.formatted, /nothing/);
+  },
+);
 
-forEachKind("anything that is thrown arrives as an error", async ({ open }) => {
+forEachKindShared("anything that is thrown arrives as an error", async ({ open }) => {
   const gateway = await open();
   const cases: [string, string][] = [
     [`"text"`, "text"],
@@ -156,7 +159,7 @@ forEachKind("anything that is thrown arrives as an error", async ({ open }) => {
   assertEquals(hostile.remoteName, "Error");
 });
 
-forEachKind("an error's cause and plain fields travel with it", async ({ open }) => {
+forEachKindShared("an error's cause and plain fields travel with it", async ({ open }) => {
   const error = await failure(
     await open(),
     `
@@ -174,7 +177,7 @@ forEachKind("an error's cause and plain fields travel with it", async ({ open })
   assertMatch(error.formatted, /near[^]*Caused by[^]*far[^]*Caused by[^]*farther/);
 });
 
-forEachKind("an error that causes itself, or a huge one, arrives cut", async ({ open }) => {
+forEachKindShared("an error that causes itself, or a huge one, arrives cut", async ({ open }) => {
   const gateway = await open();
   const circular = await failure(gateway, `const e = new Error("round"); e.cause = e; throw e`);
   assertEquals(circular.remoteMessage, "round");
@@ -186,7 +189,7 @@ forEachKind("an error that causes itself, or a huge one, arrives cut", async ({ 
   assertEquals(await gateway.remoteExec("channel.send(1)").receive(), 1);
 });
 
-forEachKind("an error leaves other executions and the gateway alone", async ({ open }) => {
+forEachKindShared("an error leaves other executions and the gateway alone", async ({ open }) => {
   const gateway = await open();
   const other = gateway.remoteExec(`for await (const item of channel) channel.send(item)`);
   await failure(gateway, `throw new Error("why")`);
@@ -196,13 +199,13 @@ forEachKind("an error leaves other executions and the gateway alone", async ({ o
   assertEquals(await gateway.remoteExec("channel.send(2)").receive(), 2);
 });
 
-forEachKind("an item that remote code cannot send is an error that says so", async ({ open }) => {
+forEachKindShared("an item that remote code cannot send is an error that says so", async ({ open }) => {
   const error = await failure(await open(), `await channel.send({ report: [0, { owner: () => {} }] })`);
   assertEquals(error.remoteName, "DumpError");
   assertMatch(error.remoteMessage, /\$\.report\[1\]\.owner/);
 });
 
-forEachKind("an EOFError of another channel is an error of the execution", async ({ open }) => {
+forEachKindShared("an EOFError of another channel is an error of the execution", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`const other = await channel.receive(); await other.receive()`);
   const other = gateway.newChannel();

@@ -10,9 +10,9 @@ import {
 } from "jsr:@std/assert@^1.0.19";
 import { Channel, ChannelClosedError, EOFError, GatewayClosedError, RemoteError } from "../../mod.ts";
 import { until } from "../helpers/wait.ts";
-import { forEachKind, SEPARATE } from "./kinds.ts";
+import { forEachKind, forEachKindShared, SEPARATE } from "./kinds.ts";
 
-forEachKind("remoteExec() returns a channel at once and answers over it", async ({ open }) => {
+forEachKindShared("remoteExec() returns a channel at once and answers over it", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`channel.send((await channel.receive()) + 1)`);
   assertInstanceOf(channel, Channel);
@@ -37,7 +37,7 @@ forEachKind("remoteExec() gives a module its channel, its gateway's id and its n
   assertEquals(await channel.receive(), ["__channelexec__", "alpha", channel.id]);
 });
 
-forEachKind("remoteExec() runs TypeScript with types, interfaces and enums", async ({ open }) => {
+forEachKindShared("remoteExec() runs TypeScript with types, interfaces and enums", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     interface Job { count: number }
     enum Kind { First = 7 }
@@ -48,7 +48,7 @@ forEachKind("remoteExec() runs TypeScript with types, interfaces and enums", asy
   assertEquals(await channel.receive(), 10);
 });
 
-forEachKind("remoteExec() runs imports that need no permission", async ({ open }) => {
+forEachKindShared("remoteExec() runs imports that need no permission", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     import { basename } from "node:path";
     import { seven } from "data:text/typescript,export const seven: number = 7";
@@ -58,7 +58,7 @@ forEachKind("remoteExec() runs imports that need no permission", async ({ open }
   assertEquals(await channel.receive(), ["b", 7, 8]);
 });
 
-forEachKind("remoteExec() runs plain code with a dynamic import", async ({ open }) => {
+forEachKindShared("remoteExec() runs plain code with a dynamic import", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     const { eight } = await import("data:text/javascript,export const eight = 8");
     await channel.send(eight);
@@ -66,7 +66,7 @@ forEachKind("remoteExec() runs plain code with a dynamic import", async ({ open 
   assertEquals(await channel.receive(), 8);
 });
 
-forEachKind("remoteExec() removes the common indentation, also inside text", async ({ open }) => {
+forEachKindShared("remoteExec() removes the common indentation, also inside text", async ({ open }) => {
   const channel = (await open()).remoteExec(`
       const text = \`one
         two
@@ -76,7 +76,7 @@ forEachKind("remoteExec() removes the common indentation, also inside text", asy
   assertEquals(await channel.receive(), "one\n  two\nthree");
 });
 
-forEachKind("remoteExec() runs whatever its last line is", async ({ open }) => {
+forEachKindShared("remoteExec() runs whatever its last line is", async ({ open }) => {
   const gateway = await open();
   for (
     const source of ["channel.send(1) // the end", "channel.send(1) /* the end */", "channel.send(1);\n\n"]
@@ -86,7 +86,7 @@ forEachKind("remoteExec() runs whatever its last line is", async ({ open }) => {
   }
 });
 
-forEachKind("remoteExec() runs code that exports and reads import.meta", async ({ open }) => {
+forEachKindShared("remoteExec() runs code that exports and reads import.meta", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     export const value = 1;
     await channel.send(typeof import.meta.url);
@@ -94,13 +94,13 @@ forEachKind("remoteExec() runs code that exports and reads import.meta", async (
   assertEquals(await channel.receive(), "string");
 });
 
-forEachKind("remoteExec() runs code of several MiB", async ({ open }) => {
+forEachKindShared("remoteExec() runs code of several MiB", async ({ open }) => {
   const text = "ä".repeat(2_000_000);
   const channel = (await open()).remoteExec(`const text: string = "${text}"; channel.send(text.length)`);
   assertEquals(await channel.receive(), 2_000_000);
 });
 
-forEachKind("remoteExec() ends its channel when the code has ended", async ({ open }) => {
+forEachKindShared("remoteExec() ends its channel when the code has ended", async ({ open }) => {
   const gateway = await open();
   for (const source of ["", "function unused() {}", "const x: number = 1;", "await Promise.resolve()"]) {
     const channel = gateway.remoteExec(source);
@@ -111,13 +111,13 @@ forEachKind("remoteExec() ends its channel when the code has ended", async ({ op
   }
 });
 
-forEachKind("remoteExec() lets what was sent without await arrive", async ({ open }) => {
+forEachKindShared("remoteExec() lets what was sent without await arrive", async ({ open }) => {
   const channel = (await open()).remoteExec(`for (let i = 0; i < 100; i++) channel.send(i)`);
   const items = await Array.fromAsync(channel);
   assertEquals(items, Array.from({ length: 100 }, (_, i) => i));
 });
 
-forEachKind("remoteExec() runs executions at the same time", async ({ open }) => {
+forEachKindShared("remoteExec() runs executions at the same time", async ({ open }) => {
   const gateway = await open();
   const echo = `channel.send("ready"); await channel.receive().then((item) => channel.send(item))`;
   const first = gateway.remoteExec(echo);
@@ -130,7 +130,7 @@ forEachKind("remoteExec() runs executions at the same time", async ({ open }) =>
   assertEquals(await first.receive(), 1);
 });
 
-forEachKind("remoteExec() loses nothing when executions send at the same time", async ({ open }) => {
+forEachKindShared("remoteExec() loses nothing when executions send at the same time", async ({ open }) => {
   const gateway = await open();
   const numbers = Array.from({ length: 5 }, (_, i) => i);
   const channels = numbers.map((i) =>
@@ -140,7 +140,7 @@ forEachKind("remoteExec() loses nothing when executions send at the same time", 
   assertEquals(all, numbers.map((i) => numbers.concat([5, 6, 7, 8, 9]).map((j) => `${i}:${j}`)));
 });
 
-forEachKind("remoteExec() runs many executions one after the other", async ({ open }) => {
+forEachKindShared("remoteExec() runs many executions one after the other", async ({ open }) => {
   const gateway = await open();
   for (let i = 0; i < 20; i++) {
     const channel = gateway.remoteExec(`channel.send(${i})`);
@@ -153,33 +153,36 @@ forEachKind("remoteExec() runs many executions one after the other", async ({ op
   });
 });
 
-forEachKind("remoteExec() gives each execution globals of its own", async ({ open }) => {
+forEachKindShared("remoteExec() gives each execution globals of its own", async ({ open }) => {
   const gateway = await open();
   await gateway.remoteExec(`globalThis.left = 1; Array.prototype.left = 2`).waitClose();
   const channel = gateway.remoteExec(`channel.send([typeof globalThis.left, typeof [].left])`);
   assertEquals(await channel.receive(), ["undefined", "undefined"]);
 }, { models: SEPARATE });
 
-forEachKind("remoteExec() shares globals between executions", async ({ open }) => {
+forEachKindShared("remoteExec() shares globals between executions", async ({ open }) => {
   const gateway = await open();
   await gateway.remoteExec(`globalThis.left = 1`).waitClose();
   assertEquals(await gateway.remoteExec(`channel.send(globalThis.left)`).receive(), 1);
 }, { models: ["main"] });
 
-forEachKind("remoteExec() keeps the channels of executions apart that are modules", async ({ open }) => {
-  const gateway = await open();
-  const source = `
+forEachKindShared(
+  "remoteExec() keeps the channels of executions apart that are modules",
+  async ({ open }) => {
+    const gateway = await open();
+    const source = `
     const mine: unknown = await channel.receive();
     await channel.receive();
     await channel.send([mine, channel.id]);
   `;
-  const channels = ["a", "b", "c"].map(() => gateway.remoteExec(source));
-  for (const [i, channel] of channels.entries()) await channel.send(i);
-  for (const channel of channels.toReversed()) await channel.send(null);
-  for (const [i, channel] of channels.entries()) assertEquals(await channel.receive(), [i, channel.id]);
-});
+    const channels = ["a", "b", "c"].map(() => gateway.remoteExec(source));
+    for (const [i, channel] of channels.entries()) await channel.send(i);
+    for (const channel of channels.toReversed()) await channel.send(null);
+    for (const [i, channel] of channels.entries()) assertEquals(await channel.receive(), [i, channel.id]);
+  },
+);
 
-forEachKind("remoteExec() lets a module declare a channel of its own", async ({ open }) => {
+forEachKindShared("remoteExec() lets a module declare a channel of its own", async ({ open }) => {
   const gateway = await open();
   const side = gateway.newChannel();
   const first = gateway.remoteExec(`const { side }: any = await channel.receive(); globalThis.side = side;`);
@@ -193,7 +196,7 @@ forEachKind("remoteExec() lets a module declare a channel of its own", async ({ 
   assertMatch(String(await side.receive()), /^(string|undefined)$/);
 }, { models: ["main"] });
 
-forEachKind("remoteExec() refuses an explicit close() by remote code", async ({ open }) => {
+forEachKindShared("remoteExec() refuses an explicit close() by remote code", async ({ open }) => {
   const gateway = await open();
   for (const type of ["", ": string"]) {
     const channel = gateway.remoteExec(`const why${type} = "x"; await channel.close()`);
@@ -202,7 +205,7 @@ forEachKind("remoteExec() refuses an explicit close() by remote code", async ({ 
   }
 });
 
-forEachKind("remoteExec() refuses an explicit close(error) by remote code", async ({ open }) => {
+forEachKindShared("remoteExec() refuses an explicit close(error) by remote code", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     try { await channel.close("mine"); channel.send("closed"); } catch (error) { channel.send(error.message); }
   `);
@@ -210,7 +213,7 @@ forEachKind("remoteExec() refuses an explicit close(error) by remote code", asyn
   await channel.waitClose();
 });
 
-forEachKind(
+forEachKindShared(
   "remoteExec() throws a TypeError when the source is nothing that can be executed",
   async ({ open }) => {
     const gateway = await open();

@@ -2,10 +2,12 @@
 
 import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { ChannelClosedError, GatewayClosedError, RemoteError } from "../../mod.ts";
-import { forEachKind } from "./kinds.ts";
+import { forEachKind, forEachKindShared } from "./kinds.ts";
 
-forEachKind("makeFile('w') in remote code writes items and leaves the channel open", async ({ open }) => {
-  const channel = (await open()).remoteExec(`
+forEachKindShared(
+  "makeFile('w') in remote code writes items and leaves the channel open",
+  async ({ open }) => {
+    const channel = (await open()).remoteExec(`
     const file = channel.makeFile("w");
     await file.write("hello");
     await file.write(new Uint8Array([1, 2]));
@@ -13,13 +15,14 @@ forEachKind("makeFile('w') in remote code writes items and leaves the channel op
     await file.close();
     await channel.send([42, file.isatty()]);
   `);
-  assertEquals(await channel.receive(), "hello");
-  assertEquals(await channel.receive(), new Uint8Array([1, 2]));
-  assertEquals(await channel.receive(), [42, false]);
-  await channel.waitClose();
-});
+    assertEquals(await channel.receive(), "hello");
+    assertEquals(await channel.receive(), new Uint8Array([1, 2]));
+    assertEquals(await channel.receive(), [42, false]);
+    await channel.waitClose();
+  },
+);
 
-forEachKind(
+forEachKindShared(
   "a file with proxyClose cannot close the channel of an execution from inside",
   async ({ open }) => {
     const gateway = await open();
@@ -30,7 +33,7 @@ forEachKind(
   },
 );
 
-forEachKind("a file with proxyClose closes a channel of its own", async ({ open }) => {
+forEachKindShared("a file with proxyClose closes a channel of its own", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const other = await channel.receive();
@@ -47,7 +50,7 @@ forEachKind("a file with proxyClose closes a channel of its own", async ({ open 
   assert(other.isClosed());
 });
 
-forEachKind("makeFile('w') on this side writes until the channel is closed", async ({ open }) => {
+forEachKindShared("makeFile('w') on this side writes until the channel is closed", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(await channel.receive())`);
   const file = channel.makeFile("w");
   await file.write("hello");
@@ -57,16 +60,19 @@ forEachKind("makeFile('w') on this side writes until the channel is closed", asy
   assert(!file.isTTY);
 });
 
-forEachKind("read(n) gives exactly n characters across items, and nothing at the end", async ({ open }) => {
-  const channel = (await open()).remoteExec(`
+forEachKindShared(
+  "read(n) gives exactly n characters across items, and nothing at the end",
+  async ({ open }) => {
+    const channel = (await open()).remoteExec(`
     const file = channel.makeFile("w");
     for (const piece of ["123", "4", "5678", "9"]) await file.write(piece);
   `);
-  const file = channel.makeFile("r");
-  const parts: unknown[] = [];
-  for (let i = 0; i < 6; i++) parts.push(await file.read(2, { timeout: 10_000 }));
-  assertEquals(parts, ["12", "34", "56", "78", "9", ""]);
-});
+    const file = channel.makeFile("r");
+    const parts: unknown[] = [];
+    for (let i = 0; i < 6; i++) parts.push(await file.read(2, { timeout: 10_000 }));
+    assertEquals(parts, ["12", "34", "56", "78", "9", ""]);
+  },
+);
 
 forEachKind("readLine() gives lines and the unterminated rest, here and there", async ({ open }) => {
   const gateway = await open();
@@ -81,7 +87,7 @@ forEachKind("readLine() gives lines and the unterminated rest, here and there", 
   assertEquals(await channel.receive(), ["123\n", "4", "5", ""]);
 });
 
-forEachKind("a failed execution is thrown after the lines that came before", async ({ open }) => {
+forEachKindShared("a failed execution is thrown after the lines that came before", async ({ open }) => {
   const channel = (await open()).remoteExec(`await channel.send("a\\nb"); throw new RangeError("why")`);
   const file = channel.makeFile("r");
   assertEquals([await file.readLine(), await file.readLine()], ["a\n", "b"]);

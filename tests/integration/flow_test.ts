@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
 import type { Channel, Gateway } from "../../mod.ts";
 import { limited, until } from "../helpers/wait.ts";
-import { forEachKind } from "./kinds.ts";
+import { forEachKind, forEachKindShared } from "./kinds.ts";
 
 const MIB = 1024 * 1024;
 
@@ -67,7 +67,7 @@ async function stalled(flood: Flood): Promise<number> {
 }
 
 for (const size of [64, 5_000, 100_000, MIB]) {
-  forEachKind(
+  forEachKindShared(
     `a stream of ${size} bytes each that nobody reads stalls its remote sender`,
     async ({ open }) => {
       const flood = await startFlood(await open(), size);
@@ -119,7 +119,7 @@ forEachKind("a stream that remote code does not read stalls the sender here", as
   assertEquals(await channel.receive(), sent);
 });
 
-forEachKind("a stalled channel delays no other one", async ({ open }) => {
+forEachKindShared("a stalled channel delays no other one", async ({ open }) => {
   const gateway = await open();
   const flood = await startFlood(gateway, 100_000);
   await stalled(flood);
@@ -135,22 +135,25 @@ forEachKind("a stalled channel delays no other one", async ({ open }) => {
   await flood.end();
 });
 
-forEachKind("a callback that stalls delays no other channel and bounds its sender", async ({ open }) => {
-  const gateway = await open();
-  const flood = await startFlood(gateway, 10_000);
-  const gate = Promise.withResolvers<void>();
-  flood.stream.setCallback(() => gate.promise);
-  const sent = await stalled(flood);
-  assert(sent <= MOST_BYTES, `${sent} bytes were accepted`);
-  const echo = gateway.remoteExec(`for await (const item of channel) await channel.send(item)`);
-  await echo.send(1);
-  assertEquals(await echo.receive(), 1);
-  gate.resolve();
-  await until("the stream goes on", async () => await flood.sent() > 2 * sent);
-  await flood.end();
-});
+forEachKindShared(
+  "a callback that stalls delays no other channel and bounds its sender",
+  async ({ open }) => {
+    const gateway = await open();
+    const flood = await startFlood(gateway, 10_000);
+    const gate = Promise.withResolvers<void>();
+    flood.stream.setCallback(() => gate.promise);
+    const sent = await stalled(flood);
+    assert(sent <= MOST_BYTES, `${sent} bytes were accepted`);
+    const echo = gateway.remoteExec(`for await (const item of channel) await channel.send(item)`);
+    await echo.send(1);
+    assertEquals(await echo.receive(), 1);
+    gate.resolve();
+    await until("the stream goes on", async () => await flood.sent() > 2 * sent);
+    await flood.end();
+  },
+);
 
-forEachKind("one huge item does not delay small ones on other channels", async ({ open }) => {
+forEachKindShared("one huge item does not delay small ones on other channels", async ({ open }) => {
   const gateway = await open();
   const echo = gateway.remoteExec(`for await (const item of channel) await channel.send(item)`);
   await echo.send("warm");
@@ -176,7 +179,7 @@ forEachKind("one huge item does not delay small ones on other channels", async (
   assert(answers >= 5, `only ${answers} answers while the item was on its way`);
 });
 
-forEachKind("many unread streams at once are each bounded and all arrive", async ({ open }) => {
+forEachKindShared("many unread streams at once are each bounded and all arrive", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const streams = await channel.receive();
@@ -195,7 +198,7 @@ forEachKind("many unread streams at once are each bounded and all arrive", async
   await channel.waitClose();
 });
 
-forEachKind("a sender that waits for a reader ends when the reader closes", async ({ open }) => {
+forEachKindShared("a sender that waits for a reader ends when the reader closes", async ({ open }) => {
   const gateway = await open();
   const flood = await startFlood(gateway, 100_000);
   await stalled(flood);
@@ -205,7 +208,7 @@ forEachKind("a sender that waits for a reader ends when the reader closes", asyn
   await flood.end();
 });
 
-forEachKind("send() that waits for credit rejects when the remote execution ends", async ({ open }) => {
+forEachKindShared("send() that waits for credit rejects when the remote execution ends", async ({ open }) => {
   const channel = (await open()).remoteExec(`await channel.receive()`);
   const sends = [1, 2, 3, 4].map(() => channel.send(new Uint8Array(2 * MIB)));
   const results = await limited("all sends", Promise.allSettled(sends));

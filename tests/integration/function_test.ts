@@ -5,7 +5,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "
 import type { Channel, Item } from "../../mod.ts";
 import { ChannelClosedError, DumpError, EOFError, RemoteError } from "../../mod.ts";
 import { until } from "../helpers/wait.ts";
-import { forEachKind } from "./kinds.ts";
+import { forEachKind, forEachKindShared } from "./kinds.ts";
 
 const outside = 5;
 
@@ -23,7 +23,7 @@ forEachKind("remoteExec() of a function gives it its channel and kwargs", async 
   await assertRejects(() => channel.receive(), EOFError);
 });
 
-forEachKind("remoteExec() runs functions of every form", async ({ open }) => {
+forEachKindShared("remoteExec() runs functions of every form", async ({ open }) => {
   const gateway = await open();
   const forms: ((channel: Channel) => unknown)[] = [
     (channel) => channel.send(1),
@@ -46,7 +46,7 @@ forEachKind("remoteExec() runs functions of every form", async ({ open }) => {
   for (const form of forms) assertEquals(await gateway.remoteExec(form).receive(), 1, String(form));
 });
 
-forEachKind("a function finds the globals of executions", async ({ open }) => {
+forEachKindShared("a function finds the globals of executions", async ({ open }) => {
   const own = (await open()).remoteExec(async (channel) => {
     // deno-lint-ignore no-explicit-any -- globals of executions have no types here
     await channel.send([(globalThis as any).__name__ ?? "shared", typeof Deno.version.deno, typeof fetch]);
@@ -103,7 +103,7 @@ forEachKind("only functions of remoteExec have the globals of a channel", async 
   assertThrows(() => gateway.group.map(make(), [1]), TypeError, `"channel"`);
 });
 
-forEachKind("functions that cannot be sent are refused with the reason", async ({ open }) => {
+forEachKindShared("functions that cannot be sent are refused with the reason", async ({ open }) => {
   const gateway = await open();
   const object = {
     method(channel: Channel) {
@@ -124,7 +124,7 @@ forEachKind("functions that cannot be sent are refused with the reason", async (
   }
 });
 
-forEachKind("kwargs may be anything that can be sent, channels too", async ({ open }) => {
+forEachKindShared("kwargs may be anything that can be sent, channels too", async ({ open }) => {
   const gateway = await open();
   const side = gateway.newChannel();
   const channel = gateway.remoteExec(
@@ -139,7 +139,7 @@ forEachKind("kwargs may be anything that can be sent, channels too", async ({ op
   await channel.waitClose();
 });
 
-forEachKind("kwargs that cannot be sent are a DumpError before anything is sent", async ({ open }) => {
+forEachKindShared("kwargs that cannot be sent are a DumpError before anything is sent", async ({ open }) => {
   const gateway = await open();
   const error = assertThrows(
     () =>
@@ -154,14 +154,14 @@ forEachKind("kwargs that cannot be sent are a DumpError before anything is sent"
   assertEquals(await gateway.remoteExec((channel) => channel.send(2)).receive(), 2);
 });
 
-forEachKind("text takes no kwargs, and options are known by name", async ({ open }) => {
+forEachKindShared("text takes no kwargs, and options are known by name", async ({ open }) => {
   const gateway = await open();
   assertThrows(() => gateway.remoteExec("1", { kwargs: { a: 1 } } as never), TypeError, "kwargs");
   assertThrows(() => gateway.remoteExec("1", { timout: 5 } as never), TypeError, "timout");
   assertThrows(() => gateway.remoteExec(() => 1, undefined, { timout: 5 } as never), TypeError, "timout");
 });
 
-forEachKind("an exception of a function shows its place", async ({ open }) => {
+forEachKindShared("an exception of a function shows its place", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(function outer() {
     function inner(): never {
@@ -174,7 +174,7 @@ forEachKind("an exception of a function shows its place", async ({ open }) => {
   assertMatch(error.remoteStack!, /inner .*:\d+:\d+[^]*outer .*:\d+:\d+/);
 });
 
-forEachKind("a function may be ended by a timeout", async ({ open }) => {
+forEachKindShared("a function may be ended by a timeout", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(() => new Promise(() => {}), undefined, { timeout: 100 });
   const error = await assertRejects(() => channel.receive(), RemoteError) as RemoteError;
@@ -182,7 +182,7 @@ forEachKind("a function may be ended by a timeout", async ({ open }) => {
   await until("it is gone", async () => (await gateway.remoteStatus()).numExecuting === 0);
 });
 
-forEachKind("a function that outlives its channel ends quietly", async ({ open }) => {
+forEachKindShared("a function that outlives its channel ends quietly", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(async (channel: Channel<number, number>) => {
     for (let i = 0;; i++) await channel.send(i);
@@ -194,7 +194,7 @@ forEachKind("a function that outlives its channel ends quietly", async ({ open }
   assert(gateway.hasReceiver());
 });
 
-forEachKind("a name of any characters is shown and harms no place", async ({ open }) => {
+forEachKindShared("a name of any characters is shown and harms no place", async ({ open }) => {
   const gateway = await open();
   for (const name of ["a>b", "a\nb", "\ud800", "<x>"]) {
     const channel = gateway.remoteExec(

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { DumpError, type Item } from "../../mod.ts";
-import { forEachKind } from "./kinds.ts";
+import { forEachKind, forEachKindShared } from "./kinds.ts";
 
 const MIB = 1024 * 1024;
 const ECHO = `for await (const item of channel) await channel.send(item)`;
@@ -71,7 +71,7 @@ function shown(value: unknown): string {
   return Deno.inspect(value, { depth: 20, sorted: false });
 }
 
-forEachKind("items of every type arrive equal, there and back", async ({ open }) => {
+forEachKindShared("items of every type arrive equal, there and back", async ({ open }) => {
   const channel = (await open()).remoteExec(ECHO);
   for (const source of VALUES) {
     const value = (0, eval)(`(${source})`);
@@ -88,7 +88,7 @@ forEachKind("items of every type that remote code makes arrive equal", async ({ 
   }
 });
 
-forEachKind("items arrive in remote code as what they are there", async ({ open }) => {
+forEachKindShared("items arrive in remote code as what they are there", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     const [date, map, bytes, url, error, hole, proto] = await channel.receive();
     channel.send([
@@ -111,7 +111,7 @@ forEachKind("items arrive in remote code as what they are there", async ({ open 
   assertEquals(await channel.receive(), [true, true, true, true, "far", false, 3, true, ["__proto__"]]);
 });
 
-forEachKind("errors as items arrive as errors", async ({ open }) => {
+forEachKindShared("errors as items arrive as errors", async ({ open }) => {
   const channel = (await open()).remoteExec(ECHO);
   await channel.send([new RangeError("far", { cause: new TypeError("near") })]);
   const [error] = await channel.receive() as Error[];
@@ -119,7 +119,7 @@ forEachKind("errors as items arrive as errors", async ({ open }) => {
   assertEquals([error!.name, error!.message, (error!.cause as Error).message], ["RangeError", "far", "near"]);
 });
 
-forEachKind("an item of 50 MiB arrives whole, both ways", async ({ open }) => {
+forEachKindShared("an item of 50 MiB arrives whole, both ways", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     const bytes = await channel.receive();
     let sum = 0;
@@ -138,7 +138,7 @@ forEachKind("an item of 50 MiB arrives whole, both ways", async ({ open }) => {
   assert(back.every((byte, i) => byte === bytes[i]));
 });
 
-forEachKind("large items of other types arrive whole", async ({ open }) => {
+forEachKindShared("large items of other types arrive whole", async ({ open }) => {
   const channel = (await open()).remoteExec(ECHO);
   const items: Item[] = [
     "ä".repeat(4 * MIB),
@@ -152,7 +152,7 @@ forEachKind("large items of other types arrive whole", async ({ open }) => {
   }
 });
 
-forEachKind("items of every size around a boundary arrive whole", async ({ open }) => {
+forEachKindShared("items of every size around a boundary arrive whole", async ({ open }) => {
   const channel = (await open()).remoteExec(`for await (const item of channel) channel.send(item)`);
   for (const boundary of [127, 255, 1024, 4096, 16_384, 65_536, 262_144, MIB]) {
     const sizes = [-2, -1, 0, 1, 2, 6, 8, 9].map((delta) => boundary + delta);
@@ -166,7 +166,7 @@ forEachKind("items of every size around a boundary arrive whole", async ({ open 
   }
 }, { limit: 30_000 });
 
-forEachKind("100000 small items arrive in order", async ({ open }) => {
+forEachKindShared("100000 small items arrive in order", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     const count = await channel.receive();
     for (let i = 0; i < count; i++) await channel.send(i);
@@ -184,7 +184,7 @@ forEachKind("100000 small items arrive in order", async ({ open }) => {
   assertEquals(await channel.receive(), 0);
 });
 
-forEachKind("an item may be changed as soon as send() has been called", async ({ open }) => {
+forEachKindShared("an item may be changed as soon as send() has been called", async ({ open }) => {
   const channel = (await open()).remoteExec(ECHO);
   const item = { list: [1] };
   const sent = channel.send(item);
@@ -193,7 +193,7 @@ forEachKind("an item may be changed as soon as send() has been called", async ({
   assertEquals(await channel.receive(), { list: [1] });
 });
 
-forEachKind("bytes may be changed as soon as send() has resolved", async ({ open }) => {
+forEachKindShared("bytes may be changed as soon as send() has resolved", async ({ open }) => {
   const channel = (await open()).remoteExec(ECHO);
   for (const size of [10, 5_000, 300_000]) {
     const bytes = new Uint8Array(size).fill(1);
@@ -203,7 +203,7 @@ forEachKind("bytes may be changed as soon as send() has resolved", async ({ open
   }
 });
 
-forEachKind(
+forEachKindShared(
   "an item that cannot be sent is a DumpError with its path, and harms nothing",
   async ({ open }) => {
     const channel = (await open()).remoteExec(ECHO);

@@ -11,6 +11,8 @@ import { needs, shared, testWith } from "../parts/need.ts";
 import type { Part } from "../parts/need.ts";
 import { SSHD } from "../parts/sshd.ts";
 import { SshWithMaster } from "../parts/ssh_master.ts";
+import { APART, Lender, runSteps } from "./sharing.ts";
+import type { Behaviour } from "./sharing.ts";
 
 /** What its tests know of a kind. */
 export interface Kind {
@@ -193,16 +195,61 @@ export function forEachKind(
   fn: (setting: Setting) => Promise<void>,
   options: TestOptions = {},
 ): void {
-  for (const kind of KINDS) {
-    if (options.models !== undefined && !options.models.includes(kind.model)) continue;
-    if (options.local && !kind.local) continue;
-    if (options.ownProcess && !kind.ownProcess) continue;
-    if (options.popen && !kind.name.startsWith("popen")) continue;
-    if (options.alone && kind.hop !== undefined) continue;
-    if (options.inside && kind.ownProcess) continue;
-    register(`${name} [${kind.name}]`, kind, fn, options);
+  for (const kind of chosen(options)) register(`${name} [${kind.name}]`, kind, fn, options);
+}
+
+function chosen(options: TestOptions): KindInit[] {
+  return KINDS.filter((kind) =>
+    (options.models === undefined || options.models.includes(kind.model)) &&
+    (kind.local || !options.local) &&
+    (kind.ownProcess || !options.ownProcess) &&
+    (kind.name.startsWith("popen") || !options.popen) &&
+    (kind.hop === undefined || !options.alone) &&
+    (!kind.ownProcess || !options.inside)
+  );
+}
+
+/** What a behaviour works with that may have a gateway which others have used before. */
+export type SharedSetting = Pick<Setting, "kind" | "endless"> & { open(): Promise<Gateway> };
+
+/** The behaviours of this file that share gateways, by kind. */
+const SHARING = new Map<KindInit, Behaviour<SharedSetting>[]>();
+
+/**
+ * Like {@linkcode forEachKind}, for what can be shown by a gateway that has done something before. For the first kind it
+ * is a test with a gateway of its own, so that no operation, resource or process is left by it alone. For each of the
+ * others all of a file are the steps of one test, named by the kind, for a start takes longer than most of them;
+ * `EXECNET_TESTS_APART=1` makes tests of these, too.
+ */
+export function forEachKindShared(
+  name: string,
+  fn: (setting: SharedSetting) => Promise<void>,
+  options: TestOptions = {},
+): void {
+  for (const kind of chosen(options)) {
+    if (kind === KINDS[0] || APART) {
+      register(`${name} [${kind.name}]`, kind, fn, options);
+      continue;
+    }
+    const behaviours = SHARING.get(kind);
+    const one = { name, limit: options.limit ?? LIMIT_MS, fn };
+    if (behaviours === undefined) registerSteps(kind, [one]);
+    else behaviours.push(one);
   }
 }
+
+/** What is added to `behaviours` until the file has been read, is run, too. */
+function registerSteps(kind: KindInit, behaviours: Behaviour<SharedSetting>[]): void {
+  SHARING.set(kind, behaviours);
+  register(`behaviours that share gateways [${kind.name}]`, kind, async (setting, test) => {
+    const lender = new Lender(() => setting.open());
+    const { kind, endless } = setting;
+    await runSteps(test, behaviours, { kind, endless, open: lender.lend }, lender);
+  }, { limit: STEPS_LIMIT_MS });
+}
+
+/** Each step has a limit of its own. */
+const STEPS_LIMIT_MS = 300_000;
 
 /** Registers a test that is about one way of connecting only; its gateways are local ones. */
 export function forPopen(
@@ -216,18 +263,18 @@ export function forPopen(
 function register(
   name: string,
   init: KindInit,
-  fn: (setting: Setting) => Promise<void>,
+  fn: (setting: Setting, test: Deno.TestContext) => Promise<void>,
   options: TestOptions,
 ): void {
   prepare(init);
-  const body = async (): Promise<void> => {
+  const body = async (test: Deno.TestContext): Promise<void> => {
     const { spec } = init;
     const kind: Kind = { ...init, ...(typeof spec === "string" ? { spec } : await spec()) };
     const leaks = new LeakCheck();
     const before = kind.farSide?.processes();
     const setting = new Setting(kind);
     try {
-      await limited(name, fn(setting), options.limit ?? LIMIT_MS);
+      await limited(name, fn(setting, test), options.limit ?? LIMIT_MS);
     } finally {
       await limited(`the end of ${name}`, setting.end(), END_LIMIT_MS);
     }
@@ -236,5 +283,5 @@ function register(
   };
   const { part } = init;
   if (part === undefined || needs(part).met) Deno.test(name, body);
-  else testWith(part, name, body);
+  else testWith(part, name, () => {});
 }

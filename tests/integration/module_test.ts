@@ -5,7 +5,7 @@ import { DumpError, RemoteError } from "../../mod.ts";
 import { withFolder } from "../helpers/folder.ts";
 import { commandLine, descendants } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
-import { forEachKind } from "./kinds.ts";
+import { forEachKind, forEachKindShared } from "./kinds.ts";
 
 const JOB = new URL("./modules/job.ts", import.meta.url);
 
@@ -32,7 +32,7 @@ forEachKind(
   },
 );
 
-forEachKind("a module may run by itself with the global channel", async ({ open }) => {
+forEachKindShared("a module may run by itself with the global channel", async ({ open }) => {
   const gateway = await open();
   const channels = [1, 2].map(() =>
     gateway.remoteExec<[string, ...number[]], unknown>(new URL("./modules/loop.ts", import.meta.url))
@@ -48,7 +48,7 @@ forEachKind("a module may run by itself with the global channel", async ({ open 
   }
 });
 
-forEachKind("an error in an imported file shows that file's line", async ({ open }) => {
+forEachKindShared("an error in an imported file shows that file's line", async ({ open }) => {
   const channel = (await open()).remoteExec(JOB, { kwargs: { times: 1 } });
   await channel.send("x");
   const error = await assertRejects(() => channel.receive(), RemoteError) as RemoteError;
@@ -58,7 +58,7 @@ forEachKind("an error in an imported file shows that file's line", async ({ open
   assertMatch(error.remoteStack!, new RegExp(`${JOB.href}:16:\\d+`));
 });
 
-forEachKind("a module's current content is sent at each call", async ({ open }) => {
+forEachKindShared("a module's current content is sent at each call", async ({ open }) => {
   const gateway = await open();
   await withFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/lib.ts`, `export const value: number = 1;`);
@@ -75,24 +75,27 @@ forEachKind("a module's current content is sent at each call", async ({ open }) 
   });
 });
 
-forEachKind("a module is sent before its execution, which needs no file afterwards", async ({ open }) => {
-  const gateway = await open();
-  await withFolder(async (folder) => {
-    await Deno.writeTextFile(
-      `${folder}/job.ts`,
-      `channel.send("up"); for await (const x of channel) channel.send(x);`,
-    );
-    const channel = gateway.remoteExec(urlOf(`${folder}/job.ts`));
-    assertEquals(await channel.receive(), "up");
-    await Deno.remove(`${folder}/job.ts`);
-    await channel.send(1);
-    assertEquals(await channel.receive(), 1);
-    await channel.closeWrite();
-    await channel.waitClose();
-  });
-});
+forEachKindShared(
+  "a module is sent before its execution, which needs no file afterwards",
+  async ({ open }) => {
+    const gateway = await open();
+    await withFolder(async (folder) => {
+      await Deno.writeTextFile(
+        `${folder}/job.ts`,
+        `channel.send("up"); for await (const x of channel) channel.send(x);`,
+      );
+      const channel = gateway.remoteExec(urlOf(`${folder}/job.ts`));
+      assertEquals(await channel.receive(), "up");
+      await Deno.remove(`${folder}/job.ts`);
+      await channel.send(1);
+      assertEquals(await channel.receive(), 1);
+      await channel.closeWrite();
+      await channel.waitClose();
+    });
+  },
+);
 
-forEachKind(
+forEachKindShared(
   "a module that cannot be shipped ends its channel with the reason, and leaves nothing",
   async ({ open }) => {
     const gateway = await open();
@@ -123,7 +126,7 @@ forEachKind(
   },
 );
 
-forEachKind("a module whose execution is ended while it is put together is not", async ({ open }) => {
+forEachKindShared("a module whose execution is ended while it is put together is not", async ({ open }) => {
   const gateway = await open();
   await withFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/job.ts`, `channel.send(1);`);

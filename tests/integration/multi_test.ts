@@ -19,7 +19,7 @@ import {
   TimeoutError,
 } from "../../mod.ts";
 import { limited, until } from "../helpers/wait.ts";
-import { forEachKind, SEPARATE } from "./kinds.ts";
+import { forEachKind, forEachKindShared, SEPARATE } from "./kinds.ts";
 import type { Setting } from "./kinds.ts";
 
 const END = Symbol("end");
@@ -49,7 +49,7 @@ forEachKind("group.remoteExec() that one gateway refuses leaves nothing running"
   await until("nothing runs", async () => (await first!.remoteStatus()).numExecuting === 0);
 }, { alone: true, models: SEPARATE });
 
-forEachKind("a MultiChannel counts, orders and finds its channels", async ({ open }) => {
+forEachKindShared("a MultiChannel counts, orders and finds its channels", async ({ open }) => {
   const gateway = await open();
   const channels = [1, 2, 3].map(() => gateway.newChannel());
   const all = new MultiChannel(new Set(channels));
@@ -325,9 +325,11 @@ forEachKind("waitClose() does not wait for what is in the queue", async (setting
   assertEquals((await Array.fromAsync(queue)).length, 200);
 });
 
-forEachKind("a slow taker slows the writers, and a flood leaves room for the others", async ({ open }) => {
-  const gateway = await open();
-  const flood = gateway.remoteExec(`
+forEachKindShared(
+  "a slow taker slows the writers, and a flood leaves room for the others",
+  async ({ open }) => {
+    const gateway = await open();
+    const flood = gateway.remoteExec(`
     const stream = await channel.receive();
     let sent = 0;
     const flood = (async () => {
@@ -336,30 +338,31 @@ forEachKind("a slow taker slows the writers, and a flood leaves room for the oth
     for await (const _ of channel) await channel.send(sent);
     await flood;
   `);
-  const stream = gateway.newChannel();
-  await flood.send(stream);
-  const quiet = gateway.newChannel();
-  const queue = new MultiChannel([stream, quiet]).makeReceiveQueue();
-  let before = -1;
-  let same = 0;
-  await until("the flood stops", async () => {
-    await flood.send("how much?");
-    const sent = await flood.receive() as number;
-    same = sent === before && sent > 0 ? same + 1 : 0;
-    before = sent;
-    return same > 10;
-  }, 15_000);
-  assert(before < 16 * 16, `${before} items of 64 KiB are under way`);
-  for (let i = 0; i < 1_000; i++) assertStrictEquals((await queue.get())[0], stream);
-  await gateway.remoteExec(`await (await channel.receive()).send("quiet")`).send(quiet);
-  for (let i = 0;; i++) {
-    const [channel, item] = await queue.get();
-    if (channel !== quiet) continue;
-    assertEquals(item, "quiet");
-    break;
-  }
-  await stream.close();
-  await quiet.close();
-  await flood.closeWrite();
-  await flood.waitClose();
-});
+    const stream = gateway.newChannel();
+    await flood.send(stream);
+    const quiet = gateway.newChannel();
+    const queue = new MultiChannel([stream, quiet]).makeReceiveQueue();
+    let before = -1;
+    let same = 0;
+    await until("the flood stops", async () => {
+      await flood.send("how much?");
+      const sent = await flood.receive() as number;
+      same = sent === before && sent > 0 ? same + 1 : 0;
+      before = sent;
+      return same > 10;
+    }, 15_000);
+    assert(before < 16 * 16, `${before} items of 64 KiB are under way`);
+    for (let i = 0; i < 1_000; i++) assertStrictEquals((await queue.get())[0], stream);
+    await gateway.remoteExec(`await (await channel.receive()).send("quiet")`).send(quiet);
+    for (let i = 0;; i++) {
+      const [channel, item] = await queue.get();
+      if (channel !== quiet) continue;
+      assertEquals(item, "quiet");
+      break;
+    }
+    await stream.close();
+    await quiet.close();
+    await flood.closeWrite();
+    await flood.waitClose();
+  },
+);

@@ -3,9 +3,9 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { Channel, DumpError, EOFError, RemoteError } from "../../mod.ts";
 import { until } from "../helpers/wait.ts";
-import { forEachKind, SEPARATE } from "./kinds.ts";
+import { forEachKind, forEachKindShared, SEPARATE } from "./kinds.ts";
 
-forEachKind("a channel may sit anywhere in an item, to the other side", async ({ open }) => {
+forEachKindShared("a channel may sit anywhere in an item, to the other side", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const { list: [, one], map } = await channel.receive();
@@ -18,7 +18,7 @@ forEachKind("a channel may sit anywhere in an item, to the other side", async ({
   assertEquals(await two.receive(), "two");
 });
 
-forEachKind("a channel may sit anywhere in an item, from the other side", async ({ open }) => {
+forEachKindShared("a channel may sit anywhere in an item, from the other side", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     const one = channel.gateway.newChannel();
     const two = channel.gateway.newChannel();
@@ -36,7 +36,7 @@ forEachKind("a channel may sit anywhere in an item, from the other side", async 
   await channel.waitClose();
 });
 
-forEachKind("a channel that comes back is the identical object", async ({ open }) => {
+forEachKindShared("a channel that comes back is the identical object", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const mine = channel.gateway.newChannel();
@@ -54,7 +54,7 @@ forEachKind("a channel that comes back is the identical object", async ({ open }
   await channel.closeWrite();
 });
 
-forEachKind("a channel that comes back to remote code is the identical object", async ({ open }) => {
+forEachKindShared("a channel that comes back to remote code is the identical object", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     const mine = channel.gateway.newChannel();
     await channel.send(mine);
@@ -66,7 +66,7 @@ forEachKind("a channel that comes back to remote code is the identical object", 
   assertEquals(await channel.receive(), [true, true]);
 });
 
-forEachKind("a channel may be sent over itself and over another passed one", async ({ open }) => {
+forEachKindShared("a channel may be sent over itself and over another passed one", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const first = await channel.receive();
@@ -84,7 +84,7 @@ forEachKind("a channel may be sent over itself and over another passed one", asy
   await channel.waitClose();
 });
 
-forEachKind("a passed channel carries what was sent on it before it was passed", async ({ open }) => {
+forEachKindShared("a passed channel carries what was sent on it before it was passed", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const other = await channel.receive();
@@ -145,7 +145,7 @@ forEachKind(
   },
 );
 
-forEachKind("a passed channel outlives the execution that it was passed to", async ({ open }) => {
+forEachKindShared("a passed channel outlives the execution that it was passed to", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const other = await channel.receive();
@@ -163,7 +163,7 @@ forEachKind("a passed channel outlives the execution that it was passed to", asy
   });
 });
 
-forEachKind("a channel of remote code outlives its execution", async ({ open }) => {
+forEachKindShared("a channel of remote code outlives its execution", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const mine = channel.gateway.newChannel();
@@ -177,7 +177,7 @@ forEachKind("a channel of remote code outlives its execution", async ({ open }) 
   await mine.close();
 });
 
-forEachKind("a channel of another gateway is a DumpError that names its place", async ({ open }) => {
+forEachKindShared("a channel of another gateway is a DumpError that names its place", async ({ open }) => {
   const gateway = await open();
   const stranger = await open();
   const foreign = stranger.newChannel();
@@ -193,27 +193,35 @@ forEachKind("a channel of another gateway is a DumpError that names its place", 
   assertEquals(await channel.receive(), "fine");
 });
 
-forEachKind("a channel of another execution is a DumpError where they share no isolate", async ({ open }) => {
-  const gateway = await open();
-  const one = gateway.remoteExec(`channel.send(await channel.receive())`);
-  const two = gateway.remoteExec(`await channel.receive()`);
-  const error = await assertRejects(() => one.send([two]), DumpError) as DumpError;
-  assertEquals(error.path, "$[0]");
-  await one.send(1);
-  assertEquals(await one.receive(), 1);
-}, { models: SEPARATE });
+forEachKindShared(
+  "a channel of another execution is a DumpError where they share no isolate",
+  async ({ open }) => {
+    const gateway = await open();
+    const one = gateway.remoteExec(`channel.send(await channel.receive())`);
+    const two = gateway.remoteExec(`await channel.receive()`);
+    const error = await assertRejects(() => one.send([two]), DumpError) as DumpError;
+    assertEquals(error.path, "$[0]");
+    await one.send(1);
+    assertEquals(await one.receive(), 1);
+  },
+  { models: SEPARATE },
+);
 
-forEachKind("a channel of another execution may be passed where they share an isolate", async ({ open }) => {
-  const gateway = await open();
-  const two = gateway.remoteExec(`channel.send(await channel.receive())`);
-  const one = gateway.remoteExec(`const other = await channel.receive(); channel.send(other.id)`);
-  await one.send(two);
-  assertEquals(await one.receive(), two.id);
-  await two.send(1);
-  assertEquals(await two.receive(), 1);
-}, { models: ["main"] });
+forEachKindShared(
+  "a channel of another execution may be passed where they share an isolate",
+  async ({ open }) => {
+    const gateway = await open();
+    const two = gateway.remoteExec(`channel.send(await channel.receive())`);
+    const one = gateway.remoteExec(`const other = await channel.receive(); channel.send(other.id)`);
+    await one.send(two);
+    assertEquals(await one.receive(), two.id);
+    await two.send(1);
+    assertEquals(await two.receive(), 1);
+  },
+  { models: ["main"] },
+);
 
-forEachKind("many channels may be passed in one item", async ({ open }) => {
+forEachKindShared("many channels may be passed in one item", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const list = await channel.receive();
@@ -227,7 +235,7 @@ forEachKind("many channels may be passed in one item", async ({ open }) => {
   assertEquals(await channel.receive(), "done");
 });
 
-forEachKind("newChannel() that is never passed leaves no trace on the far side", async ({ open }) => {
+forEachKindShared("newChannel() that is never passed leaves no trace on the far side", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.newChannel();
   await channel.send(1);

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { type PermissionsInit, RemoteError } from "../../mod.ts";
 import { meetingFolders } from "../helpers/leaks.ts";
-import { forEachKind, SEPARATE } from "./kinds.ts";
+import { forEachKind, forEachKindShared, SEPARATE } from "./kinds.ts";
 
 /** Each source must fail where nothing is allowed. */
 const FORBIDDEN: readonly [name: string, source: string][] = [
@@ -48,7 +48,7 @@ const FORBIDDEN: readonly [name: string, source: string][] = [
 /** What only the flags of a process can forbid: a Worker of a program that may import from npm may, too. */
 const ALLOWED_INSIDE = ["importing from npm", "importing from npm statically"];
 
-forEachKind("remote code may do nothing by default", async ({ open, kind }) => {
+forEachKindShared("remote code may do nothing by default", async ({ open, kind }) => {
   const gateway = await open();
   const done: string[] = [];
   for (const [name, source] of FORBIDDEN) {
@@ -60,7 +60,7 @@ forEachKind("remote code may do nothing by default", async ({ open, kind }) => {
   assertEquals(done, kind.ownProcess ? [] : ALLOWED_INSIDE);
 }, { limit: 60_000 });
 
-forEachKind(
+forEachKindShared(
   "remote code may do nothing by default: every permission is denied or to be asked for",
   async ({ open }) => {
     const channel = (await open()).remoteExec(`
@@ -179,7 +179,7 @@ forEachKind("deny-import and deny-run are possible beside other permissions", as
   assert(await channel.receive() !== "granted");
 });
 
-forEachKind("what connecting took is gone when remote code runs", async ({ kind, open }) => {
+forEachKindShared("what connecting took is gone when remote code runs", async ({ kind, open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     await channel.send("up");
@@ -269,18 +269,22 @@ forEachKind("permissions of an execution beyond those of its gateway are refused
   assertEquals(await gateway.remoteExec("channel.send(1)").receive(), 1);
 }, { models: SEPARATE });
 
-forEachKind("permissions of an execution are a TypeError where all share one isolate", async ({ open }) => {
-  const gateway = await open();
-  let thrown: unknown;
-  try {
-    gateway.remoteExec("channel.send(1)", { permissions: "none" });
-  } catch (error) {
-    thrown = error;
-  }
-  assert(thrown instanceof TypeError);
-}, { models: ["main"] });
+forEachKindShared(
+  "permissions of an execution are a TypeError where all share one isolate",
+  async ({ open }) => {
+    const gateway = await open();
+    let thrown: unknown;
+    try {
+      gateway.remoteExec("channel.send(1)", { permissions: "none" });
+    } catch (error) {
+      thrown = error;
+    }
+    assert(thrown instanceof TypeError);
+  },
+  { models: ["main"] },
+);
 
-forEachKind(
+forEachKindShared(
   "one execution cannot reach the channels of another through shared prototypes",
   async ({ open }) => {
     const gateway = await open();

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { GatewayClosedError, TimeoutError } from "../../mod.ts";
 import { processState } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
-import { forEachKind, SEPARATE } from "./kinds.ts";
+import { forEachKind, forEachKindShared, SEPARATE } from "./kinds.ts";
 
 forEachKind("remoteStatus() of an idle gateway counts nothing and leaves nothing", async ({ open, kind }) => {
   const gateway = await open();
@@ -21,7 +21,7 @@ forEachKind("remoteStatus() of an idle gateway counts nothing and leaves nothing
   }
 });
 
-forEachKind("remoteStatus() counts executions and channels, and forgets them", async ({ open }) => {
+forEachKindShared("remoteStatus() counts executions and channels, and forgets them", async ({ open }) => {
   const gateway = await open();
   const channels = [1, 2].map(() => gateway.remoteExec(`channel.send(1); await channel.receive()`));
   for (const channel of channels) await channel.receive();
@@ -38,7 +38,7 @@ forEachKind("remoteStatus() counts executions and channels, and forgets them", a
   });
 });
 
-forEachKind("remoteStatus() is answered while every execution is busy", async ({ open, endless }) => {
+forEachKindShared("remoteStatus() is answered while every execution is busy", async ({ open, endless }) => {
   const gateway = await open();
   const channels = [1, 2].map(() => gateway.remoteExec(`await channel.send(1); ${endless}`));
   for (const channel of channels) await channel.receive();
@@ -46,7 +46,7 @@ forEachKind("remoteStatus() is answered while every execution is busy", async ({
   assertEquals(status.numExecuting, 2);
 }, { models: SEPARATE });
 
-forEachKind("remoteStatus() has a timeout and a signal, and goes on afterwards", async ({ open }) => {
+forEachKindShared("remoteStatus() has a timeout and a signal, and goes on afterwards", async ({ open }) => {
   const gateway = await open();
   await assertRejects(() => gateway.remoteStatus({ timeout: 0 }), TimeoutError);
   const signal = AbortSignal.abort(new RangeError("enough"));
@@ -67,7 +67,7 @@ forEachKind("remoteStatus() waits for a gateway whose only isolate is busy", asy
   assertEquals((await gateway.remoteStatus()).numRunaway, 0);
 }, { models: ["main"] });
 
-forEachKind("many requests at once are all answered", async ({ open }) => {
+forEachKindShared("many requests at once are all answered", async ({ open }) => {
   const gateway = await open();
   const answers = await Promise.all(Array.from({ length: 200 }, () => gateway.remoteStatus()));
   assert(answers.every((answer) => answer.numExecuting === 0));
@@ -93,7 +93,7 @@ forEachKind("remoteInfo() knows the host's name where that is allowed", async ({
   assertEquals(info.hostname, Deno.hostname());
 }, { local: true });
 
-forEachKind("remoteInfo() of a gateway that may do nothing names nothing", async ({ open }) => {
+forEachKindShared("remoteInfo() of a gateway that may do nothing names nothing", async ({ open }) => {
   assertEquals((await (await open()).remoteInfo()).permissions, []);
 });
 
@@ -111,7 +111,7 @@ forEachKind("remoteInfo() is remembered until an update is asked for", async ({ 
   // In a worker gateway this would be the working directory of all tests.
 }, { models: ["main"], ownProcess: true });
 
-forEachKind("remoteInfo() is a copy", async ({ open }) => {
+forEachKindShared("remoteInfo() is a copy", async ({ open }) => {
   const gateway = await open();
   const info = await gateway.remoteInfo();
   info.cwd = "changed";

@@ -2,22 +2,22 @@
 
 import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { ChannelClosedError, RemoteError } from "../../mod.ts";
-import { forEachKind } from "./kinds.ts";
+import { forEachKind, forEachKindShared } from "./kinds.ts";
 
-forEachKind("readable gives all items and closes when the channel ends", async ({ open }) => {
+forEachKindShared("readable gives all items and closes when the channel ends", async ({ open }) => {
   const channel = (await open()).remoteExec(`for (const i of [1, 2, 3]) channel.send(i)`);
   assert(channel.readable === channel.readable);
   assertEquals(await Array.fromAsync(channel.readable), [1, 2, 3]);
 });
 
-forEachKind("readable errors with the RemoteError after the last item", async ({ open }) => {
+forEachKindShared("readable errors with the RemoteError after the last item", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(1); throw new Error("why")`);
   const reader = channel.readable.getReader();
   assertEquals(await reader.read(), { value: 1, done: false });
   await assertRejects(() => reader.read(), RemoteError, "why");
 });
 
-forEachKind("readable that is cancelled closes the channel with the reason", async ({ open }) => {
+forEachKindShared("readable that is cancelled closes the channel with the reason", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const report = await channel.receive();
@@ -33,7 +33,7 @@ forEachKind("readable that is cancelled closes the channel with the reason", asy
   assertEquals(await report.receive(), ["RemoteError", "enough"]);
 });
 
-forEachKind("readable does not read ahead of its reader", async ({ open }) => {
+forEachKindShared("readable does not read ahead of its reader", async ({ open }) => {
   const channel = (await open()).remoteExec(`for (const i of [1, 2, 3]) channel.send(i)`);
   const reader = channel.readable.getReader();
   assertEquals((await reader.read()).value, 1);
@@ -42,14 +42,14 @@ forEachKind("readable does not read ahead of its reader", async ({ open }) => {
   assertEquals(await channel.receive(), 3);
 });
 
-forEachKind("writable sends, and ends this direction when it is closed", async ({ open }) => {
+forEachKindShared("writable sends, and ends this direction when it is closed", async ({ open }) => {
   const channel = (await open()).remoteExec(`channel.send(await Array.fromAsync(channel))`);
   assert(channel.writable === channel.writable);
   await ReadableStream.from(["a", "b", "c"]).pipeTo(channel.writable);
   assertEquals(await channel.receive(), ["a", "b", "c"]);
 });
 
-forEachKind("writable that is aborted closes the channel with the reason", async ({ open }) => {
+forEachKindShared("writable that is aborted closes the channel with the reason", async ({ open }) => {
   const gateway = await open();
   const channel = gateway.remoteExec(`
     const report = await channel.receive();
@@ -70,7 +70,7 @@ forEachKind("writable errors when the channel is closed", async ({ open }) => {
   await assertRejects(() => writer.write(1), ChannelClosedError);
 });
 
-forEachKind("readable and writable of remote code are streams too", async ({ open }) => {
+forEachKindShared("readable and writable of remote code are streams too", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     const upper = new TransformStream({ transform: (text, controller) => controller.enqueue(text.toUpperCase()) });
     const writer = channel.writable.getWriter();
@@ -83,7 +83,7 @@ forEachKind("readable and writable of remote code are streams too", async ({ ope
   assertEquals(await Array.fromAsync(words), ["A", "B", "C"]);
 });
 
-forEachKind("streams carry many large pieces from end to end", async ({ open }) => {
+forEachKindShared("streams carry many large pieces from end to end", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     await ReadableStream.from((function* () {
       for (let i = 0; i < 64; i++) yield new Uint8Array(256 * 1024).fill(i);

@@ -37,6 +37,9 @@ export interface ChannelHost extends ItemSource {
   readonly name: string;
 }
 
+/** Is told that nothing more will come, and with which error where there is one. */
+export type EndListener = (error?: unknown) => void;
+
 /** Something that waits for credit, in order. */
 interface Pending {
   /** A small item, the frames of a long one, or a closing frame. */
@@ -83,7 +86,7 @@ export class ChannelEnd {
   #ended: Waiter<void>[] = [];
   /** Those who want to know when there is an item, and do not take it. */
   #watchers: Waiter<boolean>[] = [];
-  #endListeners: (() => void)[] = [];
+  #endListeners: EndListener[] = [];
   /** Why nothing more comes: given to one caller. */
   #endError: unknown;
   /** What every later caller gets. */
@@ -450,9 +453,14 @@ export class ChannelEnd {
   }
 
   /** Calls `listener` when nothing more will come, at once if that is so already. */
-  onEnd(listener: () => void): void {
-    if (this.receiveEnded) listener();
+  onEnd(listener: EndListener): void {
+    if (this.receiveEnded) listener(this.#endError);
     else this.#endListeners.push(listener);
+  }
+
+  /** Whether this side has closed it, whatever the far side had to say. */
+  get closedHere(): boolean {
+    return this.#discarding;
   }
 
   #join<T>(line: Waiter<T>[], waiter: Waiter<T>): void {
@@ -478,6 +486,6 @@ export class ChannelEnd {
     for (const waiter of this.#ended.splice(0)) waiter.resolve();
     this.#tellWatchers();
     this.onActivity?.();
-    for (const listener of this.#endListeners.splice(0)) listener();
+    for (const listener of this.#endListeners.splice(0)) listener(error ?? eof);
   }
 }

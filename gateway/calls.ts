@@ -6,6 +6,8 @@ import { DumpError, relativeTo } from "../channel/errors.ts";
 import { readErrorData, RemoteError } from "../channel/remote_error.ts";
 import type { CalledFunction, CallReply, CallRequest, SentFunction } from "./process/job.ts";
 import type { Shipment } from "./shipping/shipping.ts";
+import type { GatewayTelemetry } from "./telemetry/gateway_telemetry.ts";
+import type { Work } from "./telemetry/work.ts";
 
 /** The far side keeps as many functions at the most. */
 const MAX_FUNCTIONS = 512;
@@ -21,12 +23,14 @@ interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
   readonly shipment: Shipment;
+  readonly work: Work | undefined;
 }
 
 /** An execution that serves calls, as its caller sees it. */
 export class CallServer {
   readonly #channel: Channel;
   readonly #end: ChannelEnd;
+  readonly #telemetry: GatewayTelemetry | undefined;
   readonly #waiting = new Map<number, Waiting>();
   /** The numbers of functions by their texts; the oldest go first. */
   readonly #functions = new Map<string, number>();
@@ -36,8 +40,9 @@ export class CallServer {
   #oldestSince = 0;
 
   /** Takes the channel of a service. */
-  constructor(channel: Channel) {
+  constructor(channel: Channel, telemetry: GatewayTelemetry | undefined) {
     this.#channel = channel;
+    this.#telemetry = telemetry;
     this.#end = Channel.endOf(channel);
   }
 
@@ -66,11 +71,14 @@ export class CallServer {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const id = this.#nextCall++;
     if (this.#waiting.size === 0) this.#oldestSince = performance.now();
-    this.#waiting.set(id, { resolve, reject, shipment });
+    const work = this.#telemetry?.work("call", shipment.name);
+    this.#waiting.set(id, { resolve, reject, shipment, work });
     const fn = this.#function(shipment);
+    const trace = work?.traceContext;
+    const request: CallRequest = trace === undefined ? [id, fn, args] : [id, fn, args, trace];
     try {
       // What fails later is the end of the channel, which is noticed where answers are read.
-      this.#end.post([id, fn, args] satisfies CallRequest).catch(() => {});
+      this.#end.post(request).catch(() => {});
     } catch (error) {
       this.#waiting.delete(id);
       throw relativeTo(error, root);
@@ -112,14 +120,22 @@ export class CallServer {
         if (call === undefined) continue;
         if (failed) {
           const data = readErrorData(value, (stack) => call.shipment.readStack(stack));
-          call.reject(new RemoteError(data, this.#channel.gateway.id));
-        } else call.resolve(value);
+          const error = new RemoteError(data, this.#channel.gateway.id);
+          call.work?.end(error);
+          call.reject(error);
+        } else {
+          call.work?.end();
+          call.resolve(value);
+        }
       }
     } catch (error) {
       const calls = [...this.#waiting.values()];
       this.#waiting.clear();
       void this.#channel.close();
-      for (const { reject } of calls) reject(error);
+      for (const { reject, work } of calls) {
+        work?.end(error);
+        reject(error);
+      }
     }
     this.#reading = false;
   }

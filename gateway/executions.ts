@@ -19,6 +19,8 @@ import type {
 } from "./process/job.ts";
 import type { AnyFunction, Shipment, Shipping } from "./shipping/shipping.ts";
 import { dedent } from "./source.ts";
+import type { GatewayTelemetry } from "./telemetry/gateway_telemetry.ts";
+import type { Work } from "./telemetry/work.ts";
 
 /** How an execution runs. */
 export interface ExecOptions {
@@ -92,6 +94,8 @@ export interface ExecutionsOptions {
   spec: XSpec;
   /** Looks at functions and modules. */
   shipping: Shipping;
+  /** Is told of each, where anybody wants to know. */
+  telemetry: GatewayTelemetry | undefined;
   /** The working directory of the far side, which relative paths in permissions start at. */
   cwd(): string;
 }
@@ -114,7 +118,7 @@ export class Executions {
     this.#check(source, kwargs, options);
     const { name = "" } = options;
     if (typeof source === "string") {
-      return this.#open({ item: { kind: "text", source: dedent(source), name } }, options);
+      return this.#open({ item: { kind: "text", source: dedent(source), name } }, options, this.#work(name));
     }
     if (source instanceof URL) return this.#module(source, kwargs, options);
     const { text, readStack, ...shipment } = this.#options.shipping.shipFunction(source);
@@ -122,7 +126,7 @@ export class Executions {
       throw new TypeError(`${this.#refusal()}: a generator function gives items to gateway.stream()`);
     }
     const item: FunctionJob = { kind: "function", source: text, name: name || shipment.name, kwargs };
-    return this.#open({ item, readStack }, options);
+    return this.#open({ item, readStack }, options, this.#work(item.name));
   }
 
   /** Starts a function whose items are sent. */
@@ -130,7 +134,7 @@ export class Executions {
     const { text, name, readStack } = shipment;
     const item: StreamJob = { kind: "stream", source: text, name, args };
     try {
-      return this.#open({ item, readStack }, {});
+      return this.#open({ item, readStack }, {}, this.#options.telemetry?.work("stream", name));
     } catch (error) {
       throw relativeTo(error, "$.args");
     }
@@ -138,7 +142,7 @@ export class Executions {
 
   /** Starts an execution that serves calls. */
   service(): ChannelEnd {
-    return this.#open({ item: { kind: "calls" } }, {}, { service: true });
+    return this.#open({ item: { kind: "calls" } }, {}, undefined, { service: true });
   }
 
   /** Starts a program over there. Nobody who waits for it keeps this program alive. */
@@ -154,7 +158,7 @@ export class Executions {
     const output = background(session.newEnd());
     const control = background(session.newEnd());
     const item = { kind: "program", command, output, control } as unknown as ProgramJob;
-    const streams = background(this.#open({ item }, {}, { program: true }));
+    const streams = background(this.#open({ item }, {}, undefined, { program: true }));
     return { streams, output, control } as unknown as ProgramChannels;
   }
 
@@ -188,12 +192,21 @@ export class Executions {
     narrow(withEnv(spec.permissions, Object.keys(spec.env)), permissions, cwd());
   }
 
+  #work(name: string): Work | undefined {
+    return this.#options.telemetry?.work("exec", name);
+  }
+
+  /** Opens the channel of an execution. One that cannot be sent has never been: it is told nobody. */
   #open(
     first: FirstItem & { item: Job },
     { permissions, signal, timeout }: ExecOptions,
+    work?: Work,
     frame: ExecFrameOptions = {},
   ): ChannelEnd {
+    const trace = work?.traceContext;
+    if (trace !== undefined) first = { ...first, item: { ...first.item, traceContext: trace } as Job };
     const end = this.#options.session.exec({ permissions, ...frame }, first);
+    if (work !== undefined) end.onEnd((error) => work.end(error, end.closedHere));
     this.#bound(end, signal, timeout);
     return end;
   }
@@ -206,10 +219,14 @@ export class Executions {
     let readStack: ((stack: string) => string) | undefined;
     let end: ChannelEnd;
     try {
-      end = this.#open({
-        item: { kind: "module", source, name: options.name ?? "", kwargs },
-        readStack: (stack) => readStack?.(stack) ?? stack,
-      }, options);
+      end = this.#open(
+        {
+          item: { kind: "module", source, name: options.name ?? "", kwargs },
+          readStack: (stack) => readStack?.(stack) ?? stack,
+        },
+        options,
+        this.#work(options.name ?? fileName(url)),
+      );
     } catch (error) {
       void source.close();
       throw error;
@@ -250,6 +267,11 @@ export class Executions {
       signal?.removeEventListener("abort", onAbort);
     });
   }
+}
+
+/** What a module is called that was given no name. */
+function fileName({ pathname }: URL): string {
+  return pathname.slice(pathname.lastIndexOf("/") + 1);
 }
 
 function asError(reason: unknown): Error {

@@ -35,6 +35,7 @@ import type { AnyFunction, Shipment, Shipping } from "./shipping/shipping.ts";
 import { iterateRemotely } from "./stream.ts";
 import { stop } from "./stop.ts";
 import type { GatewayExit } from "./stop.ts";
+import type { GatewayTelemetry } from "./telemetry/gateway_telemetry.ts";
 
 /** What a gateway's process does at the moment. */
 export interface RemoteStatus {
@@ -118,6 +119,7 @@ export class Gateway implements AsyncDisposable {
   readonly #connection: Connection;
   readonly #leave: () => void;
   readonly #shipping: Shipping;
+  readonly #telemetry: GatewayTelemetry | undefined;
   readonly #executions: Executions;
   readonly #calls: Calls;
   /** Executions that serve calls; the far side does not count them. */
@@ -136,7 +138,7 @@ export class Gateway implements AsyncDisposable {
     spec: XSpec,
     group: Group,
     connection: Connection,
-    { leave, shipping }: GatewayParts,
+    { leave, shipping, telemetry }: GatewayParts,
   ) {
     this.id = id;
     this.spec = spec;
@@ -164,8 +166,10 @@ export class Gateway implements AsyncDisposable {
       explain: (reason) => this.#explain(reason),
     });
     this.#shipping = shipping;
+    this.#telemetry = telemetry;
+    telemetry?.watchChannels(() => this.#session.channelCount);
     const cwd = (): string => this.#info.cwd;
-    this.#executions = new Executions({ session: this.#session, spec, shipping, cwd });
+    this.#executions = new Executions({ session: this.#session, spec, shipping, telemetry, cwd });
     this.#calls = new Calls(() => this.#service(), this.#usefulServices);
     process.keepAlive(false);
     this.closed = this.#watch();
@@ -316,7 +320,7 @@ export class Gateway implements AsyncDisposable {
     const channel = this.#session.facade(end);
     // It carries more than the items of its users.
     channel.reconfigure({});
-    const service = new CallServer(channel);
+    const service = new CallServer(channel, this.#telemetry);
     this.#services.add(service);
     end.onEnd(() => this.#services.delete(service));
     return service;
@@ -347,7 +351,11 @@ export class Gateway implements AsyncDisposable {
 
   /** For groups: a gateway as a member of a pool. */
   static poolMember(gateway: Gateway): PoolMember {
-    return { startService: () => gateway.#service(), cpus: gateway.#usefulServices };
+    return {
+      startService: () => gateway.#service(),
+      cpus: gateway.#usefulServices,
+      telemetry: gateway.#telemetry,
+    };
   }
 
   /** What the process is, as it said at its start; with `update`, as it is now. */
@@ -363,6 +371,7 @@ export class Gateway implements AsyncDisposable {
   exit(): void {
     if (this.#exiting) return;
     this.#exiting = true;
+    this.#telemetry?.closing();
     this.#leave();
     const hanging = [...this.#hanging];
     for (const one of hanging) one.exit();
@@ -431,7 +440,7 @@ export class Gateway implements AsyncDisposable {
     this.#session.fail(reason);
     this.#leave();
     const { code, signal } = end;
-    return {
+    const exit: GatewayExit = {
       id: this.id,
       code,
       signal: signal ?? undefined,
@@ -439,6 +448,8 @@ export class Gateway implements AsyncDisposable {
       reason: this.#exiting ? "requested" : describeReason(reason, end),
       stderrTail: output.tail,
     };
+    this.#telemetry?.closed(exit);
+    return exit;
   }
 
   /** The transport, but for its end: that is passed on together with the end of the process, which says why. */
@@ -503,6 +514,8 @@ export interface GatewayParts {
   leave: () => void;
   /** Looks at what is to be executed. */
   shipping: Shipping;
+  /** Is told what happens, where anybody wants to know. */
+  telemetry: GatewayTelemetry | undefined;
 }
 
 /** Text and modules take options, functions take kwargs before them; a module may, too. */

@@ -23,9 +23,11 @@ import { ConnectError } from "./errors.ts";
 import { checkHops, hopOf } from "./hops.ts";
 import { checkSpec, makeLauncher, Shared, spread } from "./launch.ts";
 import { loadShipping } from "./load_shipping.ts";
+import { watchGateway } from "./load_telemetry.ts";
 import { checkMapOptions, poolMap } from "./pool_map.ts";
 import type { MapOptions } from "./pool_map.ts";
 import type { GatewayExit } from "./stop.ts";
+import type { GatewayTelemetry } from "./telemetry/gateway_telemetry.ts";
 import { traceFromEnv } from "./trace.ts";
 
 /** A gateway that is to be made, and where. */
@@ -35,6 +37,7 @@ type Place = ReturnType<typeof spread>[number];
 interface Started {
   connection: Connection;
   shipping: Shipping;
+  telemetry: GatewayTelemetry | undefined;
 }
 
 /** How {@linkcode Group.terminate} ends its gateways. */
@@ -216,11 +219,9 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
         const exit = (): void => abort.abort(new ConnectError("exit", why));
         Gateway.hang({ exit, terminate: () => Promise.resolve(exit()), gone: over.promise }, hop);
       }
-      const { connection, shipping } = await this.#start(place, id, options, hop);
-      const gateway: Gateway = new Gateway(id, spec, this, connection, {
-        leave: () => this.#remove(gateway),
-        shipping,
-      });
+      const { connection, ...parts } = await this.#start(place, id, options, hop);
+      const leaveGroup = (): void => this.#remove(gateway);
+      const gateway: Gateway = new Gateway(id, spec, this, connection, { ...parts, leave: leaveGroup });
       const gone = gateway.closed.then(leave);
       if (hop !== undefined) {
         const exit = (): void => gateway.exit();
@@ -253,11 +254,19 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
       shared: this.#shared,
       node,
     });
-    const [connection, shipping] = await Promise.all([
-      connect({ spec, id, launcher, trace, options }),
-      loadShipping(),
-    ]);
-    return { connection, shipping };
+    const { type, execmodel } = spec;
+    const watching = watchGateway({ id, type, execmodel, via: hop?.id });
+    try {
+      const [connection, shipping, telemetry] = await Promise.all([
+        connect({ spec, id, launcher, trace, options }),
+        loadShipping(),
+        watching,
+      ]);
+      return { connection: telemetry?.connected(connection) ?? connection, shipping, telemetry };
+    } catch (error) {
+      (await watching)?.failed(error);
+      throw error;
+    }
   }
 
   /**

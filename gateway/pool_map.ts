@@ -4,6 +4,7 @@ import { GatewayClosedError } from "../channel/errors.ts";
 import { ONLY_ARGUMENT } from "./calls.ts";
 import type { CallServer } from "./calls.ts";
 import type { Shipment } from "./shipping/shipping.ts";
+import type { GatewayTelemetry } from "./telemetry/gateway_telemetry.ts";
 
 /** How {@linkcode Group.map} works. */
 export interface MapOptions {
@@ -35,6 +36,8 @@ export interface PoolMember {
   startService(): CallServer;
   /** How many services can be of use, at the most. */
   readonly cpus: number;
+  /** Is told what happens, where anybody wants to know. */
+  readonly telemetry?: GatewayTelemetry | undefined;
 }
 
 /** An input on its way. */
@@ -65,15 +68,22 @@ export async function* poolMap(
   options: MapOptions,
 ): AsyncGenerator<unknown> {
   options.signal?.throwIfAborted();
-  const pool = new Pool(members, shipment, inputs, options);
+  const work = members[0]?.telemetry?.map(shipment.name, members.length);
+  const make = (): Pool => new Pool(members, shipment, inputs, options);
+  const pool = work === undefined ? make() : work.run(make);
+  let failure: unknown;
   try {
     while (true) {
       const result = await pool.next();
       if (result === undefined) return;
       yield result.value;
     }
+  } catch (error) {
+    failure = error;
+    throw error;
   } finally {
     await pool.end();
+    work?.end(failure);
   }
 }
 

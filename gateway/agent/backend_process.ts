@@ -1,9 +1,11 @@
 /** The `process` model: each execution has a Deno process of its own, and the next one is kept warm. */
 
 import { encodeHello, HelloReader } from "../../channel/handshake.ts";
+import { FrameType, makeFrame } from "../../channel/frame.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { narrow } from "../../xspec/mod.ts";
 import type { Permissions, PermissionsInit } from "../../xspec/mod.ts";
+import { registered } from "../process/otel.ts";
 import { spawnDeno } from "../process/spawn.ts";
 import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "../process/process.ts";
 import { after } from "./after.ts";
@@ -21,11 +23,16 @@ export interface ProcessBackendOptions {
 interface Child {
   readonly process: Promise<SpawnedProcess>;
   readonly transport: Promise<Transport>;
+  /** Asks it to end by itself, while it holds an execution. */
+  ask: (() => void) | undefined;
   killed: boolean;
 }
 
 /** Starting a process takes time of the router: not while a short execution's answer is on the way. */
 const WARM_AFTER_MS = 50;
+
+/** How long a process may take to send its telemetry before it is killed. */
+const FLUSH_TIMEOUT_MS = 2_000;
 
 const READ_BYTES = 64 * 1024;
 
@@ -36,6 +43,8 @@ export class ProcessBackend implements Backend {
   readonly #options: ProcessBackendOptions;
   readonly #nextId: () => number = idBlocks();
   readonly #children = new Set<Child>();
+  /** The processes have the environment of this one, and so OpenTelemetry is on in them if it is here. */
+  readonly #telemetry: boolean = registered() !== undefined;
   #spare: Child | undefined;
   #closed = false;
 
@@ -64,10 +73,13 @@ export class ProcessBackend implements Backend {
     return this.#run(child, events);
   }
 
-  /** Kills every process. */
-  close(): void {
+  /** Kills every process, at once or when it has sent its telemetry. */
+  close(): Promise<unknown> | undefined {
     this.#closed = true;
-    for (const child of this.#children) this.#kill(child);
+    const children = [...this.#children];
+    if (this.#telemetry) return Promise.all(children.map((child) => this.#end(child)));
+    for (const child of children) this.#kill(child);
+    return undefined;
   }
 
   #create(permissions: Permissions): Child {
@@ -79,7 +91,8 @@ export class ProcessBackend implements Backend {
       ...(spawn.trace === undefined ? {} : { trace: spawn.trace }),
     });
     const process = spawnDeno({ ...spawn, permissions, hello });
-    const child: Child = { process, transport: process.then((one) => one.connected), killed: false };
+    const transport = process.then((one) => one.connected);
+    const child: Child = { process, transport, ask: undefined, killed: false };
     child.transport.catch(() => {});
     this.#children.add(child);
     process.then(async (one) => {
@@ -101,12 +114,30 @@ export class ProcessBackend implements Backend {
     };
     const queue = new FrameQueue(child.transport, lose);
     void this.#read(child, events, lose, () => live);
-    const end = (): void => {
+    child.ask = () => {
+      live = false;
+      queue.push(makeFrame(FrameType.TERMINATE, 0));
+    };
+    const kill = (): void => {
       live = false;
       this.#kill(child);
       after(0, () => this.warm());
     };
-    return { send: (frames) => queue.push(frames), kill: end, release: end };
+    const release = (): void => {
+      void this.#end(child);
+      after(0, () => this.warm());
+    };
+    return { send: (frames) => queue.push(frames), kill, release: this.#telemetry ? release : kill };
+  }
+
+  /** Ends a process. One that was used may have telemetry to send, which it does when it ends by itself. */
+  async #end(child: Child): Promise<void> {
+    if (child.ask !== undefined) {
+      child.ask();
+      const late = new Promise<void>((resolve) => after(FLUSH_TIMEOUT_MS, resolve));
+      await Promise.race([child.process.then((one) => one.ended, () => {}), late]);
+    }
+    this.#kill(child);
   }
 
   async #read(

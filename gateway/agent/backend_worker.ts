@@ -110,7 +110,7 @@ export class WorkerBackend implements Backend {
   }
 
   /** Ends the spare Worker. */
-  close(): void {
+  close(): undefined {
     this.#closed = true;
     if (this.#spare !== undefined) this.#end(this.#spare);
   }

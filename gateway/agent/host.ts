@@ -9,10 +9,11 @@ import { Session } from "../../channel/session.ts";
 import type { SessionHandlers } from "../../channel/session.ts";
 import { turn } from "../../channel/turn.ts";
 import type { Transport } from "../../channel/transport.ts";
-import type { ExecFrameOptions, Job } from "../process/job.ts";
+import type { ExecFrameOptions, Job, TextJob } from "../process/job.ts";
 import { runJob } from "./jobs.ts";
 import { reportUncaught } from "./uncaught.ts";
 import { EXEC_NAME, mapStack } from "./run.ts";
+import { spanned } from "./spans.ts";
 
 /** How a host is made. */
 export interface HostOptions {
@@ -117,13 +118,13 @@ export class Host {
     }
     this.#executing++;
     if (service) this.#services.add(end);
+    const quiet = (error: unknown): boolean =>
+      end.state === "closed" && (error instanceof EOFError || error instanceof ChannelClosedError);
     try {
-      await Promise.race([this.#run(channel), failure]);
+      await this.#run(channel, failure, quiet);
       end.close();
     } catch (error) {
-      const quiet = end.state === "closed" &&
-        (error instanceof EOFError || error instanceof ChannelClosedError);
-      if (quiet) end.close();
+      if (quiet(error)) end.close();
       else end.close(this.session.errorPayload(error));
     }
     ended = true;
@@ -136,8 +137,14 @@ export class Host {
     }
   }
 
-  async #run(channel: Channel): Promise<void> {
-    await runJob(await channel.receive(), { channel, shared: this.#shared });
+  async #run(
+    channel: Channel,
+    failure: Promise<never>,
+    quiet: (error: unknown) => boolean,
+  ): Promise<void> {
+    const job = await Promise.race([channel.receive() as Promise<unknown>, failure]);
+    const work = (): Promise<void> => Promise.race([runJob(job, { channel, shared: this.#shared }), failure]);
+    await spanned((job as Partial<TextJob> | null)?.traceContext, channel.gateway.id, work, quiet);
   }
 
   /** Tells the router when neither an execution nor a channel is left, so that this isolate can go. */

@@ -7,6 +7,7 @@ import type { CalledFunction, CallReply, CallRequest, Job } from "../process/job
 import { compileFunction, mapStack, runModule, runText } from "./run.ts";
 import type { RunOptions } from "./run.ts";
 import { runProgram } from "./program.ts";
+import { spanned } from "./spans.ts";
 
 /** Where a job runs. */
 export interface JobPlace {
@@ -96,10 +97,22 @@ type Functions = Map<number, (...args: unknown[]) => unknown>;
 /** Serves calls until the caller ends them. Calls run concurrently in this isolate. */
 async function serveCalls(channel: Channel): Promise<void> {
   const functions: Functions = new Map();
-  const answer = async (id: number, fn: CalledFunction, args: readonly unknown[]): Promise<void> => {
+  const { gateway } = channel;
+  const answer = async (
+    id: number,
+    fn: CalledFunction,
+    args: readonly unknown[],
+    trace?: unknown,
+  ): Promise<void> => {
     let reply: CallReply;
     try {
-      reply = [id, false, await findFunction(functions, fn)(...args)];
+      const call = findFunction(functions, fn);
+      const traced = trace !== undefined;
+      reply = [
+        id,
+        false,
+        await (traced ? spanned(trace, gateway.id, async () => await call(...args)) : call(...args)),
+      ];
       // What cannot be sent is an error of the call.
       await channel.send(reply as never);
       return;

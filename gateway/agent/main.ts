@@ -18,6 +18,7 @@ import { Host, rehearse } from "./host.ts";
 import { RelayBackend } from "./relay.ts";
 import { Router } from "./router.ts";
 import { serveShared } from "./shared.ts";
+import { cutSpans } from "./spans.ts";
 import { catchInMicrotasks, catchUncaught } from "./uncaught.ts";
 import { REHEARSE_AFTER_MS } from "./worker_entry.ts";
 
@@ -73,7 +74,12 @@ async function serveExecution(
     firstId: Number(facts.firstId),
     shared: false,
     first,
-    handlers: { terminate: () => Deno.exit(0) },
+    handlers: {
+      terminate: () => {
+        cutSpans();
+        Deno.exit(0);
+      },
+    },
   });
   await transport.write(encodeHello({}), true);
   after(REHEARSE_AFTER_MS, () => {

@@ -28,8 +28,8 @@ export class RelayBackend implements Backend {
     this.#inner.warm();
   }
 
-  close(): void {
-    this.#inner.close();
+  close(): Promise<unknown> | undefined {
+    return this.#inner.close();
   }
 
   start(events: ExecutionEvents, options: unknown): Execution {

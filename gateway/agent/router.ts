@@ -40,8 +40,8 @@ export interface Backend {
   warm(): void;
   /** How many executions could not be stopped. */
   readonly runaway: number;
-  /** Ends what has been prepared. */
-  close(): void;
+  /** Ends what has been prepared. Gives what to wait for before executions are killed, where there is anything. */
+  close(): Promise<unknown> | undefined;
 }
 
 /** What the router does not know by itself. */
@@ -148,9 +148,13 @@ export class Router implements FrameSink {
     this.#closed = true;
     this.#keepalive.stop();
     this.#writer.stop();
-    for (const owner of this.#owners.values()) owner.execution?.kill();
-    this.#options.backend.close();
-    this.#options.ended();
+    const last = (): void => {
+      for (const owner of this.#owners.values()) owner.execution?.kill();
+      this.#options.ended();
+    };
+    const closing = this.#options.backend.close();
+    if (closing === undefined) last();
+    else void closing.then(last);
   }
 
   /** Takes a frame from the connection. */

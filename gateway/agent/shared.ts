@@ -5,6 +5,7 @@ import type { Transport } from "../../channel/transport.ts";
 import type { AgentConfig } from "../process/config.ts";
 import { answers } from "./facts.ts";
 import { Host } from "./host.ts";
+import { cutSpans } from "./spans.ts";
 import { catchUncaught, reportUncaught } from "./uncaught.ts";
 
 /** Serves a gateway from this isolate. `exit` ends the isolate. */
@@ -22,7 +23,10 @@ export function serveShared(
     first,
     keepalive: config.keepalive,
     handlers: {
-      terminate: () => exit(0),
+      terminate: () => {
+        cutSpans();
+        exit(0);
+      },
       kill: (channel, reason) => host.abandon(channel, reason),
       request: (kind) =>
         answer(kind, {

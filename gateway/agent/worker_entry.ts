@@ -9,6 +9,7 @@ import { describe } from "./facts.ts";
 import { Host, rehearse } from "./host.ts";
 import { redirectPrinting } from "./printing.ts";
 import { serveShared } from "./shared.ts";
+import { cutSpans } from "./spans.ts";
 import { catchUncaught } from "./uncaught.ts";
 
 /** What a Worker is told first. */
@@ -65,6 +66,7 @@ export function startWorker(start: WorkerStart): void {
     if (data === DIE) die();
   });
   const die = (): void => {
+    cutSpans();
     post(WorkerSays.DYING);
     close();
   };

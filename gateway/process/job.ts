@@ -1,9 +1,15 @@
 /** What a caller sends first over the channel of an execution: what is to be executed. */
 
 import type { Channel } from "../../channel/channel.ts";
+import type { TraceContext } from "./otel.ts";
+
+/** What a caller that is traced sends with its code. */
+export interface Traced {
+  traceContext?: TraceContext;
+}
 
 /** The text is a TypeScript module. */
-export interface TextJob {
+export interface TextJob extends Traced {
   kind: "text";
   source: string;
   /** What stacks call it. */
@@ -11,7 +17,7 @@ export interface TextJob {
 }
 
 /** A self-contained ES module; a function that it exports as default is called with its channel and with `kwargs`. */
-export interface ModuleJob {
+export interface ModuleJob extends Traced {
   kind: "module";
   /** Carries the text, which takes its caller a while to put together. */
   source: Channel<string, string>;
@@ -20,7 +26,7 @@ export interface ModuleJob {
 }
 
 /** The text is a function, which is called with its channel and with what follows. */
-export interface FunctionJob {
+export interface FunctionJob extends Traced {
   kind: "function";
   source: string;
   name: string;
@@ -28,7 +34,7 @@ export interface FunctionJob {
 }
 
 /** The text is a function that gives an iterable: its items are sent. */
-export interface StreamJob {
+export interface StreamJob extends Traced {
   kind: "stream";
   source: string;
   name: string;
@@ -74,8 +80,13 @@ export interface SentFunction {
 /** A function that has been sent before on the same channel, by its number, or one that comes. */
 export type CalledFunction = number | SentFunction;
 
-/** A call: its number, the function, its arguments. */
-export type CallRequest = readonly [id: number, fn: CalledFunction, args: readonly unknown[]];
+/** A call: its number, the function, its arguments, and the trace that it belongs to. */
+export type CallRequest = readonly [
+  id: number,
+  fn: CalledFunction,
+  args: readonly unknown[],
+  trace?: TraceContext,
+];
 
 /** What came of a call: its result, or its error as data. */
 export type CallReply = readonly [id: number, failed: boolean, value: unknown];

@@ -65,6 +65,7 @@ function layerOf(path: string): string {
     "gateway/socket",
     "gateway/server",
     "gateway/slurm",
+    "gateway/telemetry",
     "gateway",
   ];
   return layers.find((layer) => path.startsWith(`${layer}/`)) ?? path;
@@ -84,6 +85,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "gateway/inside": ["channel", "xspec", "gateway/process", "gateway/agent"],
   "gateway/shipping": [],
   "gateway/slurm": ["channel"],
+  "gateway/telemetry": ["channel", "gateway/process"],
   "gateway/socket": ["channel"],
   "gateway/server": ["channel", "xspec", "gateway/process", "gateway/socket", AGENT_TEXT],
   "gateway": [
@@ -94,6 +96,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "gateway/shipping",
     "gateway/slurm",
     "gateway/socket",
+    "gateway/telemetry",
     AGENT_TEXT,
     SERVER_TEXT,
   ],
@@ -244,12 +247,22 @@ test("Third-party code of gateway/shipping is loaded only where functions are sh
       if (await isOwn(to)) assertEquals(layerOf(to), "gateway/shipping");
     }
   }
+  await checkLoadedLate("shipping");
+});
+
+test("What reports to OpenTelemetry is loaded only where that is on", async () => {
+  await checkLoadedLate("telemetry");
+});
+
+/** Checks that nothing outside of a room of `gateway` loads it at once. */
+async function checkLoadedLate(room: string): Promise<void> {
+  const atOnce = new RegExp(`^(?:import|export)\\s+(?!type\\b)[^;]*?from\\s+"[^"]*/${room}/`, "m");
   for (const folder of ["", "gateway/"]) {
     for await (const { name, isFile } of Deno.readDir(new URL(folder, ROOT))) {
       if (!isFile || !name.endsWith(".ts")) continue;
       const text = await Deno.readTextFile(new URL(folder + name, ROOT));
-      const loading = /^(?:import|export)\s+(?!type\b)[^;]*?from\s+"[^"]*\/shipping\//m.exec(text);
-      assertEquals(loading?.[0], undefined, `${folder}${name}: types only, and import() for the rest`);
+      const where = `${folder}${name}: types only, and import() for the rest`;
+      assertEquals(atOnce.exec(text)?.[0], undefined, where);
     }
   }
-});
+}

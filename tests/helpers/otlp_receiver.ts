@@ -92,7 +92,7 @@ export class OtlpReceiver implements AsyncDisposable {
   /** Listens on a free port. */
   constructor() {
     this.#server = Deno.serve(
-      { port: 0, hostname: "127.0.0.1", onListen() {} },
+      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
       (request) => this.#take(request),
     );
   }

@@ -46,7 +46,7 @@ async function work(specs: string[]): Promise<void> {
     console.log(await gateway.remoteExec<typeof job>(JOB).receive());
   });
   for await (
-    const n of gateway.stream(async function* count(n: number) {
+    const n of gateway.stream(async function* count(n: number): AsyncGenerator<number> {
       for (let i = 0; i < n; i++) yield i;
     }, 1_000)
   ) if (n === 2) break;

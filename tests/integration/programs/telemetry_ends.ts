@@ -42,7 +42,7 @@ await within("abandoned", async () => {
 await within("refused", () => gateway.call((x: unknown) => x, () => {}));
 await within("quiet", async () => {
   for await (
-    const n of gateway.stream(function* () {
+    const n of gateway.stream(function* (): Generator<number> {
       yield 1;
       yield 2;
     })

@@ -17,6 +17,23 @@ import type { WaitOptions } from "./wait.ts";
  */
 export type ChannelState = "open" | "send-only" | "receive-only" | "closed";
 
+/** How a channel stands, as one side sees it. */
+export interface ChannelStatus {
+  /** The channel's id. */
+  id: number;
+  /** What this side may still do; see {@linkcode ChannelState}. */
+  state: ChannelState;
+  /**
+   * Bytes that this side may still send before the far side has to read. Each item costs a little more than its length;
+   * one item may go over it.
+   */
+  sendCredit: number;
+  /** Bytes of what was sent here and waits for credit. */
+  waiting: number;
+  /** Bytes that have arrived here and were not received yet. */
+  unread: number;
+}
+
 /** What an end needs of its session. */
 export interface ChannelHost extends ItemSource {
   /** Encodes an item that will be sent on `end`. The result is valid until the next call. Throws DumpError. */
@@ -215,6 +232,18 @@ export class ChannelEnd {
     if (this.receiveEnded) this.#endError ??= localReason;
     else this.#endReceiving(localReason);
     this.#queueClosing(makeFrame(FrameType.CLOSE, this.id, error));
+  }
+
+  /** How it stands. */
+  get status(): ChannelStatus {
+    const waiting = this.#pending.reduce((bytes, one) => bytes + one.bytes.length - one.offset, 0);
+    return {
+      id: this.id,
+      state: this.#state,
+      sendCredit: this.#sendWindow.credit,
+      waiting,
+      unread: this.#inbox.unreadBytes,
+    };
   }
 
   /** Takes credit from the far side. */

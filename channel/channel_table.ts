@@ -33,6 +33,11 @@ export class ChannelTable {
     return this.#open.size;
   }
 
+  /** The open channels. */
+  get ends(): Iterable<ChannelEnd> {
+    return this.#open.values();
+  }
+
   /** Opens a channel of this side; with `isRoot` it is that of an execution. */
   openOwn(isRoot: boolean): ChannelEnd {
     const id = this.#nextId;

@@ -6,6 +6,7 @@
  */
 
 export { type CallbackOptions, Channel, type ChannelGateway } from "./channel.ts";
+export type { ChannelState, ChannelStatus } from "./channel_end.ts";
 export type { ChannelFile, ChannelReadFile, ChannelWriteFile, FileOptions } from "./channel_file.ts";
 export { dumps, loads } from "./codec.ts";
 export type { CoercionOptions } from "./coerce.ts";

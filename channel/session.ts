@@ -176,6 +176,11 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     return this.#channels.size;
   }
 
+  /** The open channels. */
+  get ends(): Iterable<ChannelEnd> {
+    return this.#channels.ends;
+  }
+
   /** Makes a channel that the far side does not know yet: it learns of it when it is sent. */
   newChannel(): Channel {
     return this.facade(this.newEnd());

@@ -30,6 +30,11 @@ export class SendWindow {
     return this.#credit > 0;
   }
 
+  /** What is left, in bytes. */
+  get credit(): number {
+    return this.#credit;
+  }
+
   /** Takes what a frame, or an item that joins one, costs. */
   spend(bytes: number): void {
     this.#credit -= bytes;

@@ -32,7 +32,7 @@ export class CallServer {
   readonly #end: ChannelEnd;
   readonly #telemetry: GatewayTelemetry | undefined;
   readonly #waiting = new Map<number, Waiting>();
-  /** The numbers of functions by their texts; the oldest go first. */
+  /** The numbers of functions by {@linkcode keyOf}; the oldest go first. */
   readonly #functions = new Map<string, number>();
   #nextCall = 1;
   #nextFunction = 1;
@@ -95,17 +95,18 @@ export class CallServer {
   }
 
   #function(shipment: Shipment): CalledFunction {
-    const { text, name } = shipment;
-    const known = this.#functions.get(text);
+    const { text, name, module } = shipment;
+    const known = this.#functions.get(keyOf(text, module));
     if (known !== undefined) return known;
     const fn: SentFunction = { id: this.#nextFunction++, source: text, name };
+    if (module !== undefined) fn.module = module;
     if (this.#functions.size >= MAX_FUNCTIONS) fn.forget = this.#functions.values().next().value!;
     return fn;
   }
 
-  #sent({ id, source, forget }: SentFunction): void {
+  #sent({ id, source, module, forget }: SentFunction): void {
     if (forget !== undefined) this.#functions.delete(this.#functions.keys().next().value!);
-    this.#functions.set(source, id);
+    this.#functions.set(keyOf(source, module), id);
   }
 
   /** Reads only while somebody waits, so that an idle service does not keep the program alive. */
@@ -139,6 +140,11 @@ export class CallServer {
     }
     this.#reading = false;
   }
+}
+
+/** Exports of one module have the same text; no function's text begins like this. */
+function keyOf(text: string, module: Shipment["module"]): string {
+  return module === undefined ? text : `\0${module.export}\0${text}`;
 }
 
 /** A service that has not answered for so long may be busy with one call: further ones go elsewhere. */

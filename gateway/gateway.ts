@@ -1,6 +1,7 @@
 /** A gateway: the local handle of a Deno process that executes what it is sent. */
 
 import type { Channel } from "../channel/channel.ts";
+import type { ChannelEnd, ChannelStatus } from "../channel/channel_end.ts";
 import { checkCoercion } from "../channel/coerce.ts";
 import type { CoercionOptions } from "../channel/coerce.ts";
 import { GatewayClosedError } from "../channel/errors.ts";
@@ -17,6 +18,8 @@ import { OUTPUT_GRACE_MS } from "./connect.ts";
 import type { Connection } from "./connect.ts";
 import type { ProcessEnd } from "./process/process.ts";
 import type { Group } from "./group.ts";
+import { shipCallable } from "./callable.ts";
+import type { Callable } from "./callable.ts";
 import { Calls, CallServer } from "./calls.ts";
 import { Executions } from "./executions.ts";
 import type {
@@ -31,7 +34,7 @@ import type {
 import type { PoolMember } from "./pool_map.ts";
 import { executableOf } from "./transport/via.ts";
 import type { Hop } from "./transport/via.ts";
-import type { AnyFunction, Shipment, Shipping } from "./shipping/shipping.ts";
+import type { AnyFunction, Shipping } from "./shipping/shipping.ts";
 import { iterateRemotely } from "./stream.ts";
 import { stop } from "./stop.ts";
 import type { GatewayExit } from "./stop.ts";
@@ -53,6 +56,8 @@ export interface RemoteStatus {
   rss: number;
   /** Milliseconds since the agent started. */
   uptime: number;
+  /** The windows of the open channels, as this side sees them; those that carry calls are left out. */
+  channels: ChannelStatus[];
 }
 
 /** What a gateway's process is. */
@@ -81,6 +86,9 @@ export interface RemoteInfo {
 
 /** Times of the ladder that ends a gateway, in milliseconds. */
 const DISPOSE_TIMEOUT_MS = 5_000;
+
+/** A call is not ended by what it waits for. */
+const NEVER = new AbortController().signal;
 
 /** What was started from a gateway, or is about to be. */
 export interface Hanging {
@@ -123,7 +131,7 @@ export class Gateway implements AsyncDisposable {
   readonly #executions: Executions;
   readonly #calls: Calls;
   /** Executions that serve calls; the far side does not count them. */
-  readonly #services = new Set<CallServer>();
+  readonly #services = new Map<CallServer, ChannelEnd>();
   readonly #connectionEnded: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   readonly #processEnd: Promise<ProcessEnd>;
   #ended: (ProcessEnd & { stderrTail: string }) | undefined;
@@ -251,18 +259,20 @@ export class Gateway implements AsyncDisposable {
   call<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Promise<Awaited<R>>;
   /** Calls a function with channels among its arguments; each side sees them from its own end. */
   call<A extends unknown[], R>(fn: (...args: A) => R, ...args: MirroredArgs<A>): Promise<Awaited<R>>;
-  async call(fn: AnyFunction, ...args: unknown[]): Promise<unknown> {
-    return await this.#calls.call(this.#callable(fn), args);
-  }
-
-  #callable(fn: AnyFunction): Shipment {
-    const shipment = this.#shipping.shipFunction(fn, { channel: false });
-    if (shipment.kind === "generator") {
-      throw new TypeError(
-        `Cannot call on gateway "${this.id}": a generator function gives items to stream()`,
-      );
-    }
-    return shipment;
+  /**
+   * Calls a function that a local module exports, which is bundled with everything it imports, with its current content.
+   * The fragment of the URL names the export; without one it is the default export.
+   */
+  call<F extends (...args: never[]) => unknown = (...args: unknown[]) => unknown>(
+    module: URL,
+    ...args: Parameters<F>
+  ): Promise<Awaited<ReturnType<F>>>;
+  /** Calls what a TypeScript expression gives, which is not evaluated here. */
+  call<R = unknown>(expression: string, ...args: unknown[]): Promise<Awaited<R>>;
+  async call(source: Callable, ...args: unknown[]): Promise<unknown> {
+    const shipped = shipCallable(this.id, this.#shipping, source);
+    const shipment = typeof shipped === "function" ? await shipped(NEVER) : shipped;
+    return await this.#calls.call(shipment, args);
   }
 
   /**
@@ -306,7 +316,10 @@ export class Gateway implements AsyncDisposable {
   /** What the process does; answered though every execution is busy. */
   async remoteStatus(options?: WaitOptions): Promise<RemoteStatus> {
     const status = await this.#session.request("status", options) as RemoteStatus;
-    for (const service of this.#services) status.numExecuting += service.outstanding;
+    for (const service of this.#services.keys()) status.numExecuting += service.outstanding;
+    const serving = new Set(this.#services.values());
+    status.channels = [...this.#session.ends].filter((end) => !serving.has(end) && !end.background)
+      .map((end) => end.status);
     return status;
   }
 
@@ -321,14 +334,14 @@ export class Gateway implements AsyncDisposable {
     // It carries more than the items of its users.
     channel.reconfigure({});
     const service = new CallServer(channel, this.#telemetry);
-    this.#services.add(service);
+    this.#services.set(service, end);
     end.onEnd(() => this.#services.delete(service));
     return service;
   }
 
-  /** For groups: looks at a function that is to be called. */
-  static ship(gateway: Gateway, fn: AnyFunction): Shipment {
-    return gateway.#callable(fn);
+  /** For groups: looks at what is to be called. */
+  static ship(gateway: Gateway, source: Callable): ReturnType<typeof shipCallable> {
+    return shipCallable(gateway.id, gateway.#shipping, source);
   }
 
   /** For groups: a gateway from which others are started. */

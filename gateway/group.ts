@@ -8,6 +8,7 @@ import { waitFor, within } from "../channel/wait.ts";
 import { checkOptions, connect } from "./connect.ts";
 import type { Connection, GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
+import type { Callable } from "./callable.ts";
 import type {
   ExecOptions,
   Executable,
@@ -378,8 +379,20 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     return new MultiChannel(channels);
   }
 
+  /** Calls a function that a local module exports: the one that the fragment of the URL names, or the default. */
+  map<F extends (input: never) => unknown = (input: unknown) => unknown>(
+    module: URL,
+    inputs: Iterable<Parameters<F>[0]> | AsyncIterable<Parameters<F>[0]>,
+    options?: MapOptions,
+  ): AsyncIterable<Awaited<ReturnType<F>>>;
+  /** Calls what a TypeScript expression gives, which is not evaluated here. */
+  map<O = unknown>(
+    expression: string,
+    inputs: Iterable<unknown> | AsyncIterable<unknown>,
+    options?: MapOptions,
+  ): AsyncIterable<O>;
   /**
-   * Calls a pure function with each of many inputs, on all gateways that the group has now.
+   * Calls a pure function with each of many inputs, on all gateways that the group has now, or on some of them.
    *
    * - Each gateway takes the next input when it has room for one; inputs are pulled only as they are worked on and
    *   results are taken.
@@ -392,19 +405,24 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
   map<I, O>(
     fn: (input: I) => O | Promise<O>,
     inputs: Iterable<I> | AsyncIterable<I>,
+    options?: MapOptions,
+  ): AsyncIterable<O>;
+  map(
+    source: Callable,
+    inputs: Iterable<unknown> | AsyncIterable<unknown>,
     options: MapOptions = {},
-  ): AsyncIterable<O> {
+  ): AsyncIterable<unknown> {
     checkMapOptions(options);
-    const gateways = [...this];
+    const gateways = options.gateways === undefined ? [...this] : [...options.gateways].map((id) => {
+      const gateway = this.get(id);
+      if (gateway === undefined) throw new TypeError(`Cannot map: the group has no gateway "${id}"`);
+      return gateway;
+    });
     const [first] = gateways;
     if (first === undefined) throw new TypeError("Cannot map: the group has no gateways");
-    const shipment = Gateway.ship(first, fn);
-    return poolMap(
-      gateways.map((gateway) => Gateway.poolMember(gateway)),
-      shipment,
-      inputs,
-      options,
-    ) as AsyncIterable<O>;
+    const shipped = Gateway.ship(first, source);
+    const members = gateways.map((gateway) => Gateway.poolMember(gateway));
+    return poolMap(members, shipped, inputs, options);
   }
 
   /**

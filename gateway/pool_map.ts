@@ -14,6 +14,8 @@ export interface MapOptions {
   ordered?: boolean;
   /** How often an input is given to another gateway when the one that works on it dies; by default once. */
   retries?: number;
+  /** The ids of the gateways that work; by default all of the group. */
+  gateways?: Iterable<string>;
   /** Ends the work: the iteration throws the signal's reason. */
   signal?: AbortSignal;
   /** Called whenever an input has been worked on. */
@@ -63,11 +65,14 @@ export function checkMapOptions({ concurrency = 1, retries = 1 }: MapOptions): v
 /** Maps. The pool starts at the first step of the iteration and has ended when the iteration has. */
 export async function* poolMap(
   members: readonly PoolMember[],
-  shipment: Shipment,
+  shipped: Shipment | ((signal: AbortSignal) => Promise<Shipment>),
   inputs: Iterable<unknown> | AsyncIterable<unknown>,
   options: MapOptions,
 ): AsyncGenerator<unknown> {
   options.signal?.throwIfAborted();
+  const shipment = typeof shipped === "function"
+    ? await shipped(options.signal ?? new AbortController().signal)
+    : shipped;
   const work = members[0]?.telemetry?.map(shipment.name, members.length);
   const make = (): Pool => new Pool(members, shipment, inputs, options);
   const pool = work === undefined ? make() : work.run(make);

@@ -4,7 +4,7 @@ import type { Channel } from "../../channel/channel.ts";
 import { relativeTo } from "../../channel/errors.ts";
 import { errorData } from "../../channel/remote_error.ts";
 import type { CalledFunction, CallReply, CallRequest, Job } from "../process/job.ts";
-import { compileFunction, mapStack, runModule, runText } from "./run.ts";
+import { compileFunction, exportedFunction, mapStack, runModule, runText } from "./run.ts";
 import type { RunOptions } from "./run.ts";
 import { runProgram } from "./program.ts";
 import { spanned } from "./spans.ts";
@@ -91,8 +91,11 @@ async function runStream(result: unknown, channel: Channel): Promise<void> {
 /** Where a result is in a {@linkcode CallReply}. */
 const RESULT = "$[2]";
 
-/** Functions that were sent on one channel, by their numbers. */
-type Functions = Map<number, (...args: unknown[]) => unknown>;
+/** Any function. */
+type Fn = (...args: unknown[]) => unknown;
+
+/** Functions that were sent on one channel, by their numbers; those of modules are there when their module has run. */
+type Functions = Map<number, Fn | Promise<Fn>>;
 
 /** Serves calls until the caller ends them. Calls run concurrently in this isolate. */
 async function serveCalls(channel: Channel): Promise<void> {
@@ -106,7 +109,8 @@ async function serveCalls(channel: Channel): Promise<void> {
   ): Promise<void> => {
     let reply: CallReply;
     try {
-      const call = findFunction(functions, fn);
+      const found = findFunction(functions, fn);
+      const call = typeof found === "function" ? found : await found;
       const traced = trace !== undefined;
       reply = [
         id,
@@ -128,11 +132,14 @@ async function serveCalls(channel: Channel): Promise<void> {
   }
 }
 
-function findFunction(functions: Functions, fn: CalledFunction): (...args: unknown[]) => unknown {
+function findFunction(functions: Functions, fn: CalledFunction): Fn | Promise<Fn> {
   if (typeof fn === "object") {
     if (fn.forget !== undefined) functions.delete(fn.forget);
-    functions.set(fn.id, compileFunction(fn.source, { name: fn.name, channel: undefined }));
-    return functions.get(fn.id)!;
+    const made = fn.module === undefined
+      ? compileFunction(fn.source, { name: fn.name, channel: undefined })
+      : exportedFunction(fn.source, fn.name, fn.module);
+    functions.set(fn.id, made);
+    return made;
   }
   const known = functions.get(fn);
   if (known === undefined) throw new TypeError("Cannot call: the function was never sent");

@@ -1,6 +1,7 @@
 /** Runs source text as a module with a `channel`. */
 
 import type { Channel } from "../../channel/channel.ts";
+import type { ModuleExport } from "../process/job.ts";
 
 /** The name that a module can ask for, to tell that it runs behind a channel. */
 export const EXEC_NAME = "__channelexec__";
@@ -99,12 +100,33 @@ export async function runModule(
   }
 }
 
+/** Loads a module and gives a function that it exports. It sees no channel. */
+export async function exportedFunction(
+  source: string,
+  name: string,
+  { export: wanted, typescript }: ModuleExport,
+): Promise<(...args: unknown[]) => unknown> {
+  const type = typescript ? "application/typescript" : "application/javascript";
+  const exports = await loadModule(source, "", { name }, type);
+  const found = Object.hasOwn(exports, wanted) ? exports[wanted] : undefined;
+  if (typeof found === "function") return found as (...args: unknown[]) => unknown;
+  if (typescript) throw new TypeError(`Cannot call: the text gives ${kindOf(found)}, not a function`);
+  const functions = Object.keys(exports).filter((key) => typeof exports[key] === "function");
+  throw new TypeError(
+    `Cannot call: the module exports no function "${wanted}"; it exports ${functions.join(", ") || "none"}`,
+  );
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? "null" : value === undefined ? "nothing" : `a value of type ${typeof value}`;
+}
+
 const DECLARES_OWN = /Identifier '(channel|__name__)' has already been declared/;
 
 async function loadModule(
   source: string,
   prefix: string,
-  { name }: RunOptions,
+  { name }: Pick<RunOptions, "name">,
   type: ModuleType,
 ): Promise<Record<string, unknown>> {
   const lines = prefix === "" ? 0 : 1;

@@ -74,7 +74,16 @@ export interface SentFunction {
   id: number;
   source: string;
   name: string;
+  /** The source is a module, and the function one of its exports. */
+  module?: ModuleExport;
   forget?: number;
+}
+
+/** Which export of a module is meant, and what the module's text is. */
+export interface ModuleExport {
+  export: string;
+  /** The text is TypeScript, not JavaScript. */
+  typescript: boolean;
 }
 
 /** A function that has been sent before on the same channel, by its number, or one that comes. */

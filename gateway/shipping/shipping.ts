@@ -15,6 +15,8 @@ export interface Shipment {
   readonly text: string;
   /** What stacks call it. */
   readonly name: string;
+  /** Of a module: which of its exports is called, and whether it is TypeScript. */
+  readonly module?: { readonly export: string; readonly typescript: boolean };
   /** A generator gives items; all else runs to its end. */
   readonly kind: "function" | "generator" | "module";
   /** Rewrites the lines of a remote stack that are in this code to those of the caller's own files. */

@@ -14,40 +14,51 @@ export function optionsOf(command: Command): readonly Option[] {
   return [...command.options, ...COMMON_OPTIONS];
 }
 
+/** Refuses the command line. */
+type Fail = (message: string) => never;
+
+/** A command line whose options all are in their long form, with their values behind an equals sign. */
+interface Sorted {
+  readonly options: readonly string[];
+  readonly words: readonly string[];
+  readonly rest: readonly string[];
+}
+
 /**
- * Reads what follows the name of a command.
+ * Reads what follows the name of a command. A value may begin with a dash; so may a word that is a number, and all that
+ * stands behind `--`.
  *
  * @throws {UsageError} when an option is unknown, lacks its value or is given twice, or the number of words is wrong
  */
 export function readArguments(command: Command, args: readonly string[]): Given {
   const options = optionsOf(command);
-  const fail = (message: string): never => {
+  const fail: Fail = (message) => {
     throw new UsageError(message, command.name);
   };
-  const parsed = parseArgs([...args], {
-    string: options.filter(({ value }) => value !== undefined).map(({ name }) => name),
+  const withValue = options.filter(({ value }) => value !== undefined).map(({ name }) => name);
+  const sorted = sort(args, options, fail);
+  const parsed = parseArgs([...sorted.options], {
+    string: withValue,
     boolean: options.filter(({ value }) => value === undefined).map(({ name }) => name),
-    alias: Object.fromEntries(options.flatMap(({ name, short }) => short ? [[short, name]] : [])),
-    collect: options.filter(({ value }) => value !== undefined).map(({ name }) => name),
-    "--": true,
-    unknown: (arg: string, key?: string) =>
-      key === undefined || arg === "-" ? true : fail(`There is no option "${arg}"`),
-  }) as Record<string, unknown> & { _: (string | number)[]; "--": string[] };
+    collect: withValue,
+  }) as Record<string, unknown>;
   const valuesOf = (name: string): string[] => (parsed[name] as string[] | undefined) ?? [];
-  for (const { name, value, repeatable } of options) {
-    if (value === undefined) continue;
-    const values = valuesOf(name);
-    if (values.some((each) => each === "")) fail(`The option --${name} needs a value: ${value}`);
-    if (values.length > 1 && !repeatable) fail(`The option --${name} is given ${values.length} times`);
-  }
-  const words = parsed._.map(String);
   const help = parsed["help"] === true;
-  const [least, most] = command.words;
-  if (!help && words.length < least) fail(`Something is missing: ${command.usage}`);
-  if (!help && words.length > most) fail(`Cannot make sense of "${words[most]}"`);
+  const { words, rest } = sorted;
+  if (!help) {
+    for (const { name, value, repeatable } of options) {
+      const values = value === undefined ? [] : valuesOf(name);
+      if (values.some((each) => each === "")) fail(`The option --${name} needs a value: ${value}`);
+      if (values.length > 1 && !repeatable) fail(`The option --${name} is given ${values.length} times`);
+    }
+    const [least, most] = command.words;
+    if (words.length < least) fail(`Something is missing: execnet ${command.name} ${command.usage}`);
+    if (words.length > most) fail(`Cannot make sense of "${words[most]}"`);
+    if (rest.length > 0 && command.rest !== true) fail(`Cannot make sense of "${rest[0]}" behind "--"`);
+  }
   return {
     words,
-    rest: parsed["--"],
+    rest,
     text: (name) => valuesOf(name)[0],
     texts: valuesOf,
     flag: (name) => parsed[name] === true,
@@ -55,8 +66,53 @@ export function readArguments(command: Command, args: readonly string[]): Given 
       const text = valuesOf(name)[0];
       if (text === undefined) return undefined;
       const count = Number(text);
-      if (Number.isSafeInteger(count) && count >= least && text.trim() !== "") return count;
+      if (Number.isSafeInteger(count) && count >= least && /^\d+$/.test(text)) return count;
       return fail(`The option --${name} takes a whole number of at least ${least}, not "${text}"`);
     },
   };
+}
+
+/** Tells options and their values from words. The parser would take a value with a dash for an option, and `007` for 7. */
+function sort(args: readonly string[], options: readonly Option[], fail: Fail): Sorted {
+  const sorted = { options: [] as string[], words: [] as string[], rest: [] as string[] };
+  const queue = [...args];
+  const valueFor = ({ name, value }: Option): string =>
+    queue.shift() ?? fail(`The option --${name} needs a value: ${value}`);
+  const long = (arg: string): void => {
+    const [, name, equals, value] = /^--([^=]*)(=?)(.*)$/s.exec(arg)!;
+    const option = options.find((one) => one.name === name) ??
+      fail(`There is no option "--${name}"${suggestion(name!, options)}`);
+    if (option.value !== undefined) sorted.options.push(`--${name}=${equals ? value : valueFor(option)}`);
+    else if (equals) fail(`The option --${name} takes no value`);
+    else sorted.options.push(arg);
+  };
+  const short = (letters: string): void => {
+    for (let i = 0; i < letters.length; i++) {
+      const option = options.find((one) => one.short === letters[i]) ??
+        fail(`There is no option "-${letters[i]}"`);
+      if (option.value === undefined) {
+        sorted.options.push(`--${option.name}`);
+        continue;
+      }
+      const attached = letters.slice(i + 1).replace(/^=/, "");
+      sorted.options.push(`--${option.name}=${attached || valueFor(option)}`);
+      return;
+    }
+  };
+  while (queue.length > 0) {
+    const arg = queue.shift()!;
+    if (arg === "--") {
+      sorted.rest.push(...queue);
+      break;
+    }
+    if (arg.startsWith("--")) long(arg);
+    else if (/^-[^\d.]/.test(arg)) short(arg.slice(1));
+    else sorted.words.push(arg);
+  }
+  return sorted;
+}
+
+function suggestion(name: string, options: readonly Option[]): string {
+  const near = name === "" ? undefined : options.find((one) => one.name.startsWith(name));
+  return near === undefined ? "" : `; did you mean "--${near.name}"?`;
 }

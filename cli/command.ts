@@ -32,6 +32,8 @@ export interface Command {
   readonly examples: readonly Example[];
   /** The least and the largest number of words that are no options. */
   readonly words: readonly [least: number, most: number];
+  /** Whether anything may stand behind `--`. */
+  readonly rest?: boolean;
   /**
    * Does it. Resolves with the exit code.
    *

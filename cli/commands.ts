@@ -1,7 +1,23 @@
 /** The commands, in the order of the help. */
 
+import { call } from "./call.ts";
 import type { Command } from "./command.ts";
+import { completions } from "./completions.ts";
+import { exec } from "./exec.ts";
 import { info } from "./info.ts";
+import { map } from "./map.ts";
+import { rsync } from "./rsync.ts";
+import { serve } from "./serve.ts";
+import { status } from "./status.ts";
 
 /** All of them. */
-export const COMMANDS: readonly Command[] = [info];
+export const COMMANDS: readonly Command[] = [
+  exec,
+  call,
+  map,
+  rsync,
+  info,
+  status,
+  serve,
+  completions(() => COMMANDS),
+];

@@ -30,7 +30,8 @@ export async function main(args: readonly string[]): Promise<number> {
   });
   const terminal = processTerminal(ending.signal);
   try {
-    return await dispatch(args, terminal);
+    const code = await dispatch(args, terminal);
+    return told ?? code;
   } catch (error) {
     if (told !== undefined) return told;
     if (error instanceof Deno.errors.BrokenPipe) return BROKEN_PIPE;
@@ -63,9 +64,9 @@ async function dispatch([name, ...args]: readonly string[], terminal: Terminal):
   return await command.run(given, terminal);
 }
 
-/** Two lines: what, and what to do. */
+/** Two lines: what, and what to do, where there is more to say than the first. */
 function show({ message, advice, code }: Failure, { tell, errorStyle }: Terminal): number {
   tell(`${errorStyle.red("execnet:")} ${message}`);
-  tell(`  ${advice}`);
+  if (advice !== "") tell(`  ${advice}`);
   return code;
 }

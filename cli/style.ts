@@ -10,6 +10,17 @@ export interface Style {
   cyan(text: string): string;
 }
 
+/**
+ * What the environment says of colours: NO_COLOR, if it is not empty, and TERM=dumb forbid them, FORCE_COLOR wants them
+ * also where there is no terminal, unless it is 0. Undefined where it says nothing: then a terminal gets them.
+ */
+export function wantsColours(env: (name: string) => string | undefined): boolean | undefined {
+  if (env("NO_COLOR")) return false;
+  const force = env("FORCE_COLOR");
+  if (force) return force !== "0";
+  return env("TERM") === "dumb" ? false : undefined;
+}
+
 /** Styles by the codes that every terminal knows (ECMA-48, SGR), or by none. */
 export function styleFor(colours: boolean): Style {
   const by = (on: number, off: number): (text: string) => string =>

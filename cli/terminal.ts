@@ -1,6 +1,6 @@
 /** Where the command reads and writes, and what it may do there. */
 
-import { type Style, styleFor } from "./style.ts";
+import { type Style, styleFor, wantsColours } from "./style.ts";
 
 /** Standard input, output and error of the command, and who wants it to end. */
 export interface Terminal {
@@ -10,7 +10,7 @@ export interface Terminal {
   readonly outputIsTerminal: boolean;
   /** Whether progress and colours make sense on standard error. */
   readonly errorIsTerminal: boolean;
-  /** Colours for standard output; none when it is no terminal or NO_COLOR is set. */
+  /** Colours for standard output; by default where it is a terminal. */
   readonly style: Style;
   /** Colours for standard error. */
   readonly errorStyle: Style;
@@ -27,20 +27,19 @@ export function processTerminal(signal: AbortSignal): Terminal {
   const encoder = new TextEncoder();
   const outputIsTerminal = Deno.stdout.isTerminal();
   const errorIsTerminal = Deno.stderr.isTerminal();
-  const colours = Deno.env.get("NO_COLOR") === undefined || Deno.env.get("NO_COLOR") === "";
+  const colours = wantsColours((name) => Deno.env.get(name));
   let last: Promise<void> = Promise.resolve();
   return {
     input: Deno.stdin.readable,
     inputIsTerminal: Deno.stdin.isTerminal(),
     outputIsTerminal,
     errorIsTerminal,
-    style: styleFor(outputIsTerminal && colours),
-    errorStyle: styleFor(errorIsTerminal && colours),
+    style: styleFor(colours ?? outputIsTerminal),
+    errorStyle: styleFor(colours ?? errorIsTerminal),
     signal,
     write(text): Promise<void> {
       return last = last.then(async () => {
-        const bytes = encoder.encode(text);
-        for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
+        await writeBytes(encoder.encode(text));
       });
     },
     tell(line): void {
@@ -52,4 +51,9 @@ export function processTerminal(signal: AbortSignal): Terminal {
       }
     },
   };
+}
+
+/** Writes bytes to standard output, behind what was written. Rejects with BrokenPipe when nobody reads. */
+export async function writeBytes(bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
 }

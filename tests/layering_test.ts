@@ -105,7 +105,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 /** What third-party code a layer may import. */
 const OUTSIDE: Readonly<Record<string, readonly RegExp[]>> = {
-  "cli": [/^jsr:@std\/cli@|^npm:\/?deno-std@/],
+  "cli": [/^jsr:@std\/(cli|path)@|^npm:\/?deno-std@/],
   "rsync": [/^node:(zlib|util)$/],
   "gateway/process": [/^node:/],
   "gateway/agent": [/^node:/],

@@ -5,6 +5,7 @@ import { XSpec } from "../../xspec/mod.ts";
 import type { Permissions } from "../../xspec/mod.ts";
 import { isLoopback, parseAddress } from "../socket/address.ts";
 import type { Address } from "../socket/address.ts";
+import { SERVER_OPTIONS } from "./options.ts";
 
 /** What the command line says. */
 export interface Arguments {
@@ -28,42 +29,6 @@ export class UsageError extends Error {
   }
 }
 
-/** What `--help` prints. */
-export const HELP: string = `Usage: deno run -A agent.ts --listen [HOST:]PORT [OPTION]...
-
-Serves gateways to whoever has the token: makeGateway("socket=HOST:PORT//...").
-Each connection gets a Deno process of its own, which may do no more than --allow says.
-
-  --listen [HOST:]PORT      where to listen; loopback without HOST, [::1]:PORT for IPv6, port 0 for any free one
-  --allow PERMISSION        what connections may ask for: read=/srv, net=localhost:80, env=LANG, run, all, ...;
-                            repeatable; nothing without it
-  --token-file FILE         the token; made if missing, - for one line of stdin
-                            (default: execnet/token in your configuration folder)
-  --tls-cert FILE           certificate chain in PEM, for TLS; - for a line of stdin, in base64
-  --tls-key FILE            its private key in PEM; - for a line of stdin, in base64, behind the certificate
-  --insecure                listen beyond loopback without TLS: who can see the connection can take it over
-  --memory SIZE             the largest heap of a process, such as 512M
-  --max-connections N       processes at the same time (default 100)
-  --handshake-timeout MS    time for a connection to say what it wants (default 10000)
-  --end-with-stdin          end when standard input ends
-  --help                    print this
-`;
-
-const OPTIONS = {
-  string: [
-    "listen",
-    "tls-cert",
-    "tls-key",
-    "token-file",
-    "memory",
-    "max-connections",
-    "handshake-timeout",
-    "allow",
-  ],
-  boolean: ["insecure", "end-with-stdin", "help"],
-  collect: ["allow"],
-} as const;
-
 const MAX_CONNECTIONS = 100;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
@@ -79,9 +44,9 @@ export function readArguments(args: readonly string[]): Arguments | undefined {
     "$1=-",
   );
   const given = parseArgs(args.length === 0 ? [] : joined.split("\0"), {
-    string: [...OPTIONS.string],
-    boolean: [...OPTIONS.boolean],
-    collect: [...OPTIONS.collect],
+    string: SERVER_OPTIONS.filter(({ value }) => value !== undefined).map(({ name }) => name),
+    boolean: [...SERVER_OPTIONS.filter(({ value }) => value === undefined).map(({ name }) => name), "help"],
+    collect: SERVER_OPTIONS.filter(({ repeatable }) => repeatable).map(({ name }) => name),
     unknown: (arg: string): boolean => {
       throw new UsageError(`Cannot use "${arg}": there is no such option`);
     },

@@ -2,11 +2,12 @@
 
 import { formatAddress } from "../socket/address.ts";
 import { defaultTokenPath, parseToken } from "../socket/token.ts";
-import { HELP, readArguments, UsageError } from "./arguments.ts";
+import { readArguments, UsageError } from "./arguments.ts";
 import type { Arguments } from "./arguments.ts";
 import { absolute } from "./containment.ts";
 import { StderrLog } from "./log.ts";
 import { Server } from "./server.ts";
+import { serverHelp } from "./options.ts";
 import { openTokenFile } from "./token_file.ts";
 
 /** The exit code of a command line that makes no sense. */
@@ -17,18 +18,21 @@ const MAX_LINE_BYTES = 4096;
 /** How long the end waits for somebody to read the log. */
 const LOG_END_MS = 1_000;
 
-/** Runs the server until it is told to end; then the process ends. */
-export async function runServer(args: readonly string[]): Promise<never> {
+/** How the server is started by itself. */
+const COMMAND = "deno run -A agent.ts";
+
+/** Runs the server until it is told to end; then the process ends. `command` is what was typed before `args`. */
+export async function runServer(args: readonly string[], command: string = COMMAND): Promise<never> {
   let given: Arguments | undefined;
   try {
     given = readArguments(args);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\nSee --help`);
+    console.error(`${error.message}\nSee ${command} --help`);
     Deno.exit(USAGE);
   }
   if (given === undefined) {
-    console.log(HELP.trimEnd());
+    console.log(serverHelp(command).trimEnd());
     Deno.exit(0);
   }
   try {

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "jsr:@std/assert@^1.0.19";
-import { HELP, readArguments, readList, UsageError } from "../../gateway/server/arguments.ts";
+import { readArguments, readList, UsageError } from "../../gateway/server/arguments.ts";
+import { serverHelp } from "../../gateway/server/options.ts";
 import { test } from "../helpers/bounded.ts";
 
 test("readArguments() takes a dash for standard input", () => {
@@ -75,8 +76,10 @@ test("readArguments() is about --insecure only beyond loopback without TLS", () 
 
 test("readArguments() gives nothing for --help, which names every option", () => {
   assertEquals(readArguments(["--help", "--listen", "nonsense"]), undefined);
+  const help = serverHelp("execnet serve");
+  assert(help.startsWith("Usage: execnet serve --listen"));
   for (const option of ["listen", "allow", "token-file", "tls-cert", "tls-key", "insecure", "memory"]) {
-    assert(HELP.includes(`--${option}`), option);
+    assert(help.includes(`--${option}`), option);
   }
 });
 

@@ -28,6 +28,11 @@ export interface Connections extends AsyncDisposable {
   readonly gateways: readonly Gateway[];
 }
 
+/** What a progress bar says meanwhile. */
+export function startingNote(count: number): string {
+  return count === 1 ? "starting a gateway" : `starting ${count} gateways`;
+}
+
 /** Specs with factors, such as `4*popen`, as so many specs. */
 export function repeated(specs: readonly string[], command: string): string[] {
   return specs.flatMap((spec) => {

@@ -30,14 +30,20 @@ export async function main(args: readonly string[]): Promise<number> {
   });
   const terminal = processTerminal(ending.signal);
   try {
-    const code = await dispatch(args, terminal);
+    const code = await run(args, terminal);
     return told ?? code;
-  } catch (error) {
-    if (told !== undefined) return told;
-    if (error instanceof Deno.errors.BrokenPipe) return BROKEN_PIPE;
-    return show(explain(error), terminal);
   } finally {
     for (const { name, listener } of listeners) Deno.removeSignalListener(name, listener);
+  }
+}
+
+/** Runs a command line on a terminal. Resolves with the exit code; what fails is told there, unless it was told to end. */
+export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    return await dispatch(args, terminal);
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) return BROKEN_PIPE;
+    return terminal.signal.aborted ? EXIT.failed : show(explain(error), terminal);
   }
 }
 

@@ -3,7 +3,7 @@
 import type { MapOptions, MapProgress } from "../mod.ts";
 import { codeOf, EXPRESSION } from "./code.ts";
 import type { Command, Given } from "./command.ts";
-import { connect, CONNECTION, repeated } from "./connections.ts";
+import { connect, CONNECTION, repeated, startingNote } from "./connections.ts";
 import { EXIT, UsageError } from "./failure.ts";
 import { INPUT, inputForm, itemsOf } from "./input.ts";
 import { ItemWriter, OUTPUT, outputForm } from "./output.ts";
@@ -67,14 +67,17 @@ gives. What it throws ends the map; the inputs of a gateway that dies are given 
     // Those that stand on the command line are counted, so that the bar knows how many there are.
     const inputs = given.rest.length > 0 ? [...given.rest] : itemsOf(form, terminal.input);
     const shown = terminal.errorIsTerminal;
-    let state: MapProgress = { done: 0, failed: 0 };
-    const began = performance.now();
+    let state: MapProgress = given.rest.length > 0
+      ? { done: 0, failed: 0, total: given.rest.length }
+      : { done: 0, failed: 0 };
+    let starting = true;
+    let began = performance.now();
     using progress = new Progress(shown ? ERROR_SCREEN : undefined, () => [{
       label: "map",
       done: state.done,
       total: state.total,
       unit: "items",
-      note: state.failed > 0 ? `${state.failed} failed` : undefined,
+      note: starting ? startingNote(specs.length) : state.failed > 0 ? `${state.failed} failed` : undefined,
       elapsed: performance.now() - began,
     }]);
     const tell = (line: string): void => {
@@ -83,6 +86,8 @@ gives. What it throws ends the map; the inputs of a gateway that dies are given 
     };
     await using connections = await connect(given, terminal, specs, shown ? tell : undefined);
     const { group, gateways } = connections;
+    starting = false;
+    began = performance.now();
     const writer = new ItemWriter(output, {
       write(text): Promise<void> {
         if (terminal.outputIsTerminal) progress.hide();

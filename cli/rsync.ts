@@ -3,7 +3,7 @@
 import { RSync, type RSyncOptions, type RSyncProgress, type RSyncResult } from "../mod.ts";
 import { amount, type Row } from "./bar.ts";
 import type { Command, Given, Option } from "./command.ts";
-import { connect, CONNECTION } from "./connections.ts";
+import { connect, CONNECTION, startingNote } from "./connections.ts";
 import { explain } from "./explain.ts";
 import { EXIT, Failure, UsageError } from "./failure.ts";
 import { exclusion } from "./exclude.ts";
@@ -72,7 +72,14 @@ and a slash at the end means folders only.`,
     let began = performance.now();
     using progress = new Progress(
       shown ? ERROR_SCREEN : undefined,
-      () => rowsOf([...states.values()], performance.now() - began),
+      () =>
+        states.size > 0 ? rowsOf([...states.values()], performance.now() - began) : [{
+          label: "rsync",
+          done: 0,
+          unit: "bytes",
+          note: startingNote(targets.length),
+          elapsed: performance.now() - began,
+        }],
     );
     const tell = (line: string): void => {
       progress.hide();

@@ -1,0 +1,6 @@
+/** What shout.ts imports. */
+
+/** In capitals. */
+export function loud(text: string): string {
+  return text.toUpperCase();
+}

@@ -49,6 +49,19 @@ class Killed extends Error {
  * @typeParam Recv what is received here
  * @typeParam Send what is sent from here
  * @typeParam Owner what `gateway` is
+ *
+ * @example
+ * ```ts
+ * import { makeGateway } from "@execnet/execnet";
+ * import { assertEquals } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using gateway = await makeGateway();
+ * const channel = gateway.remoteExec<number, string>(`for await (const n of channel) await channel.send("ab".repeat(n));`);
+ * await channel.send(1);
+ * await channel.send(2);
+ * await channel.closeWrite();
+ * assertEquals(await Array.fromAsync(channel), ["ab", "abab"]);
+ * ```
  */
 export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = ChannelGateway>
   implements AsyncIterable<Recv>, AsyncDisposable {

@@ -30,6 +30,24 @@ export type ChannelFile = ChannelReadFile | ChannelWriteFile;
  *
  * - What is written is sent as it is, one item for each write.
  * - An error of a write that nobody awaits is not lost: `flush` rejects with it.
+ *
+ * @example
+ * ```ts
+ * import { makeGateway } from "@execnet/execnet";
+ * import { assertEquals } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using gateway = await makeGateway();
+ * const channel = gateway.remoteExec(`
+ *   let text = "";
+ *   for await (const part of channel) text += part;
+ *   await channel.send(text.length);
+ * `);
+ * const file = channel.makeFile("w");
+ * await file.write("a line\n");
+ * await file.close();
+ * await channel.closeWrite();
+ * assertEquals(await channel.receive(), 7);
+ * ```
  */
 export class ChannelWriteFile implements AsyncDisposable {
   /** A channel is no terminal. */
@@ -147,6 +165,17 @@ export class ChannelWriteFile implements AsyncDisposable {
  * - A wait that is ended by its timeout or signal loses nothing: the next read goes on where it was.
  * - Calls that overlap are served one after the other.
  * - Nothing is received before it is asked for, so that a slow reader slows its writer.
+ *
+ * @example
+ * ```ts
+ * import { makeGateway } from "@execnet/execnet";
+ * import { assertEquals } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using gateway = await makeGateway();
+ * const channel = gateway.remoteExec(`await channel.send("one\\ntw"); await channel.send("o\\n");`);
+ * const lines = await Array.fromAsync(channel.makeFile("r"));
+ * assertEquals(lines, ["one\n", "two\n"]);
+ * ```
  */
 export class ChannelReadFile implements AsyncIterable<string>, AsyncDisposable {
   /** A channel is no terminal. */

@@ -52,6 +52,15 @@ export function dumps(value: unknown): Uint8Array<ArrayBuffer> {
  * @returns The item. It shares no memory with `bytes`.
  * @throws {LoadError} When the bytes are anything but one whole, valid item.
  * @throws {TypeError} When `bytes` is not a Uint8Array.
+ *
+ * @example
+ * ```ts
+ * import { dumps, loads } from "@execnet/execnet";
+ * import { assertEquals } from "jsr:@std/assert@^1.0.19";
+ *
+ * const bytes = dumps({ at: new Date(0), big: 2n ** 70n });
+ * assertEquals(loads(bytes), { at: new Date(0), big: 2n ** 70n });
+ * ```
  */
 export function loads(bytes: Uint8Array): unknown {
   let start = 0;

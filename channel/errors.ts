@@ -1,13 +1,35 @@
 /** The errors that channels, gateways and the item format raise. Each `name` is on the prototype. */
 
-/** An item or some bytes do not fit the item format. The common base of {@linkcode DumpError} and {@linkcode LoadError}. */
+/**
+ * An item or some bytes do not fit the item format. The common base of {@linkcode DumpError} and {@linkcode LoadError}.
+ *
+ * @example
+ * ```ts
+ * import { DataFormatError, dumps, loads } from "@execnet/execnet";
+ * import { assertThrows } from "jsr:@std/assert@^1.0.19";
+ *
+ * assertThrows(() => dumps(Symbol("x")), DataFormatError);
+ * assertThrows(() => loads(new Uint8Array()), DataFormatError);
+ * ```
+ */
 export class DataFormatError extends Error {
   static {
     this.prototype.name = "DataFormatError";
   }
 }
 
-/** A value cannot be sent. `path` leads to the culprit, e.g. `$.report[3].owner`. */
+/**
+ * A value cannot be sent. `path` leads to the culprit, e.g. `$.report[3].owner`.
+ *
+ * @example
+ * ```ts
+ * import { DumpError, dumps } from "@execnet/execnet";
+ * import { assertEquals, assertThrows } from "jsr:@std/assert@^1.0.19";
+ *
+ * const error = assertThrows(() => dumps({ report: [1, { owner: () => "me" }] }), DumpError);
+ * assertEquals(error.path, "$.report[1].owner");
+ * ```
+ */
 export class DumpError extends DataFormatError {
   static {
     this.prototype.name = "DumpError";
@@ -33,35 +55,99 @@ export function relativeTo(error: unknown, root: string): unknown {
   return new DumpError(error.message.replace(error.path, () => path), path, { cause: error.cause });
 }
 
-/** Bytes are not a valid item: truncated, corrupt, too deep, or of another format version. */
+/**
+ * Bytes are not a valid item: truncated, corrupt, too deep, or of another format version.
+ *
+ * @example
+ * ```ts
+ * import { dumps, LoadError, loads } from "@execnet/execnet";
+ * import { assertThrows } from "jsr:@std/assert@^1.0.19";
+ *
+ * const bytes = dumps(["a", "b"]);
+ * assertThrows(() => loads(bytes.subarray(0, -1)), LoadError);
+ * ```
+ */
 export class LoadError extends DataFormatError {
   static {
     this.prototype.name = "LoadError";
   }
 }
 
-/** The far side broke the wire protocol; its gateway is closed for it. */
+/**
+ * The far side broke the wire protocol; its gateway is closed for it.
+ *
+ * @example
+ * ```ts
+ * import { GatewayClosedError, ProtocolError } from "@execnet/execnet";
+ *
+ * // Whether a gateway was lost because its far side talked nonsense.
+ * function talkedNonsense(error: unknown): boolean {
+ *   return error instanceof GatewayClosedError && error.cause instanceof ProtocolError;
+ * }
+ * console.log(talkedNonsense(new Error("something else"))); // false
+ * ```
+ */
 export class ProtocolError extends Error {
   static {
     this.prototype.name = "ProtocolError";
   }
 }
 
-/** A wait ended at its `timeout`. What was waited for is still usable. */
+/**
+ * A wait ended at its `timeout`. What was waited for is still usable.
+ *
+ * @example
+ * ```ts
+ * import { makeGateway, TimeoutError } from "@execnet/execnet";
+ * import { assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using gateway = await makeGateway();
+ * const channel = gateway.remoteExec(`await channel.receive(); await channel.send("late");`);
+ * await assertRejects(() => channel.receive({ timeout: 0 }), TimeoutError);
+ * await channel.send("go on");
+ * assertEquals(await channel.receive(), "late");
+ * ```
+ */
 export class TimeoutError extends Error {
   static {
     this.prototype.name = "TimeoutError";
   }
 }
 
-/** The channel is closed and everything that had arrived has been received. */
+/**
+ * The channel is closed and everything that had arrived has been received.
+ *
+ * @example
+ * ```ts
+ * import { EOFError, makeGateway } from "@execnet/execnet";
+ * import { assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using gateway = await makeGateway();
+ * const channel = gateway.remoteExec(`await channel.send("the last item");`);
+ * assertEquals(await channel.receive(), "the last item");
+ * await assertRejects(() => channel.receive(), EOFError);
+ * ```
+ */
 export class EOFError extends Error {
   static {
     this.prototype.name = "EOFError";
   }
 }
 
-/** Something was sent on a channel that is closed for sending. */
+/**
+ * Something was sent on a channel that is closed for sending.
+ *
+ * @example
+ * ```ts
+ * import { ChannelClosedError, makeGateway } from "@execnet/execnet";
+ * import { assertRejects } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using gateway = await makeGateway();
+ * const channel = gateway.remoteExec(`await channel.receive();`);
+ * await channel.close();
+ * await assertRejects(() => channel.send("too late"), ChannelClosedError);
+ * ```
+ */
 export class ChannelClosedError extends Error {
   static {
     this.prototype.name = "ChannelClosedError";
@@ -80,7 +166,21 @@ export interface GatewayClosedDetails {
   requested?: boolean | undefined;
 }
 
-/** The gateway's connection has ended, and with it every channel. */
+/**
+ * The gateway's connection has ended, and with it every channel.
+ *
+ * @example
+ * ```ts
+ * import { GatewayClosedError, makeGateway } from "@execnet/execnet";
+ * import { assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using gateway = await makeGateway("popen//execmodel=main");
+ * const channel = gateway.remoteExec(`Deno.exit(3);`);
+ * const error = await assertRejects(() => channel.receive(), GatewayClosedError);
+ * assertEquals((await gateway.closed).code, 3);
+ * console.log(error.message);
+ * ```
+ */
 export class GatewayClosedError extends EOFError {
   static {
     this.prototype.name = "GatewayClosedError";

@@ -106,7 +106,21 @@ export function readErrorData(value: unknown, readStack?: (stack: string) => str
   return data;
 }
 
-/** An error that happened on the far side: an exception there, a close with an error, or the end of an execution. */
+/**
+ * An error that happened on the far side: an exception there, a close with an error, or the end of an execution.
+ *
+ * @example
+ * ```ts
+ * import { makeGateway, RemoteError } from "@execnet/execnet";
+ * import { assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using gateway = await makeGateway();
+ * const parse = (text: string) => JSON.parse(text);
+ * const error = await assertRejects(() => gateway.call(parse, "{"), RemoteError);
+ * assertEquals(error.remoteName, "SyntaxError");
+ * console.log(error.formatted); // its gateway, its message and the remote stack
+ * ```
+ */
 export class RemoteError extends Error {
   static {
     this.prototype.name = "RemoteError";

@@ -22,7 +22,18 @@ export interface ConnectErrorDetails {
   stderrTail?: string | undefined;
 }
 
-/** A gateway could not be made. Whatever had been started is gone. */
+/**
+ * A gateway could not be made. Whatever had been started is gone.
+ *
+ * @example
+ * ```ts
+ * import { ConnectError, makeGateway } from "@execnet/execnet";
+ * import { assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
+ *
+ * const error = await assertRejects(() => makeGateway("popen//deno=/nowhere/deno"), ConnectError);
+ * assertEquals(error.kind, "no-deno");
+ * ```
+ */
 export class ConnectError extends Error {
   static {
     this.prototype.name = "ConnectError";
@@ -51,7 +62,21 @@ export class ConnectError extends Error {
   }
 }
 
-/** The host of a gateway has no address. */
+/**
+ * The host of a gateway has no address.
+ *
+ * @example
+ * ```ts
+ * import { HostNotFoundError, makeGateway } from "@execnet/execnet";
+ * import { assertRejects } from "jsr:@std/assert@^1.0.19";
+ *
+ * const token = await Deno.makeTempFile();
+ * await Deno.writeTextFile(token, crypto.randomUUID());
+ * const spec = `socket=build1.invalid:8888//tls//token_file=${token}`;
+ * await assertRejects(() => makeGateway(spec), HostNotFoundError);
+ * await Deno.remove(token);
+ * ```
+ */
 export class HostNotFoundError extends ConnectError {
   static {
     this.prototype.name = "HostNotFoundError";

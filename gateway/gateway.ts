@@ -109,6 +109,23 @@ function allGone(hanging: readonly Hanging[]): Promise<unknown> {
  *
  * - Executions run concurrently; each has a {@linkcode Channel}.
  * - The process ends with its gateway, with its group, and with this program, however that ends.
+ *
+ * @example
+ * ```ts
+ * import { makeGateway } from "@execnet/execnet";
+ * import { assertEquals } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using gateway = await makeGateway();
+ * assertEquals(await gateway.call((a: number, b: number) => a + b, 40, 2), 42);
+ *
+ * const channel = gateway.remoteExec(`await channel.send(typeof Deno.pid);`);
+ * assertEquals(await channel.receive(), "number");
+ *
+ * const numbers = gateway.stream(function* (to: number) {
+ *   for (let n = 1; n <= to; n++) yield n;
+ * }, 3);
+ * assertEquals(await Array.fromAsync(numbers), [1, 2, 3]);
+ * ```
  */
 export class Gateway implements AsyncDisposable {
   /** The gateway's id, unique in its group. */

@@ -70,7 +70,22 @@ class Leaving {
   }
 }
 
-/** A collection of gateways in the order they were made. Disposing of it ends them all. */
+/**
+ * A collection of gateways in the order they were made. Disposing of it ends them all.
+ *
+ * @example
+ * ```ts
+ * import { Group } from "@execnet/execnet";
+ * import { assertEquals } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using group = await Group.create(["popen//id=ann", "popen//id=ben"]);
+ * const lengths = group.map((word: string) => word.length, ["a", "bb", "ccc"], { ordered: true });
+ * assertEquals(await Array.fromAsync(lengths), [1, 2, 3]);
+ *
+ * const channels = group.remoteExec(`await channel.send(channel.gateway.id);`);
+ * assertEquals(await channels.receiveEach(), ["ann", "ben"]);
+ * ```
+ */
 export class Group implements AsyncDisposable, Iterable<Gateway> {
   /** What {@linkcode Group.makeGateway} makes without a spec. */
   defaultSpec = "popen";
@@ -451,7 +466,18 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
 /** The group of {@linkcode makeGateway}. */
 export const defaultGroup: Group = new Group();
 
-/** Makes a gateway in the {@linkcode defaultGroup}; see {@linkcode Group.makeGateway}. */
+/**
+ * Makes a gateway in the {@linkcode defaultGroup}; see {@linkcode Group.makeGateway}.
+ *
+ * @example
+ * ```ts
+ * import { makeGateway } from "@execnet/execnet";
+ * import { assertEquals } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using gateway = await makeGateway("popen//env:GREETING=hello");
+ * assertEquals(await gateway.call(() => Deno.env.get("GREETING")), "hello");
+ * ```
+ */
 export function makeGateway(spec?: string | XSpec | XSpecInit, options?: GatewayOptions): Promise<Gateway> {
   return defaultGroup.makeGateway(spec, options);
 }

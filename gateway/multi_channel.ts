@@ -32,6 +32,20 @@ export interface ReceiveQueueOptions<E = unknown> {
  * that nobody waits for does no harm.
  *
  * @typeParam C what the channels are
+ *
+ * @example
+ * ```ts
+ * import { Group } from "@execnet/execnet";
+ * import { assertEquals } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using group = await Group.create(["popen", "popen"]);
+ * const channels = group.remoteExec<number, number>(async (channel) => {
+ *   await channel.send(await channel.receive() * 2);
+ * });
+ * await channels.sendEach(21);
+ * assertEquals(await channels.receiveEach(), [42, 42]);
+ * await channels.waitClose();
+ * ```
  */
 export class MultiChannel<C extends AnyChannel = Channel> implements Iterable<C> {
   readonly #channels: readonly C[];
@@ -214,6 +228,20 @@ const END: unique symbol = Symbol("end");
  *
  * @typeParam C what the channels are
  * @typeParam E what marks the end of a channel
+ *
+ * @example
+ * ```ts
+ * import { Group } from "@execnet/execnet";
+ * import { assertEquals } from "jsr:@std/assert@^1.0.19";
+ *
+ * await using group = await Group.create(["popen//id=ann", "popen//id=ben"]);
+ * const channels = group.remoteExec(`await channel.send(1); await channel.send(2);`);
+ * const sums: Record<string, number> = { ann: 0, ben: 0 };
+ * for await (const [{ gateway }, item] of channels.makeReceiveQueue()) {
+ *   sums[gateway.id]! += Number(item);
+ * }
+ * assertEquals(sums, { ann: 3, ben: 3 });
+ * ```
  */
 export class ReceiveQueue<C extends AnyChannel = Channel, E = unknown>
   implements AsyncIterable<[C, ReceivedBy<C> | E]> {

@@ -1,6 +1,18 @@
 /** The one error of this folder. */
 
-/** A spec, or a value in one, is not valid. Raised before anything is started. */
+/**
+ * A spec, or a value in one, is not valid. Raised before anything is started.
+ *
+ * @example
+ * ```ts
+ * import { XSpec, XSpecError } from "@execnet/execnet";
+ * import { assertEquals, assertThrows } from "jsr:@std/assert@^1.0.19";
+ *
+ * const error = assertThrows(() => new XSpec("popen//allow-red=/srv"), XSpecError);
+ * assertEquals(error.key, "allow-red");
+ * console.log(error.message); // … did you mean "allow-read"?
+ * ```
+ */
 export class XSpecError extends Error {
   static {
     this.prototype.name = "XSpecError";

@@ -191,8 +191,10 @@ function isMemberName(node: Node, parent: Node | undefined): boolean {
 
 /** Whether a bare specifier is a module of Node, which Deno knows by its bare name too. */
 function isBuiltin(specifier: string): boolean {
+  // Taken out first: what is resolved here is the caller's, and nothing that publishing this package could rewrite.
+  const { resolve } = import.meta;
   try {
-    return import.meta.resolve(specifier) === `node:${specifier}`;
+    return resolve(specifier) === `node:${specifier}`;
   } catch {
     return false;
   }

@@ -35,11 +35,11 @@ class Module implements Loaded {
 
   /** The modules that it imports, as URLs of files and hosts. */
   get imports(): readonly string[] {
+    // Taken out first: what is resolved here is the caller's, and nothing that publishing this package could rewrite.
+    const { resolve } = import.meta;
     return this.#imports ??= importsIn(this.text).flatMap((specifier) => {
       try {
-        return /^\.{0,2}\//.test(specifier)
-          ? new URL(specifier, this.url).href
-          : import.meta.resolve(specifier);
+        return /^\.{0,2}\//.test(specifier) ? new URL(specifier, this.url).href : resolve(specifier);
       } catch {
         // What cannot be resolved was not loaded.
         return [];

@@ -25,7 +25,9 @@ test("Every class and function of mod.ts has an example, which deno test --doc r
   for (const name of ["Gateway", "Group", "RSync", "makeGateway", "dumps"]) {
     assert(symbols.some((symbol) => symbol.name === name), `deno doc does not tell of ${name}`);
   }
-  const without = symbols.filter(({ declarations }) => !declarations.some(hasExample)).map(({ name }) => name);
+  const without = symbols.filter(({ declarations }) => !declarations.some(hasExample)).map(({ name }) =>
+    name
+  );
   assertEquals(without, []);
 
   const { tasks } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));

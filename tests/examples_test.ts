@@ -19,6 +19,7 @@ const EXPECTED: Readonly<Record<string, RegExp>> = {
     /^docs\/.* \d{4,} bytes\nREADME.* read access .*\n\/etc.* read access .*\ndocs.* \d+ bytes\n$/,
   "folder_to_many.ts":
     /^(?:gw\d: (\d+) files, \1 sent, 0 removed, 0 errors\n){3}Once more:\ngw0: .* 0 sent, 0 removed.*\ngw1: .* 1 sent, 0 removed.*\ngw2: .* 0 sent, 1 removed.*\n$/,
+  "global_channel.ts": /^LICENSE has \d+ lines\nmod\.ts has \d+ lines\n$/,
   "groups_and_ids.ts":
     /"popen\/\/nice=5.*" is going to be gw0\nsleeper: popen.*\ngw0: .*nice=5.*\ngw1: worker.*\n3 .*false\n(?:Ended:|,)(?: requested \(code 0\),?){3}\n$/,
   "multiplier.ts": /^1 × 10 = 10\n2 × 10 = 20\n3 × 10 = 30\n$/,

@@ -10,6 +10,8 @@ export interface RunOptions {
   input?: string;
   /** Milliseconds until it is killed; by default 60 000. */
   limit?: number;
+  /** The working directory; by default this program's own. */
+  cwd?: string;
   /** Whether a failure is given back instead of thrown; by default false. */
   mayFail?: boolean;
 }
@@ -37,6 +39,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
   const child = new Deno.Command(findProgram(argv[0]!) ?? argv[0]!, {
     args: argv.slice(1),
     env: { ...NO_TEST_MARK, ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdin: options.input === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",

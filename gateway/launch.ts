@@ -6,7 +6,8 @@ import type { GatewayType } from "../xspec/mod.ts";
 import { ConnectError } from "./errors.ts";
 import { hopOf } from "./hops.ts";
 import { diagnoseExit } from "./launcher.ts";
-import type { Launcher } from "./launcher.ts";
+import type { Diagnosis, Launcher } from "./launcher.ts";
+import { missingDenoAdvice } from "./process/own_deno.ts";
 import type { SpawnedProcess } from "./process/process.ts";
 import type { TraceTarget } from "./process/trace.ts";
 import { ShellLauncher } from "./shell/launcher.ts";
@@ -153,8 +154,12 @@ function popenLauncher(spec: XSpec, id: string, trace: TraceTarget | undefined):
   return {
     ...LOCAL,
     start: (): Promise<SpawnedProcess> => spawnPopen(spec, id, encodeHello, trace),
-    diagnose: async (end, output, signal) =>
-      await diagnoseOwn(spec, end, signal) ?? diagnoseExit(end, output, spec.deno ?? "deno"),
+    async diagnose(end, output, signal): Promise<Diagnosis> {
+      const diagnosis = await diagnoseOwn(spec, end, signal) ??
+        diagnoseExit(end, output, spec.deno ?? "deno");
+      if (diagnosis.kind !== "no-deno" || spec.deno !== undefined) return diagnosis;
+      return { ...diagnosis, state: diagnosis.state + missingDenoAdvice() };
+    },
     permissionHint:
       "a program that makes gateways needs --allow-run, --allow-read, --allow-write and --allow-net, " +
       "or --allow-run and --allow-env",

@@ -11,7 +11,10 @@ export async function loadShipping(): Promise<Shipping> {
     return (await import("./shipping/shipping.ts")).shipping;
   } catch (cause) {
     const refuse = (): never => {
-      throw new TypeError("Cannot ship code: the packages that look at it could not be loaded", { cause });
+      const [why] = (cause as Error).message.split("\n");
+      throw new TypeError(`Cannot ship code: the npm packages that look at it cannot be loaded: ${why}`, {
+        cause,
+      });
     };
     return { shipFunction: refuse, shipModule: () => new Promise(refuse) };
   }

@@ -4,6 +4,7 @@ import type { Facts } from "../../channel/handshake.ts";
 import { permissionFlags } from "../../xspec/mod.ts";
 import type { AgentConfig } from "../process/config.ts";
 import { isGranted } from "../process/granted.ts";
+import { ownDeno } from "../process/own_deno.ts";
 import type { RouterCounts } from "./router.ts";
 
 /** Answers requests, given the counts that only a router or a host knows. */
@@ -34,7 +35,7 @@ export function describe(config: AgentConfig): Facts {
     typescript: Deno.version.typescript,
     cpus: navigator.hardwareConcurrency,
     // What a local gateway that is started from this one runs, too.
-    executable: Deno.execPath(),
+    executable: ownDeno(),
     permissions: permissionFlags(permissions, Object.keys(env))
       .filter((flag) => /^--(allow|deny)-/.test(flag)).map((flag) => flag.slice(2)),
   };

@@ -2,6 +2,7 @@
 
 import { XSpec } from "../../xspec/mod.ts";
 import type { Permissions } from "../../xspec/mod.ts";
+import { ownDeno } from "../process/own_deno.ts";
 import { planProcess } from "../process/plan.ts";
 import type { ProcessPlan } from "../process/plan.ts";
 import { FrameError } from "../socket/frames.ts";
@@ -69,7 +70,7 @@ export function planRequest(fields: Record<string, unknown>, limits: Limits): Pr
   });
   return planProcess(spec, {
     name,
-    deno: [Deno.execPath()],
+    deno: [ownDeno()],
     cwd,
     permissions: absolute(spec.permissions, cwd),
     memory,

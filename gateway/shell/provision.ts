@@ -1,9 +1,11 @@
 /** Brings this machine's Deno to a place that has none, once. */
 
 import { quoteWord } from "../../xspec/mod.ts";
+import { ConnectProblem } from "../errors.ts";
 import type { Diagnosis } from "../launcher.ts";
 import { Output } from "../output.ts";
 import { linkTransport } from "../process/link.ts";
+import { FIND_AND_RUN } from "../process/own_deno.ts";
 import { makeNonce } from "../process/process.ts";
 import type { Reach } from "./reach.ts";
 
@@ -188,11 +190,8 @@ function platform(): string {
 
 /** Looks at this machine's Deno. It is read in pieces, for it has more than a hundred MiB. */
 async function ownExecutable(): Promise<Executable> {
-  if (Deno.build.standalone) {
-    throw new TypeError("A compiled program is no Deno that could be brought elsewhere");
-  }
   const { createHash } = await import("node:crypto");
-  const path = Deno.execPath();
+  const path = Deno.build.standalone ? await installedDeno() : Deno.execPath();
   using file = await Deno.open(path);
   const hash = createHash("sha256");
   const piece = new Uint8Array(PIECE_BYTES);
@@ -203,4 +202,13 @@ async function ownExecutable(): Promise<Executable> {
     hash.update(piece.subarray(0, count));
     bytes += count;
   }
+}
+
+/** The executable of the Deno that a compiled program finds. What is found may be a script that starts it, so it is asked. */
+async function installedDeno(): Promise<string> {
+  const args = ["-c", FIND_AND_RUN, "sh", "deno", "eval", "--no-config", "console.log(Deno.execPath())"];
+  const { success, stdout } = await new Deno.Command("/bin/sh", { args, stderr: "null" }).output();
+  const path = new TextDecoder().decode(stdout).trim();
+  if (success && path !== "") return path;
+  throw new ConnectProblem("no-deno", "there is no Deno on this machine that could be brought there");
 }

@@ -21,6 +21,12 @@ export interface DenoOutput {
   stderr: string;
 }
 
+/** A program made by `deno compile`, which has no Deno inside that could bundle, found none on this machine. */
+export class NoDeno extends Error {}
+
+/** How a shell ends that does not find what it is to become. */
+const NOT_FOUND_CODE = 127;
+
 /**
  * Runs `deno <args> <entry>` to its end. It inherits the environment, for Deno's cache, registry and proxy settings,
  * and never asks anything.
@@ -29,6 +35,7 @@ export interface DenoOutput {
  * often needs more than the lock file lists. Where no copy can be made, the lock file must list everything.
  *
  * @throws the reason of the signal when that was what ended it
+ * @throws {NoDeno} when there is none
  */
 export async function runDeno(args: readonly string[], task: DenoTask): Promise<DenoOutput> {
   const lock = task.project.lock === undefined ? undefined : await readIfThere(task.project.lock);
@@ -49,8 +56,10 @@ async function run(
 ): Promise<DenoOutput> {
   signal.throwIfAborted();
   const [subcommand, ...rest] = args;
-  const child = new Deno.Command(denoCommand(), {
+  const [program, ...words] = denoCommand();
+  const child = new Deno.Command(program!, {
     args: [
+      ...words,
       subcommand!,
       "--quiet",
       // The module is the caller's own, and code that is fetched here is not run here.
@@ -76,15 +85,19 @@ async function run(
   };
   signal.addEventListener("abort", kill, { once: true });
   try {
-    const { success, stdout, stderr } = await child.output();
+    const { success, code, stdout, stderr } = await child.output();
     signal.throwIfAborted();
+    if (Deno.build.standalone && code === NOT_FOUND_CODE) {
+      throw new NoDeno(new TextDecoder().decode(stderr).trim());
+    }
     return { success, stdout, stderr: new TextDecoder().decode(stderr) };
   } finally {
     signal.removeEventListener("abort", kill);
   }
 }
 
-/** A program made by `deno compile` is its own executable, which cannot bundle. */
-function denoCommand(): string {
-  return Deno.build.standalone ? "deno" : Deno.execPath();
+/** The words that start Deno. A program made by `deno compile` is its own executable, so a shell looks for another one. */
+function denoCommand(): string[] {
+  if (!Deno.build.standalone) return [Deno.execPath()];
+  return ["/bin/sh", "-c", 'PATH="$PATH:$HOME/.deno/bin"; exec deno "$@"', "sh"];
 }

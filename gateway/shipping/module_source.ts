@@ -6,7 +6,7 @@ import { type Fingerprint, fingerprint, isUnchanged } from "./_fingerprint.ts";
 import { fileUrl, graphOf } from "./_graph.ts";
 import { locator } from "./_locate.ts";
 import { projectOf } from "./_project.ts";
-import type { DenoTask } from "./_run_deno.ts";
+import { type DenoTask, NoDeno } from "./_run_deno.ts";
 import type { Place } from "./place.ts";
 
 /** A module as one script. */
@@ -190,12 +190,22 @@ async function whereIs(url: URL): Promise<{ entry: URL; folder: URL | undefined 
   return { entry: new URL(url.href.slice(given.href.length), folder), folder };
 }
 
-/** A compiled program has no Deno inside that could bundle, and there may be none on PATH. */
+/**
+ * What a program made by `deno compile` lacks: a Deno that bundles, and files. What was compiled into it is nowhere that
+ * another process could read it, unless the program puts it there when it starts.
+ */
 async function attempted<T>(key: string, running: Promise<T>): Promise<T> {
   try {
     return await running;
   } catch (error) {
+    if (error instanceof NoDeno) {
+      const reason =
+        `a program made by "deno compile" needs the command "deno" for it, on PATH or in ~/.deno/bin`;
+      throw failure(key, reason, error);
+    }
     if (!Deno.build.standalone || !(error instanceof Deno.errors.NotFound)) throw error;
-    throw failure(key, `a program made by "deno compile" needs the command "deno" on PATH for it`, error);
+    const reason = "it is inside of this program's executable, where Deno cannot read it; " +
+      `"deno compile --self-extracting --include" makes files of it`;
+    throw failure(key, reason, error);
   }
 }

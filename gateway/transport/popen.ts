@@ -4,6 +4,7 @@ import type { Facts } from "../../channel/handshake.ts";
 import { splitWords } from "../../xspec/mod.ts";
 import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
+import { FIND_AND_RUN, ownDeno } from "../process/own_deno.ts";
 import { planProcess } from "../process/plan.ts";
 import { spawnDeno } from "../process/spawn.ts";
 import type { Diagnosis } from "../launcher.ts";
@@ -19,7 +20,7 @@ export function spawnPopen(
 ): Promise<SpawnedProcess> {
   const { config, spawn } = planProcess(spec, {
     name: id,
-    deno: spec.deno === undefined ? [ownDeno()] : splitWords(spec.deno, "deno", String(spec)),
+    deno: denoWords(spec),
     cwd: workingFolder(spec.chdir),
     trace,
   });
@@ -35,10 +36,11 @@ export async function diagnoseOwn(
   end: ProcessEnd,
   signal: AbortSignal,
 ): Promise<Diagnosis | undefined> {
-  if (spec.deno === undefined || end.code !== 1) return undefined;
-  const [program, ...words] = splitWords(spec.deno, "deno", String(spec));
+  if (spec.deno === undefined && !Deno.build.standalone || end.code !== 1) return undefined;
+  const words = denoWords(spec);
   try {
-    const command = new Deno.Command(program!, { args: [...words, "--version"], stderr: "null", signal });
+    const args = ["-c", FIND_AND_RUN, "sh", ...words, "--version"];
+    const command = new Deno.Command("/bin/sh", { args, stderr: "null", signal });
     const version = /^deno (\d+)\.(\d+)\./.exec(new TextDecoder().decode((await command.output()).stdout));
     if (version === null) return undefined;
     const [major, minor] = [Number(version[1]), Number(version[2])];
@@ -52,9 +54,9 @@ export async function diagnoseOwn(
   }
 }
 
-/** This program's own executable; a compiled program is no Deno that could run something else. */
-function ownDeno(): string {
-  return Deno.build.standalone ? "deno" : Deno.execPath();
+/** The Deno command, in words. */
+function denoWords(spec: XSpec): string[] {
+  return spec.deno === undefined ? [ownDeno()] : splitWords(spec.deno, "deno", String(spec));
 }
 
 /** The absolute path of a working directory, which is made if it is missing. */

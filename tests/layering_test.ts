@@ -101,6 +101,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     SERVER_TEXT,
   ],
   "agent.ts": ["gateway/agent", "gateway/process", "gateway/server"],
+  "remote.d.ts": ["channel"],
 };
 
 /** What third-party code a layer may import. */
@@ -126,6 +127,7 @@ const ROOTS = [
   "mod.ts",
   "agent.ts",
   "cli.ts",
+  "remote.d.ts",
   "gateway/agent/entry.ts",
   "gateway/shipping/module_source.ts",
   "rsync/far/entry.ts",

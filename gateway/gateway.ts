@@ -234,9 +234,9 @@ export class Gateway implements AsyncDisposable {
    */
   remoteExec<In = Item, Out = Item>(source: string, options?: ExecOptions): Channel<Out, In, Gateway>;
   /**
-   * Executes a local module with everything it imports, bundled with its current content. A function that it exports as
-   * default is called with `(channel, kwargs)` after the module has run; `remoteExec<typeof job>(url, { kwargs })` takes
-   * all types from it.
+   * Executes a local module with everything it imports, bundled with its current content; of a program that came over
+   * http, one of its web server, as Deno's cache has it. A function that it exports as default is called with
+   * `(channel, kwargs)` after the module has run; `remoteExec<typeof job>(url, { kwargs })` takes all types from it.
    */
   remoteExec<Job extends ModuleFunction = ModuleFunction>(
     module: URL,

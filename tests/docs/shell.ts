@@ -1,0 +1,90 @@
+/** Runs commands as a user does who sees stdout and stderr in one terminal, and services beside them. */
+
+import { within } from "../helpers/bounded.ts";
+import type { Place } from "./world.ts";
+
+const LIMIT_MS = 60_000;
+const END_LIMIT_MS = 10_000;
+
+/** What a command did. */
+export interface Done {
+  /** Its exit code. */
+  readonly code: number;
+  /** What it has printed. */
+  readonly printed: string;
+}
+
+/** A folder and an environment to run commands in. */
+export class Shell implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #services: { readonly child: Deno.ChildProcess; readonly output: Promise<string> }[] = [];
+
+  /** Nothing is run yet. */
+  constructor(folder: string, env: Readonly<Record<string, string>>) {
+    this.#folder = folder;
+    this.#env = env;
+  }
+
+  /** Runs a command to its end. */
+  async run(command: readonly string[], place: Place, where: string): Promise<Done> {
+    const child = this.#spawn(command, place);
+    const output = read(child);
+    try {
+      const { code } = await within(LIMIT_MS, where, child.status);
+      return { code, printed: await output };
+    } catch (error) {
+      end(child, "SIGKILL");
+      throw new Error(`${where} has not ended, but printed:\n${await output}`, { cause: error });
+    }
+  }
+
+  /** Starts a service and waits until it has printed `text`. */
+  async serve(command: readonly string[], place: Place, text: string, where: string): Promise<void> {
+    const child = this.#spawn(command, place);
+    const up = Promise.withResolvers<void>();
+    const output = read(child, (printed) => {
+      if (printed.includes(text)) up.resolve();
+    });
+    output.then((printed) => up.reject(new Error(`${where} has ended, and printed:\n${printed}`)));
+    this.#services.push({ child, output });
+    await within(LIMIT_MS, `${where}: "${text}"`, up.promise);
+  }
+
+  /** Ends all services. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { child, output } of this.#services) {
+      end(child, "SIGTERM");
+      await within(END_LIMIT_MS, "the end of a service", Promise.all([child.status, output]));
+    }
+  }
+
+  #spawn(command: readonly string[], { prefix, env }: Place): Deno.ChildProcess {
+    const [program, ...args] = [...prefix, "sh", "-c", 'exec "$@" 2>&1', "sh", ...command];
+    return new Deno.Command(program!, {
+      args,
+      cwd: this.#folder,
+      env: { ...this.#env, ...env },
+      stdin: "null",
+      stdout: "piped",
+      detached: true, // A group of its own, so that all of it can be ended.
+    }).spawn();
+  }
+}
+
+function end(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    Deno.kill(-child.pid, signal);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function read(child: Deno.ChildProcess, look?: (printed: string) => void): Promise<string> {
+  let printed = "";
+  for await (const piece of child.stdout.pipeThrough(new TextDecoderStream())) {
+    printed += piece;
+    look?.(printed);
+  }
+  return printed;
+}

@@ -15,8 +15,8 @@ export interface Step {
   readonly block: Block;
   /** Its text, and that of the blocks that go on with it. */
   readonly text: string;
-  /** What the page says that it prints, if it says so in a block. */
-  readonly output: string | undefined;
+  /** What the page says in blocks that each of its blocks prints, where it says so. */
+  readonly output: readonly (string | undefined)[];
   /** The file that it is, or is written to. */
   readonly file: string;
 }
@@ -28,7 +28,7 @@ const KNOWN = [...RUN, "text", "json", "mermaid", "python", ""];
 
 /** Puts the blocks of a page together to what is run or written, in its order. */
 export function stepsOf(page: string, blocks: readonly Block[]): Step[] {
-  const steps: { block: Block; text: string; output: string | undefined; file: string }[] = [];
+  const steps: { block: Block; text: string; output: (string | undefined)[]; file: string }[] = [];
   let last: typeof steps[number] | undefined;
   for (const block of blocks) {
     const where = `${page}:${block.line}`;
@@ -37,16 +37,19 @@ export function stepsOf(page: string, blocks: readonly Block[]): Step[] {
     if (marker?.kind === "skip") {
       last = undefined;
     } else if (language === "text") {
-      if (last === undefined || last.output !== undefined) throw new Error(`${where}: the output of nothing`);
-      last.output = text;
+      if (last === undefined || last.output.at(-1) !== undefined) {
+        throw new Error(`${where}: the output of nothing`);
+      }
+      last.output.splice(-1, 1, text);
     } else if (marker?.kind === "after") {
       if (last?.block.language !== language) throw new Error(`${where}: goes on with nothing`);
       last.text += text;
+      last.output.push(undefined);
     } else if (marker?.kind === "file") {
-      steps.push({ block, text, output: undefined, file: marker.name });
+      steps.push({ block, text, output: [], file: marker.name });
       last = undefined;
     } else if (RUN.includes(language)) {
-      last = { block, text, output: undefined, file: `block_${block.line}.${language}` };
+      last = { block, text, output: [undefined], file: `block_${block.line}.${language}` };
       steps.push(last);
     } else if (language === "json") {
       throw new Error(`${where}: JSON that is no file is used by nothing`);
@@ -100,12 +103,14 @@ export async function runPage(
       await shell.serve(command, place, block.marker.text, where);
       continue;
     }
-    const t0=performance.now();
+    const t0 = performance.now();
     const { code, printed } = await shell.run(command, place, where);
- console.error(where, Math.round(performance.now()-t0));
+    console.error(where, Math.round(performance.now() - t0));
     const expected = block.marker?.kind === "code" ? block.marker.code : 0;
     assertEquals(code, expected, `${where}: exit code ${code}, after this was printed:\n${printed}`);
     if (block.language === "ts") assertPrinted(promisedBy(text), printed, where);
-    if (output !== undefined) assertOutput(output, printed, where);
+    if (output.some((one) => one !== undefined)) {
+      assertOutput(output.map((one) => one ?? "…\n").join(""), printed, where);
+    }
   }
 }

@@ -103,9 +103,7 @@ export async function runPage(
       await shell.serve(command, place, block.marker.text, where);
       continue;
     }
-    const t0 = performance.now();
     const { code, printed } = await shell.run(command, place, where);
-    console.error(where, Math.round(performance.now() - t0));
     const expected = block.marker?.kind === "code" ? block.marker.code : 0;
     assertEquals(code, expected, `${where}: exit code ${code}, after this was printed:\n${printed}`);
     if (block.language === "ts") assertPrinted(promisedBy(text), printed, where);

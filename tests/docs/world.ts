@@ -8,7 +8,7 @@ import { Keeper, keptFolder, quoted } from "../parts/keeper.ts";
 import { failing, lacking, needs, part } from "../parts/need.ts";
 import type { Part } from "../parts/need.ts";
 import { PODMAN, Podman } from "../parts/podman.ts";
-import { run } from "../parts/run.ts";
+import { PART_MARK, run } from "../parts/run.ts";
 import { entryText } from "../parts/ssh_entries.ts";
 import { SLURM, Slurm } from "../parts/slurm.ts";
 import { Sshd, SSHD_USERS } from "../parts/sshd.ts";
@@ -37,32 +37,35 @@ export interface Place {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** What it has been made of. */
+interface Made {
+  readonly folder: string;
+  readonly prefix: readonly string[];
+  readonly slurm: Slurm;
+  /** In the order in which they were started. */
+  readonly parts: readonly AsyncDisposable[];
+}
+
 /** Its parts, and the way into it. */
 export class World implements AsyncDisposable {
-  /** A folder for PATH: the container's engine under its names. */
-  readonly programs: string;
-  readonly #prefix: readonly string[];
-  readonly #slurm: Slurm;
-  readonly #parts: readonly AsyncDisposable[];
+  readonly #made: Made;
 
-  private constructor(
-    prefix: readonly string[],
-    programs: string,
-    slurm: Slurm,
-    parts: readonly AsyncDisposable[],
-  ) {
-    this.#prefix = prefix;
-    this.programs = programs;
-    this.#slurm = slurm;
-    this.#parts = parts;
+  private constructor(made: Made) {
+    this.#made = made;
+  }
+
+  /** A folder for PATH: the container's engine under its names. */
+  get programs(): string {
+    return `${this.#made.folder}/bin`;
   }
 
   /** Where a block is run: the cluster's daemons are not in the network of all else. */
   placeOf(text: string): Place {
-    const { SLURM_CONF } = this.#slurm.env;
+    const { folder, prefix, slurm } = this.#made;
+    const mark = { [PART_MARK]: folder };
     return /\bslurm\b/.test(text)
-      ? { prefix: [], env: { SLURM_CONF: SLURM_CONF! } }
-      : { prefix: this.#prefix, env: {} };
+      ? { prefix: [], env: { ...mark, SLURM_CONF: slurm.conf } }
+      : { prefix, env: mark };
   }
 
   /** Makes it. */
@@ -72,6 +75,7 @@ export class World implements AsyncDisposable {
     try {
       const folder = await keptFolder(keeper);
       const network = await makeNetwork(keeper, folder);
+      await keeper.undo(`end_marked ${quoted(`${PART_MARK}=${folder}`)}`); // Services, when the tests are killed.
       const started = await Promise.allSettled([
         Sshd.start({ network, address: "127.0.0.1", port: 22, users: HOSTS }),
         Podman.start(),
@@ -86,15 +90,11 @@ export class World implements AsyncDisposable {
       const mounts = [`${folder}/hosts /etc/hosts`, `/etc/netns/${network}/ssh /etc/ssh`];
       if (exists("/root/.ssh")) mounts.push(`${folder}/empty /root/.ssh`);
       const script = [...mounts.map((one) => `mount --bind ${one}`), 'exec "$@"'].join(" && ");
-      return new World(
-        [
-          ...["nsenter", `--net=/run/netns/${network}`],
-          ...["unshare", "--mount", "--propagation", "slave", "sh", "-c", script, "sh"],
-        ],
-        `${folder}/bin`,
-        slurm,
-        parts,
-      );
+      const prefix = [
+        ...["nsenter", `--net=/run/netns/${network}`],
+        ...["unshare", "--mount", "--propagation", "slave", "sh", "-c", script, "sh"],
+      ];
+      return new World({ folder, prefix, slurm, parts });
     } catch (error) {
       await end(parts);
       throw error;
@@ -103,7 +103,7 @@ export class World implements AsyncDisposable {
 
   /** Ends all of it. */
   [Symbol.asyncDispose](): Promise<void> {
-    return end(this.#parts);
+    return end(this.#made.parts);
   }
 }
 

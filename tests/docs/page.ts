@@ -103,12 +103,11 @@ export async function runPage(
       await shell.serve(command, place, block.marker.text, where);
       continue;
     }
-    const { code, printed } = await shell.run(command, place, where);
+    const told = output.some((one) => one !== undefined);
+    const { code, printed, aside } = await shell.run(command, place, where, told);
     const expected = block.marker?.kind === "code" ? block.marker.code : 0;
-    assertEquals(code, expected, `${where}: exit code ${code}, after this was printed:\n${printed}`);
+    assertEquals(code, expected, `${where}: exit code ${code}, after this was printed:\n${printed}${aside}`);
     if (block.language === "ts") assertPrinted(promisedBy(text), printed, where);
-    if (output.some((one) => one !== undefined)) {
-      assertOutput(output.map((one) => one ?? "…\n").join(""), printed, where);
-    }
+    if (told) assertOutput(output.map((one) => one ?? "…\n").join(""), printed, where);
   }
 }

@@ -28,8 +28,11 @@ let project = "";
 const written: string[] = [];
 Deno.test.beforeAll(async () => {
   project = await Deno.realPath(await Deno.makeTempDir({ prefix: "docs-" }));
-  const { imports, unstable } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));
-  const config = { imports: { ...imports, "@execnet/execnet": `${ROOT}/mod.ts` }, unstable };
+  const { name, exports, imports, unstable } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));
+  const own = Object.entries<string>(exports).map((
+    [key, path],
+  ) => [name + key.slice(1), ROOT + path.slice(1)]);
+  const config = { imports: { ...imports, ...Object.fromEntries(own) }, unstable };
   await Deno.writeTextFile(`${project}/deno.json`, JSON.stringify(config));
   for (const { name, steps } of pages) written.push(...await writePage(`${project}/${name}`, steps));
 });

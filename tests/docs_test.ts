@@ -11,7 +11,7 @@ import { findProgram, shared, testWith } from "./parts/need.ts";
 import { run } from "./parts/run.ts";
 
 const CHECK_LIMIT_MS = 120_000;
-const PAGE_LIMIT_MS = 240_000;
+const PAGE_LIMIT_MS = 300_000;
 
 /** The blocks that are not run, with their reasons. There should be none but where running them would do harm. */
 const NOT_RUN: readonly string[] = [];

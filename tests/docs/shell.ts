@@ -3,7 +3,8 @@
 import { within } from "../helpers/bounded.ts";
 import type { Place } from "./world.ts";
 
-const LIMIT_MS = 60_000;
+/** The longest brings a Deno to a host. */
+const LIMIT_MS = 180_000;
 const END_LIMIT_MS = 10_000;
 
 /** What a command did. */

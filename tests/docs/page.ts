@@ -85,12 +85,11 @@ export async function runPage(
   given: { readonly env: Readonly<Record<string, string>>; readonly world: World | undefined },
 ): Promise<void> {
   const { world } = given;
-  const env = {
-    ...given.env,
-    HOME: `${folder}/home`,
-    NO_COLOR: "1",
-    ...(world === undefined ? {} : { PATH: `${world.programs}:${given.env.PATH}` }),
-  };
+  const home = `${folder}/home`;
+  const path = [`${home}/.deno/bin`, ...(world === undefined ? [] : [world.programs]), given.env.PATH].join(
+    ":",
+  );
+  const env = { ...given.env, HOME: home, PATH: path, NO_COLOR: "1" };
   await using shell = new Shell(folder, env);
   for (const { block, text, output, file } of steps) {
     if (block.marker?.kind === "file") continue;

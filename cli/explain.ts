@@ -104,7 +104,7 @@ function adviceForSpec({ key, message }: XSpecError): string {
     case "python":
       return "deno= says which Deno runs there; Python is not needed";
     default:
-      return "The keys of a spec: https://jsr.io/@execnet/execnet/doc/~/XSpec";
+      return "docs/gateways.md lists the keys of a spec, and what their values are";
   }
 }
 

@@ -32,7 +32,7 @@ interface Child {
 const WARM_AFTER_MS = 50;
 
 /** How long a process may take to send its telemetry before it is killed. */
-const FLUSH_TIMEOUT_MS = 2_000;
+const FLUSH_TIMEOUT_MS = 3_000;
 
 const READ_BYTES = 64 * 1024;
 

@@ -4,7 +4,7 @@
 export type Attributes = Record<string, string | number | boolean | undefined>;
 
 /** Where a span belongs; only ever passed on. */
-export type Context = Readonly<Record<never, never>>;
+export type Context = object;
 
 /** Which side of a request a span is: neither (0), that which serves it (1), or that which asks for it (2). */
 export type SpanKind = 0 | 1 | 2;

@@ -117,6 +117,7 @@ test(
 const COMMANDS: readonly [args: readonly string[], stdout: RegExp][] = [
   [["--help"], /^.*execnet[^]*\binfo\b/],
   [["info", "popen//id=far", "--json"], /^\{[^]*"pid": ?\d+/],
+  [["exec", "popen", "-e", "const n: number = 6; await channel.send(n * 7);"], /^42\n$/],
 ];
 
 test("cli.ts runs by URL", async () => {

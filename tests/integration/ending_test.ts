@@ -132,7 +132,7 @@ forEachKind("running out of memory ends its own execution only", async ({ open }
   await channel.send("go");
   assertMatch((await ending(channel)).message, /memory/);
   await ask();
-}, { models: ["process"], limit: 30_000 });
+}, { models: ["process"], popen: true, limit: 30_000 });
 
 forEachKind("running out of memory ends the gateway where executions share a process", async ({ open }) => {
   const gateway = await open("memory=64M");
@@ -146,7 +146,7 @@ forEachKind("running out of memory ends the gateway where executions share a pro
   await channel.send("go");
   const error = await limited("the end", assertRejects(() => channel.waitClose()), 20_000);
   assert(error instanceof GatewayClosedError || error instanceof RemoteError, String(error));
-}, { ownProcess: true, models: ["worker", "main"], limit: 30_000 });
+}, { models: ["worker", "main"], popen: true, limit: 30_000 });
 
 /** Each way to end an execution from here, with the name that its error gets. */
 const FORCES: readonly [

@@ -1,6 +1,7 @@
 /** Items of every kind through a whole connection, large ones, many, and those that cannot be sent. */
 
 import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
+import { Buffer } from "node:buffer";
 import { DumpError, type Item } from "../../mod.ts";
 import { forEachKind, forEachKindShared } from "./kinds.ts";
 
@@ -119,7 +120,7 @@ forEachKindShared("errors as items arrive as errors", async ({ open }) => {
   assertEquals([error!.name, error!.message, (error!.cause as Error).message], ["RangeError", "far", "near"]);
 });
 
-forEachKindShared("an item of 50 MiB arrives whole, both ways", async ({ open }) => {
+forEachKindShared("an item of 20 MiB arrives whole, both ways", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     const bytes = await channel.receive();
     let sum = 0;
@@ -127,24 +128,23 @@ forEachKindShared("an item of 50 MiB arrives whole, both ways", async ({ open })
     await channel.send([bytes.length, sum]);
     await channel.send(bytes);
   `);
-  const bytes = new Uint8Array(50 * MIB);
+  const bytes = new Uint8Array(20 * MIB);
   for (let i = 0; i < bytes.length; i += 4099) bytes[i] = i;
   let sum = 0;
   for (let i = 0; i < bytes.length; i += 4099) sum += bytes[i]!;
   await channel.send(bytes);
   assertEquals(await channel.receive(), [bytes.length, sum]);
   const back = await channel.receive() as Uint8Array;
-  assertEquals(back.length, bytes.length);
-  assert(back.every((byte, i) => byte === bytes[i]));
+  assertEquals(Buffer.compare(back, bytes), 0);
 });
 
 forEachKindShared("large items of other types arrive whole", async ({ open }) => {
   const channel = (await open()).remoteExec(ECHO);
   const items: Item[] = [
-    "ä".repeat(4 * MIB),
-    { list: Array.from({ length: 200_000 }, (_, i) => ({ i, name: `n${i}` })) },
-    new Float64Array(MIB).fill(0.25),
-    [new Uint8Array(3 * MIB).fill(1), new Uint8Array(3 * MIB).fill(2)],
+    "ä".repeat(MIB),
+    { list: Array.from({ length: 50_000 }, (_, i) => ({ i, name: `n${i}` })) },
+    new Float64Array(MIB / 4).fill(0.25),
+    [new Uint8Array(MIB).fill(1), new Uint8Array(MIB).fill(2)],
   ];
   for (const item of items) {
     await channel.send(item);

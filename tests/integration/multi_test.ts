@@ -20,12 +20,12 @@ import {
 } from "../../mod.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { forEachKind, forEachKindShared, SEPARATE } from "./kinds.ts";
-import type { Setting } from "./kinds.ts";
+import type { SharedSetting } from "./kinds.ts";
 
 const END = Symbol("end");
 
 /** Starts gateways and executes on each; the sources are repeated. */
-async function start({ open }: Setting, ...sources: string[]): Promise<MultiChannel> {
+async function start({ open }: Pick<SharedSetting, "open">, ...sources: string[]): Promise<MultiChannel> {
   const gateways = await Promise.all(sources.map(() => open()));
   return new MultiChannel(gateways.map((gateway, i) => gateway.remoteExec(sources[i]!)));
 }
@@ -77,20 +77,23 @@ forEachKind("a MultiChannel of nothing does nothing", async ({ group }) => {
   assertEquals(await Array.fromAsync(queue), []);
 }, { alone: true });
 
-forEachKind("receiveEach() receives in parallel and gives the order of the channels", async (setting) => {
-  const all = await start(
-    setting,
-    `await channel.receive(); await channel.send("a")`,
-    `await channel.send("b")`,
-  );
-  const received = all.receiveEach({ withChannel: true });
-  await all.at(0)!.send("go");
-  const pairs = await received;
-  assertEquals(pairs.map(([, item]) => item), ["a", "b"]);
-  assertEquals(pairs.map(([channel]) => channel), [...all]);
-});
+forEachKindShared(
+  "receiveEach() receives in parallel and gives the order of the channels",
+  async (setting) => {
+    const all = await start(
+      setting,
+      `await channel.receive(); await channel.send("a")`,
+      `await channel.send("b")`,
+    );
+    const received = all.receiveEach({ withChannel: true });
+    await all.at(0)!.send("go");
+    const pairs = await received;
+    assertEquals(pairs.map(([, item]) => item), ["a", "b"]);
+    assertEquals(pairs.map(([channel]) => channel), [...all]);
+  },
+);
 
-forEachKind("receiveEach() that times out or is aborted loses no item", async (setting) => {
+forEachKindShared("receiveEach() that times out or is aborted loses no item", async (setting) => {
   const all = await start(setting, `await channel.send(1)`, `await channel.send(await channel.receive())`);
   await all.at(0)!.waitClose();
   await assertRejects(() => all.receiveEach({ timeout: 0 }), TimeoutError);
@@ -105,7 +108,7 @@ forEachKind("receiveEach() that times out or is aborted loses no item", async (s
   assertEquals(await all.receiveEach(), [1, 2]);
 });
 
-forEachKind(
+forEachKindShared(
   "receiveEach() rejects as soon as a channel is over, and takes nothing from the others",
   async (setting) => {
     const all = await start(
@@ -120,7 +123,7 @@ forEachKind(
   },
 );
 
-forEachKind("receiveEach() called twice at once gives each item to one of the two", async (setting) => {
+forEachKindShared("receiveEach() called twice at once gives each item to one of the two", async (setting) => {
   const code = `for (const i of [1, 2]) { await channel.receive(); await channel.send(i); }`;
   const all = await start(setting, code, code);
   const received = [all.receiveEach(), all.receiveEach()];
@@ -129,7 +132,7 @@ forEachKind("receiveEach() called twice at once gives each item to one of the tw
   assertEquals(await Promise.all(received), [[1, 1], [2, 2]]);
 });
 
-forEachKind("sendEach() reaches the others when one is closed", async (setting) => {
+forEachKindShared("sendEach() reaches the others when one is closed", async (setting) => {
   const echo = `channel.send(await channel.receive())`;
   const all = await start(setting, echo, echo, echo);
   await all.at(0)!.close();
@@ -137,7 +140,7 @@ forEachKind("sendEach() reaches the others when one is closed", async (setting) 
   assertEquals([await all.at(1)!.receive(), await all.at(2)!.receive()], ["x", "x"]);
 });
 
-forEachKind(
+forEachKindShared(
   "waitClose() waits for all, then throws the first error in order, each one once",
   async (setting) => {
     const all = await start(
@@ -157,7 +160,7 @@ forEachKind(
   },
 );
 
-forEachKind("errors that nobody waits for harm nobody", async (setting) => {
+forEachKindShared("errors that nobody waits for harm nobody", async (setting) => {
   const all = await start(setting, `throw new Error("why")`, `throw new Error("why")`);
   void all.waitClose();
   void all.receiveEach();
@@ -172,7 +175,7 @@ forEachKind("errors that nobody waits for harm nobody", async (setting) => {
   await assertRejects(() => queue.get(), EOFError);
 });
 
-forEachKind("a receive queue gives the items of all channels, and ends", async (setting) => {
+forEachKindShared("a receive queue gives the items of all channels, and ends", async (setting) => {
   const code = (name: string) => `for (let i = 0; i < 100; i++) await channel.send("${name}" + i)`;
   const all = await start(setting, code("a"), code("b"));
   const queue = all.makeReceiveQueue();
@@ -189,7 +192,7 @@ forEachKind("a receive queue gives the items of all channels, and ends", async (
   await all.waitClose();
 });
 
-forEachKind(
+forEachKindShared(
   "a receive queue takes over receiving, and refuses a channel with a callback",
   async (setting) => {
     const all = await start(
@@ -215,7 +218,7 @@ forEachKind(
   },
 );
 
-forEachKind("get() polls, times out and is aborted without losing an item", async (setting) => {
+forEachKindShared("get() polls, times out and is aborted without losing an item", async (setting) => {
   const all = await start(setting, `await channel.send(1); await channel.send(await channel.receive())`);
   assertEquals(await all.at(0)!.receive(), 1);
   await all.at(0)!.send(2);
@@ -243,7 +246,7 @@ forEachKind("get() polls, times out and is aborted without losing an item", asyn
   await assertRejects(() => other.get(), EOFError);
 });
 
-forEachKind("leaving a loop over a receive queue early leaves it usable", async (setting) => {
+forEachKindShared("leaving a loop over a receive queue early leaves it usable", async (setting) => {
   const all = await start(setting, `for (const i of [1, 2, 3]) await channel.send(i)`);
   const queue = all.makeReceiveQueue();
   for await (const [, item] of queue) {
@@ -253,7 +256,7 @@ forEachKind("leaving a loop over a receive queue early leaves it usable", async 
   assertEquals((await Array.fromAsync(queue)).map(([, item]) => item), [2, 3]);
 });
 
-forEachKind("the end marker comes once for each channel, whatever ended it", async (setting) => {
+forEachKindShared("the end marker comes once for each channel, whatever ended it", async (setting) => {
   const all = await start(
     setting,
     `await channel.send(0)`,
@@ -276,7 +279,7 @@ forEachKind("the end marker comes once for each channel, whatever ended it", asy
   await all.waitClose();
 });
 
-forEachKind(
+forEachKindShared(
   "the end marker may be undefined, and comes also when a channel had ended before",
   async (setting) => {
     const all = await start(setting, `1`);
@@ -300,24 +303,28 @@ forEachKind("the end markers come after group.terminate(), behind what was there
   await all.waitClose();
 });
 
-forEachKind("a far side that dies ends its channel in the queue and leaves the others", async (setting) => {
-  const code = `await channel.send(1); for await (const item of channel) await channel.send(item)`;
-  const all = await start(setting, code, code);
-  const queue = all.makeReceiveQueue({ endMarker: END });
-  for (let i = 0; i < 2; i++) assertEquals((await queue.get())[1], 1);
-  const [dying, other] = [...all].map((channel) => channel.gateway as Gateway);
-  Deno.kill((await dying!.remoteInfo()).pid, "SIGKILL");
-  const [ended, marker] = await queue.get();
-  assertEquals([ended.gateway.id, marker], [dying!.id, END]);
-  await all.at(1)!.send(2);
-  const [channel, item] = await queue.get();
-  assertEquals([channel.gateway.id, item], [other!.id, 2]);
-  await all.at(1)!.closeWrite();
-  assertEquals(await queue.get(), [all.at(1)!, END]);
-  await assertRejects(() => all.waitClose(), GatewayClosedError);
-}, { local: true });
+forEachKindShared(
+  "a far side that dies ends its channel in the queue and leaves the others",
+  async (setting) => {
+    const code = `await channel.send(1); for await (const item of channel) await channel.send(item)`;
+    const all = await start(setting, code, code);
+    const queue = all.makeReceiveQueue({ endMarker: END });
+    for (let i = 0; i < 2; i++) assertEquals((await queue.get())[1], 1);
+    const [dying, other] = [...all].map((channel) => channel.gateway as Gateway);
+    Deno.kill((await dying!.remoteInfo()).pid, "SIGKILL");
+    const [ended, marker] = await queue.get();
+    assertEquals([ended.gateway.id, marker], [dying!.id, END]);
+    await all.at(1)!.send(2);
+    const [channel, item] = await queue.get();
+    assertEquals([channel.gateway.id, item], [other!.id, 2]);
+    await all.at(1)!.closeWrite();
+    assertEquals(await queue.get(), [all.at(1)!, END]);
+    await assertRejects(() => all.waitClose(), GatewayClosedError);
+  },
+  { local: true },
+);
 
-forEachKind("waitClose() does not wait for what is in the queue", async (setting) => {
+forEachKindShared("waitClose() does not wait for what is in the queue", async (setting) => {
   const code = `for (let i = 0; i < 100; i++) await channel.send(i); throw new Error("why")`;
   const all = await start(setting, code, code);
   const queue = all.makeReceiveQueue();

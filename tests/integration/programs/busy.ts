@@ -1,12 +1,12 @@
 /**
- * Makes a gateway with the spec of the first argument and has it do the work of the second. Prints `up` when that is
- * under way; on SIGUSR1 ends as the third argument says, where `end` is to reach the end of this file.
+ * Makes three gateways with the spec of the first argument, each busy in its way. Prints `up` when all are; on SIGUSR1
+ * ends as the second argument says, where `end` is to reach the end of this file.
  */
 
 import { Group } from "../../../mod.ts";
 
-const [spec, work, how] = Deno.args as [string, string, string?];
-const WORK: Record<string, string> = {
+const [spec, how] = Deno.args as [string, string?];
+const WORK = {
   loop: `await channel.send("up"); while (true) {}`,
   wait: `await channel.send("up"); await channel.receive(); await new Promise(() => {})`,
   child: `
@@ -16,9 +16,14 @@ const WORK: Record<string, string> = {
     await child.status;
   `,
 };
-const gateway = await new Group().makeGateway(`${spec}//allow-run`);
-const channel = gateway.remoteExec(WORK[work]!);
-await channel.receive();
+const group = new Group();
+const channels = await Promise.all(
+  Object.values(WORK).map(async (source) => {
+    const channel = (await group.makeGateway(`${spec}//allow-run`)).remoteExec(source);
+    await channel.receive();
+    return channel;
+  }),
+);
 const told = Promise.withResolvers<void>();
 const onSignal = (): void => {
   if (how === "exit") Deno.exit(5);
@@ -35,5 +40,5 @@ if (how === "end") {
   clearInterval(timer);
   Deno.removeSignalListener("SIGUSR1", onSignal);
 } else {
-  await channel.receive();
+  await channels[0]!.receive();
 }

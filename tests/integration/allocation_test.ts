@@ -5,7 +5,7 @@ import { SlurmError } from "../../gateway/slurm/explain.ts";
 import { testWith } from "../parts/need.ts";
 import { NODES, SLURM } from "../parts/slurm.ts";
 import { limited, TextTap, until } from "../helpers/wait.ts";
-import { withSite } from "./site.ts";
+import { withSite } from "../slurm/site.ts";
 
 testWith(
   SLURM,

@@ -6,7 +6,7 @@ import type { ProcessState } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
 import { testWith } from "../parts/need.ts";
 import { SLURM, Slurm } from "../parts/slurm.ts";
-import { end, type Holder, start, up } from "./holding.ts";
+import { end, type Holder, start, up } from "../slurm/holding.ts";
 
 /** Nothing of a program that has ended is left in Slurm, nor on this machine. */
 async function nothingLeft(slurm: Slurm, pids: readonly number[]): Promise<void> {

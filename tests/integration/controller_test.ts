@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/asser
 import { SlurmError } from "../../gateway/slurm/explain.ts";
 import { testWith } from "../parts/need.ts";
 import { SLURM } from "../parts/slurm.ts";
-import { withSite } from "./site.ts";
+import { withSite } from "../slurm/site.ts";
 
 testWith(
   SLURM,

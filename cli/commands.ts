@@ -6,6 +6,7 @@ import { completions } from "./completions.ts";
 import { exec } from "./exec.ts";
 import { info } from "./info.ts";
 import { map } from "./map.ts";
+import { repl } from "./repl/repl.ts";
 import { rsync } from "./rsync.ts";
 import { serve } from "./serve.ts";
 import { status } from "./status.ts";
@@ -16,6 +17,7 @@ export const COMMANDS: readonly Command[] = [
   call,
   map,
   rsync,
+  repl,
   info,
   status,
   serve,

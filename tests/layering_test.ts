@@ -52,6 +52,7 @@ function layerOf(path: string): string {
   // The generated text is nobody's room: whoever starts a process sends it.
   if (path === AGENT_TEXT || path === RECEIVER_TEXT) return path;
   const layers = [
+    "cli/repl",
     "cli",
     "channel",
     "xspec",
@@ -74,7 +75,8 @@ function layerOf(path: string): string {
 /** What each layer may import besides itself. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "cli.ts": ["cli"],
-  "cli": ["mod.ts", "gateway/server", "deno.json"],
+  "cli": ["mod.ts", "gateway/server", "deno.json", "cli/repl"],
+  "cli/repl": ["mod.ts", "cli"],
   "xspec": [],
   "channel": [],
   "rsync/common": ["channel"],
@@ -107,6 +109,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 /** What third-party code a layer may import. */
 const OUTSIDE: Readonly<Record<string, readonly RegExp[]>> = {
   "cli": [/^jsr:@std\/(cli|path)@|^npm:\/?deno-std@/],
+  "cli/repl": [/^npm:\/?(?:acorn|@jridgewell\/trace-mapping)@/, /^node:(?:module|process|readline|util)$/],
   "rsync": [/^node:(zlib|util)$/],
   "gateway/process": [/^node:/],
   "gateway/agent": [/^node:/],

@@ -8,13 +8,24 @@ export function reportUncaught(error: unknown): void {
   console.error(`execnet: an error that nobody caught: ${text}`);
 }
 
+/** Where code that goes on after such errors, as a prompt does, puts the function that is told of them. */
+const TAKER = Symbol.for("execnet.uncaught");
+
+/** Tells the code itself, if it wants to be told. */
+function toldItself(error: unknown): boolean {
+  const taker: unknown = Reflect.get(globalThis, TAKER);
+  if (typeof taker !== "function") return false;
+  taker(error);
+  return true;
+}
+
 /** Gives errors that nobody catches to `take`; where that has no use for them they end the isolate as usual. */
 export function catchUncaught(take: (error: unknown) => boolean): void {
   addEventListener("error", (event) => {
-    if (take(event.error)) event.preventDefault();
+    if (toldItself(event.error) || take(event.error)) event.preventDefault();
   });
   addEventListener("unhandledrejection", (event) => {
-    if (take(event.reason)) event.preventDefault();
+    if (toldItself(event.reason) || take(event.reason)) event.preventDefault();
   });
 }
 
@@ -26,7 +37,7 @@ export function catchInMicrotasks(take: (error: unknown) => boolean): void {
       try {
         callback();
       } catch (error) {
-        if (!take(error)) throw error;
+        if (!toldItself(error) && !take(error)) throw error;
       }
     });
 }

@@ -16,7 +16,10 @@ export interface Position {
 /** A text that was changed. */
 export interface Edited {
   readonly text: string;
-  /** Where a place of it was before; the place before an insertion for what was inserted. */
+  /**
+   * Where a place of it was before; the place before an insertion for what was inserted. What is right behind a
+   * replacement counts for its beginning: there the engine sees the call of a function whose name was replaced.
+   */
   before(position: Position): Position;
 }
 
@@ -34,6 +37,15 @@ export class Edits {
     this.#edits.push({ start, end, text });
   }
 
+  /** The changes within parts of the text. */
+  within(parts: readonly { readonly start: number; readonly end: number }[]): Edits {
+    const inner = new Edits();
+    for (const edit of this.#edits) {
+      if (parts.some(({ start, end }) => edit.start >= start && edit.end <= end)) inner.#edits.push(edit);
+    }
+    return inner;
+  }
+
   /** Makes the changes; `more` are further ones that hold only this time. */
   apply(source: string, more?: Edits): Edited {
     const edits = [...this.#edits, ...(more === undefined ? [] : more.#edits)];
@@ -45,21 +57,24 @@ export class Edits {
     );
     let text = "";
     let at = 0;
-    const kept: { at: number; from: number; length: number }[] = [];
+    const kept: { at: number; from: number; length: number; first: number }[] = [];
+    let first = 0;
     for (const { start, end, text: inserted } of edits) {
       if (start < at) continue;
-      kept.push({ at: text.length, from: at, length: start - at });
+      kept.push({ at: text.length, from: at, length: start - at, first });
       text += source.slice(at, start) + inserted;
       at = end;
+      first = inserted === "" ? end : start;
     }
-    kept.push({ at: text.length, from: at, length: source.length - at });
+    kept.push({ at: text.length, from: at, length: source.length - at, first });
     text += source.slice(at);
     return {
       text,
       before: (position) => {
         const offset = offsetAt(text, position);
         const part = kept.findLast((one) => one.at <= offset)!;
-        return positionAt(source, part.from + Math.min(offset - part.at, part.length));
+        const behind = Math.min(offset - part.at, part.length);
+        return positionAt(source, behind === 0 ? part.first : part.from + behind);
       },
     };
   }

@@ -94,7 +94,7 @@ export function rewrite(text: string, session: Names, { store, helper, wrote }: 
       at = end;
     }
     only.replace(at, text.length, "");
-    hoisted = names.apply(text, only);
+    hoisted = names.within(functions).apply(text, only);
   }
   return { hoisted, body: names.apply(text, body.edits), vars, lets };
 }

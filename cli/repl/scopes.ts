@@ -97,7 +97,7 @@ export function referencesOf(program: Node): References {
       case "ForStatement":
       case "ForInStatement":
       case "ForOfStatement": {
-        const head = (node.init ?? node.left) as Node | null;
+        const head = (node.init ?? node.left ?? null) as Node | null;
         return all(partsOf(node), within(scope, head === null ? [] : lexicalNames([head])));
       }
       case "CatchClause":

@@ -98,7 +98,7 @@ export class Printed {
       if (start < 0) break;
       const from = start + this.#mark.length;
       const end = this.#rest.indexOf(this.#mark, from);
-      if (end < 0 && this.#rest.length - from < MAX_NUMBER) break;
+      if (end < 0 && this.#rest.length - from < MAX_DIGITS + this.#mark.length) break;
       const number = end < 0 ? NaN : Number(this.#rest.slice(from, end));
       const known = Number.isSafeInteger(number);
       await this.#show(this.#rest.slice(0, start));
@@ -127,5 +127,5 @@ export class Printed {
   }
 }
 
-/** Digits of a mark's number. */
-const MAX_NUMBER = 20;
+/** Digits of a mark's number at most. */
+const MAX_DIGITS = 16;

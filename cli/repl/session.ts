@@ -85,7 +85,7 @@ export class Session implements Names {
 
   /** An error's text with the places of what was typed, and without what is between that and the engine. */
   located(text: string): string {
-    const lines = text.split("\n").filter((line) => !HIDDEN.test(line));
+    const lines = text.split("\n").filter((line) => !HIDDEN.test(line.replace(COLOURS, "")));
     return lines.map((line) => {
       const at = line.match(FRAME);
       if (at === null) return line.replace(PROPERTY, "$1");
@@ -130,6 +130,8 @@ export class Session implements Names {
   }
 }
 
+// deno-lint-ignore no-control-regex -- this is how the engine's own places are coloured
+const COLOURS = /\x1b\[[\d;]*m/g;
 const FRAME = /execnet:repl\/(\d+)(?:, <anonymous>)?:(\d+):(\d+)/;
 const HIDDEN = /^\s+at .*(?:execnet:(?:agent|exec)|\bext:|<anonymous>\)?$)/;
 /** How the engine names what an input calls or looks into. */

@@ -1,7 +1,5 @@
 /** A receiver of OpenTelemetry on loopback, which keeps what programs send to it. */
 
-import { until } from "./wait.ts";
-
 /** A value as OTLP writes it in JSON. */
 type OtlpValue = Record<string, unknown>;
 
@@ -134,13 +132,6 @@ export class OtlpReceiver implements AsyncDisposable {
       case "/echo":
         this.echoed.push(request.headers);
         return new Response("echo");
-      case "/channels": {
-        // Answers once so many are known to be open, so that a program can wait for that.
-        const wanted = Number(await request.text());
-        const open = (): number => this.points("execnet.channels").reduce((all, { value }) => all + value, 0);
-        await until(`${wanted} channels are reported`, () => open() === wanted, 15_000);
-        return new Response("reported");
-      }
       default:
         return new Response(null, { status: 404 });
     }

@@ -54,14 +54,6 @@ await within("bytes", async () => {
   await channel.closeWrite();
   await channel.waitClose();
 });
-await within("holds", async () => {
-  const held = [1, 2, 3].map(() => gateway.newChannel());
-  // One more is that of the service which the refused call was for. The answer tells that they have been reported.
-  const response = await fetch(`${receiver}/channels`, { method: "POST", body: String(held.length + 1) });
-  console.log(await response.text());
-  for (const channel of held) await channel.close();
-});
-
 const doomed = await group.makeGateway("popen//execmodel=main//id=b", { stderr: "null" });
 await within("dies", () => doomed.call(() => Deno.exit(3)));
 await doomed.closed;

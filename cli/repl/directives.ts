@@ -4,11 +4,18 @@ import { harmless } from "./shown.ts";
 import type { Prompted, Taken, View } from "./view.ts";
 
 /** A line that the prompt takes for itself. */
-interface Directive {
+export interface Directive {
   readonly name: string;
   readonly value?: string;
   readonly tells: string;
-  run(prompt: Prompted, view: View, rest: string): Promise<Taken>;
+  /** Does it. `signal` says when the user waits for it no longer. */
+  run(prompt: Prompted, view: View, rest: string, signal: AbortSignal): Promise<Taken>;
+}
+
+/** A line that is one, and what stands behind its name. */
+export interface FoundDirective {
+  readonly rest: string;
+  run: Directive["run"];
 }
 
 /** All of them, in the order of the help. */
@@ -26,24 +33,22 @@ export const DIRECTIVES: readonly Directive[] = [
   {
     name: "info",
     tells: "what the process is",
-    async run(prompt, view): Promise<Taken> {
-      return await table(view, await prompt.gateway.remoteInfo({ update: true }));
+    async run(prompt, view, _, signal): Promise<Taken> {
+      return await table(view, await prompt.gateway.remoteInfo({ update: true, signal }));
     },
   },
   {
     name: "status",
     tells: "what it does, and its memory",
-    async run(prompt, view): Promise<Taken> {
-      return await table(view, await prompt.gateway.remoteStatus());
+    async run(prompt, view, _, signal): Promise<Taken> {
+      return await table(view, await prompt.gateway.remoteStatus({ signal }));
     },
   },
   { name: "exit", tells: "leave; so does Ctrl-D", run: () => Promise.resolve("exit") },
 ];
 
 /** The directive that a line is, and what stands behind it. An unknown one says so. */
-export function directive(
-  line: string,
-): { run(prompt: Prompted, view: View, rest: string): Promise<Taken>; rest: string } | undefined {
+export function directive(line: string): FoundDirective | undefined {
   const [, word, rest] = line.match(/^\.([a-z]+)(?:\s+(.*?))?\s*$/) ?? [];
   if (word === undefined) return undefined;
   const found = DIRECTIVES.find(({ name }) => name === word);
@@ -54,13 +59,13 @@ export function directive(
   return { run, rest: rest ?? "" };
 }
 
-async function help({ show, style }: View): Promise<Taken> {
-  const forms = DIRECTIVES.map(({ name, value, tells }) =>
-    [`.${name}${value === undefined ? "" : ` ${value}`}`, tells] as const
+async function help({ value, style }: View): Promise<Taken> {
+  const forms = DIRECTIVES.map(({ name, value: takes, tells }) =>
+    [`.${name}${takes === undefined ? "" : ` ${takes}`}`, tells] as const
   );
   const width = Math.max(...forms.map(([form]) => form.length));
   const lines = forms.map(([form, tells]) => `${style.cyan(form.padEnd(width))}  ${tells}`);
-  await show(
+  await value(
     [
       ...lines,
       "",
@@ -88,12 +93,12 @@ async function load(prompt: Prompted, view: View, file: string): Promise<Taken> 
   return await prompt.evaluate(text.replace(/^#!.*/, ""), true);
 }
 
-async function table({ show, style }: View, facts: object): Promise<Taken> {
+async function table({ value: put, style }: View, facts: object): Promise<Taken> {
   const rows = Object.entries(facts).filter(([, value]) => value !== undefined);
   const width = Math.max(...rows.map(([name]) => name.length));
   for (const [name, value] of rows) {
     const text = Array.isArray(value) ? value.join(" ") || "none" : String(value);
-    await show(`${style.cyan(name.padEnd(width))}  ${harmless(text, false)}\n`);
+    await put(`${style.cyan(name.padEnd(width))}  ${harmless(text, false)}\n`);
   }
   return "done";
 }

@@ -16,6 +16,7 @@ export async function promptOfPipe(
     colours: outputIsTerminal && style.bold("") !== "",
     showsNothing: false,
     show: write,
+    value: write,
     tell: (text) => tell(text.replace(/\n$/, "")),
   });
   const told = Promise.withResolvers<never>();
@@ -36,13 +37,16 @@ async function program(prompt: Prompt, input: ReadableStream<Uint8Array<ArrayBuf
     rest = lines.pop()!;
     for (const line of lines) {
       const taken = await prompt.line(line.replace(/\r$/, ""));
+      if (taken === "failed" || prompt.uncaught) return false;
       if (taken === "exit") return true;
-      if (taken === "failed") return false;
     }
   }
   if (rest !== "") {
     const taken = await prompt.line(rest);
     if (taken === "exit" || taken === "failed") return taken === "exit";
   }
-  return await prompt.end() === "done";
+  if (await prompt.end() !== "done") return false;
+  // What nobody has caught is told before the answer to this.
+  await prompt.evaluate("void 0", true);
+  return !prompt.uncaught;
 }

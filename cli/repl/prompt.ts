@@ -2,7 +2,7 @@
 
 import type { Gateway, GatewayExit, GatewayOptions, Group, RemoteInfo } from "../../mod.ts";
 import { offers, wantedBy } from "./completion.ts";
-import { directive, DIRECTIVES } from "./directives.ts";
+import { directive, DIRECTIVES, type FoundDirective } from "./directives.ts";
 import { readInput } from "./input.ts";
 import { Session } from "./session.ts";
 import { harmless, newMark, Printed } from "./shown.ts";
@@ -19,6 +19,8 @@ export class Prompt {
   /** What the process behind the prompt is. */
   info!: RemoteInfo;
   gateway!: Gateway;
+  /** Whether there was an error that nobody caught. */
+  uncaught = false;
   readonly #group: Group;
   readonly #spec: string;
   readonly #options: GatewayOptions;
@@ -33,6 +35,7 @@ export class Prompt {
   #running = 0;
   #interrupted: ReturnType<typeof setTimeout> | undefined;
   #forced = false;
+  #asking: AbortController | undefined;
   #starting: Promise<void> | undefined;
   /** The gateway that was given up last: its end is not that of the prompt. */
   #given: Gateway | undefined;
@@ -67,7 +70,7 @@ export class Prompt {
   async line(line: string): Promise<Taken> {
     if (!this.unfinished) {
       const found = directive(line);
-      if (found !== undefined) return await found.run(this, this.#view, found.rest);
+      if (found !== undefined) return await this.#obey(found);
       if (line.trim() === "") return "done";
     }
     const text = this.unfinished ? `${this.#input}\n${line}` : line;
@@ -82,6 +85,18 @@ export class Prompt {
     const text = this.#input;
     this.#input = "";
     return text === "" ? "done" : await this.evaluate(text, true);
+  }
+
+  async #obey(found: FoundDirective): Promise<Taken> {
+    const asking = this.#asking = new AbortController();
+    try {
+      return await found.run(this, this.#view, found.rest, asking.signal);
+    } catch (error) {
+      await this.#tell(harmless((error as Error).message, false));
+      return "failed";
+    } finally {
+      this.#asking = undefined;
+    }
   }
 
   /** Forgets lines that make no input yet. */
@@ -116,7 +131,7 @@ export class Prompt {
         await this.#tell(`${style.red("Uncaught")} ${this.#clean(text)}`);
         return "failed";
       }
-      if (outcome === "value" || this.#view.showsNothing) await this.#view.show(`${this.#clean(text)}\n`);
+      if (outcome === "value" || this.#view.showsNothing) await this.#view.value(`${this.#clean(text)}\n`);
       return "done";
     } catch {
       // The session has ended, which is told when it is known what follows from it.
@@ -133,6 +148,7 @@ export class Prompt {
 
   /** Ends the waiting for what is evaluated. The second time, and where it cannot notice that, it is killed. */
   interrupt(): void {
+    this.#asking?.abort(new Error("Stopped waiting for the answer"));
     if (!this.busy) return;
     if (this.#interrupted !== undefined) return this.#force();
     this.#session.interrupt();
@@ -193,8 +209,10 @@ export class Prompt {
       mark: this.#mark,
     };
     const session = await Session.start(this.gateway, options, {
-      uncaught: (text) =>
-        void this.#tell(`${this.#view.style.red("Uncaught, and nobody waits for it:")} ${this.#clean(text)}`),
+      uncaught: (text) => {
+        this.uncaught = true;
+        void this.#tell(`${this.#view.style.red("Uncaught, and nobody waits for it:")} ${this.#clean(text)}`);
+      },
     });
     this.#session = session;
     void session.ended.then((reason) => {

@@ -6,6 +6,7 @@ import type { GatewayExit, GatewayOptions, Group } from "../../mod.ts";
 import type { Terminal } from "../terminal.ts";
 import { History } from "./history.ts";
 import { Prompt } from "./prompt.ts";
+import { harmless } from "./shown.ts";
 
 /** The parts of node's interface that its types leave out. */
 interface Line extends readline.Interface {
@@ -41,6 +42,10 @@ export async function promptAtTerminal(
     column = text.endsWith("\n") ? 0 : 1;
     if (waiting) ask(true);
   };
+  const line = (text: string): void => {
+    if (column > 0) show("\n");
+    show(text);
+  };
   const ask = (keep: boolean): void => {
     if (column > 0) stdout.write("\n");
     column = 0;
@@ -48,14 +53,15 @@ export async function promptAtTerminal(
     lines!.setPrompt(style.bold(prompt.unfinished ? NEXT : FIRST));
     lines!.prompt(keep);
   };
-  const view = { style, colours: style.bold("") !== "", showsNothing: true, show, tell: show };
+  const view = { style, colours: style.bold("") !== "", showsNothing: true, show, value: line, tell: line };
   const prompt = await Prompt.start(group, spec, options, view);
   const { deno, os, arch, permissions } = prompt.info;
-  show(
-    `${style.bold("execnet")} ${spec}: Deno ${deno} on ${os} ${arch}, may ${
-      permissions.join(" ") || "do nothing"
-    }\n${style.dim("TypeScript is evaluated there; .help tells what else there is")}\n`,
+  const facts = harmless(
+    `Deno ${deno} on ${os} ${arch}, may ${permissions.join(" ") || "do nothing"}`,
+    false,
   );
+  const hint = style.dim("TypeScript is evaluated there; .help tells what else there is");
+  show(`${style.bold("execnet")} ${spec}: ${facts}\n${hint}\n`);
 
   const left = Promise.withResolvers<undefined>();
   const queue: string[] = [];

@@ -9,8 +9,10 @@ export interface View {
   readonly colours: boolean;
   /** Whether a value that is undefined is shown. */
   readonly showsNothing: boolean;
-  /** Shows values, and what was printed. */
+  /** Shows what was printed. */
   show(text: string): void | Promise<void>;
+  /** Shows values, and what was asked for. */
+  value(text: string): void | Promise<void>;
   /** Shows errors, and what the prompt itself has to say. */
   tell(text: string): void | Promise<void>;
 }

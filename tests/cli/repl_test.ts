@@ -263,13 +263,14 @@ async function piped(
 
 test("execnet repl takes standard input for a program, up to its first error", async () => {
   const leaks = new LeakCheck();
-  const [good, bad, unfinished] = await Promise.all([
+  const [good, bad, unfinished, lost] = await Promise.all([
     piped(
       "popen",
       'function f(x: number) {\n  return x + 1\n}\nlet a\nconsole.log("\\x1b]0;title\\x07")\nf(1)\n.nothing',
     ),
     piped("popen//execmodel=main", "1\nnull.x\n2\n"),
     piped("popen//execmodel=main", "3\n[1,\n2\n"),
+    piped("popen//execmodel=main", ".status\nPromise.reject(new Error('lost'))"),
   ]);
   assertEquals(good, {
     code: 1,
@@ -282,6 +283,8 @@ test("execnet repl takes standard input for a program, up to its first error", a
     /^Uncaught TypeError: Cannot read properties of null \(reading 'x'\)\n {4}at <input 2>:1:\d+\n$/,
   );
   assertEquals([unfinished.code, unfinished.stdout], [1, "3\n"]);
+  assertEquals([lost.code, /^numExecuting +1\n[^]*\nPromise \{\n/.test(lost.stdout)], [1, true]);
+  assertMatch(lost.stderr, /^Uncaught, and nobody waits for it: Error: lost\n {4}at <input 1>:1:16\n$/);
   assertMatch(unfinished.stderr, /^Uncaught SyntaxError: .*\n {4}at <input 2>:\d:\d+\n$/);
   await leaks.done();
 });

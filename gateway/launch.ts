@@ -199,7 +199,7 @@ function installedLauncher({ spec, id, trace }: LaunchPlan, hop: Hop): Launcher 
 }
 
 /** The words before the shell. */
-function prefixOf(spec: XSpec): string[] {
+export function prefixOf(spec: XSpec): string[] {
   const text = spec.get(spec.type);
   const words = typeof text === "string" ? splitWords(text, spec.type, String(spec)) : [];
   const [before, behind] = COMMANDS[spec.type]!;

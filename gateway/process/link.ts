@@ -105,7 +105,7 @@ export const WORKER_URL: string = scriptUrl(
 export const OLD_DENO_CODE = 86;
 
 /** The oldest version of Deno that takes a link by descriptors. */
-const OLDEST_DENO = [2, 8] as const;
+export const OLDEST_DENO = [2, 8] as const;
 
 /** Old engines read this, too. */
 const VERSION_CHECK = `{const[a,b]=Deno.version.deno.split(".");

@@ -182,7 +182,7 @@ export class Provision {
 }
 
 /** What `uname -sm` says of this machine. */
-function platform(): string {
+export function platform(): string {
   const { os, arch } = Deno.build;
   if (os === "darwin") return `Darwin ${arch === "aarch64" ? "arm64" : arch}`;
   return `${os === "linux" ? "Linux" : os} ${arch}`;

@@ -26,6 +26,11 @@ const OPTIONS: readonly string[] = [
   ...["-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none", "-e", "none"],
 ];
 
+/** The command that logs in; `first` are options that stand before all others, and so beat them. */
+export function sshCommand({ options, destination }: SshWords, first: readonly string[] = []): string[] {
+  return ["ssh", ...first, ...OPTIONS, ...options, destination];
+}
+
 /** A question that several gateways wait for. */
 interface Asked {
   readonly host: Promise<SshHost>;
@@ -161,9 +166,7 @@ export class SshReach implements Reach {
   }
 
   get #command(): readonly string[] {
-    const { options, destination } = this.#options.words;
-    const words = this.#host?.silent ? ["-o", "LogLevel=ERROR"] : [];
-    return ["ssh", ...words, ...OPTIONS, ...options, destination];
+    return sshCommand(this.#options.words, this.#host?.silent ? ["-o", "LogLevel=ERROR"] : []);
   }
 
   /** A session on a connection that others use, too. */

@@ -102,7 +102,8 @@ export async function connectToServer(
   }
 }
 
-function readToken(file: string | undefined): string {
+/** The token in a file, by default in the usual one. Throws a {@linkcode ConnectProblem}. */
+export function readToken(file: string | undefined): string {
   const path = file ?? defaultTokenPath();
   if (path === undefined) {
     throw new ConnectProblem("auth", "there is no HOME to look for the server's token in; use token_file");
@@ -115,7 +116,8 @@ function readToken(file: string | undefined): string {
   }
 }
 
-function readCertificates(path: string): string {
+/** What `tls_ca` names. Throws a {@linkcode ConnectProblem}. */
+export function readCertificates(path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch (cause) {
@@ -124,7 +126,12 @@ function readCertificates(path: string): string {
 }
 
 /** Both hellos, the proof of this side, and that of the server. */
-async function meet(connection: ServerLink, token: CryptoKey, where: string, tls: boolean): Promise<void> {
+export async function meet(
+  connection: ServerLink,
+  token: CryptoKey,
+  where: string,
+  tls: boolean,
+): Promise<void> {
   const hello = makeHello();
   const theirs = await hellos(connection, hello, where, tls);
   const version = helloVersion(theirs);

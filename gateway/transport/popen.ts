@@ -28,7 +28,7 @@ export function spawnPopen(
 }
 
 /** The oldest Deno that a local gateway can run in: earlier ones know no permission for a Unix socket. */
-const OLDEST_DENO = [2, 9] as const;
+export const OLDEST_LOCAL_DENO = [2, 9] as const;
 
 /** Whether a process ended because its Deno, another one than this program's, is too old. It is asked. */
 export async function diagnoseOwn(
@@ -44,10 +44,12 @@ export async function diagnoseOwn(
     const version = /^deno (\d+)\.(\d+)\./.exec(new TextDecoder().decode((await command.output()).stdout));
     if (version === null) return undefined;
     const [major, minor] = [Number(version[1]), Number(version[2])];
-    if (major > OLDEST_DENO[0] || major === OLDEST_DENO[0] && minor >= OLDEST_DENO[1]) return undefined;
+    if (major > OLDEST_LOCAL_DENO[0] || major === OLDEST_LOCAL_DENO[0] && minor >= OLDEST_LOCAL_DENO[1]) {
+      return undefined;
+    }
     return {
       kind: "version",
-      state: `its Deno is ${major}.${minor}, and ${OLDEST_DENO.join(".")} is needed`,
+      state: `its Deno is ${major}.${minor}, and ${OLDEST_LOCAL_DENO.join(".")} is needed`,
     };
   } catch {
     return undefined;

@@ -14,6 +14,10 @@ import { dialHere } from "./_socket_dial.ts";
 import type { Dial } from "./_socket_dial.ts";
 import { SocketProcess } from "./_socket_process.ts";
 
+// Those who look at a connection step by step go the same way.
+export { meet, readCertificates, readToken } from "./_socket_connect.ts";
+export { type Dial, dialHere, dialThrough, type ServerLink } from "./_socket_dial.ts";
+
 /** Keys of a spec that say how to get to the server, and are none of its business. */
 const OWN_KEYS: ReadonlySet<string> = new Set([
   "socket",

@@ -67,6 +67,7 @@ function layerOf(path: string): string {
     "gateway/server",
     "gateway/slurm",
     "gateway/telemetry",
+    "gateway/probe",
     "gateway",
   ];
   return layers.find((layer) => path.startsWith(`${layer}/`)) ?? path;
@@ -75,7 +76,7 @@ function layerOf(path: string): string {
 /** What each layer may import besides itself. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "cli.ts": ["cli"],
-  "cli": ["mod.ts", "gateway/server", "deno.json", "cli/repl"],
+  "cli": ["mod.ts", "gateway/server", "gateway/probe", "deno.json", "cli/repl"],
   "cli/repl": ["mod.ts", "cli"],
   "xspec": [],
   "channel": [],
@@ -102,6 +103,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     AGENT_TEXT,
     SERVER_TEXT,
   ],
+  "gateway/probe": ["channel", "xspec", "gateway", "gateway/process", "gateway/slurm", "gateway/socket"],
   "agent.ts": ["gateway/agent", "gateway/process", "gateway/server"],
   "remote.d.ts": ["channel"],
 };
@@ -120,6 +122,7 @@ const OUTSIDE: Readonly<Record<string, readonly RegExp[]>> = {
     /^npm:\/?@jridgewell\/trace-mapping@/,
   ],
   "gateway/server": [/^jsr:@std\/cli@|^npm:\/?deno-std@/, /^node:/],
+  "gateway/probe": [/^node:dns\/promises$/],
   "gateway": [/^node:/],
 };
 

@@ -3,6 +3,7 @@
 import { call } from "./call.ts";
 import type { Command } from "./command.ts";
 import { completions } from "./completions.ts";
+import { doctor } from "./doctor/doctor.ts";
 import { exec } from "./exec.ts";
 import { info } from "./info.ts";
 import { map } from "./map.ts";
@@ -20,6 +21,7 @@ export const COMMANDS: readonly Command[] = [
   repl,
   info,
   status,
+  doctor,
   serve,
   completions(() => COMMANDS),
 ];

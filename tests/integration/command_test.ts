@@ -9,6 +9,7 @@ import { findProgram, lacking, notRoot, part, shared, testWith } from "../parts/
 import { PODMAN, Podman } from "../parts/podman.ts";
 import type { Container, ContainerOptions } from "../parts/podman.ts";
 import { Sshd, SSHD_USERS } from "../parts/sshd.ts";
+import { examined } from "../cli/examined.ts";
 import { answers, on, QUIET } from "./elsewhere.ts";
 import { end, start } from "./program.ts";
 
@@ -185,6 +186,19 @@ testWith(
     assertMatch(dead.stderrTail, /container state improper|not running/);
   },
 );
+
+testWith(PODMAN, "execnet doctor tells such containers from each other", async () => {
+  await using container = await podman().container();
+  const none = await examined(spec(container));
+  assertEquals(none.steps, ["program ok", "shell ok", "deno failed no-deno"]);
+  const missing = await examined(`command=${podman().program} exec -i no-such-container`);
+  assertEquals(missing.steps, ["program ok", "container failed no-container"]);
+  await container.kill();
+  await until("the container has ended", () => !container.alive());
+  const { code, steps, bad } = await examined(spec(container));
+  assertEquals([code, steps], [3, ["program ok", "container failed stopped"]]);
+  assertMatch(bad!.advice![0]!, new RegExp(`podman start ${container.name}$`));
+});
 
 testWith(PODMAN, "a program that is not there is named", async () => {
   const error = await failure("command=no-such-engine exec -i box");

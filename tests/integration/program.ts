@@ -18,6 +18,16 @@ export function start(
   permissions: string[] = ["-A"],
   env: Readonly<Record<string, string>> = {},
 ): Program {
+  return startFile(new URL(name, PROGRAMS).pathname, args, permissions, env);
+}
+
+/** Starts a program that lies anywhere. */
+export function startFile(
+  path: string,
+  args: readonly string[],
+  permissions: readonly string[] = ["-A"],
+  env: Readonly<Record<string, string>> = {},
+): Program {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
@@ -25,7 +35,7 @@ export function start(
       "--no-check",
       "--no-prompt",
       ...permissions,
-      new URL(name, PROGRAMS).pathname,
+      path,
       ...args,
     ],
     stdin: "null",

@@ -4,7 +4,7 @@ import { assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
 import { limited } from "../helpers/wait.ts";
 import { shared, testWith } from "../parts/need.ts";
 import { SLURM, Slurm } from "../parts/slurm.ts";
-import { end, start } from "./program.ts";
+import { end, start, startFile } from "./program.ts";
 import type { Program } from "./program.ts";
 
 const slurm = shared(SLURM, () => Slurm.start());
@@ -41,6 +41,25 @@ for (
     await givenBack();
   }, { limit: 90_000 });
 }
+
+testWith(SLURM, "execnet doctor asks Slurm for nodes, and says why it gives none", async () => {
+  const program = startFile(
+    new URL("../../cli.ts", import.meta.url).pathname,
+    [
+      ...["doctor", "--json", "slurm//nodes=2", "slurm//partition=nowhere", "slurm//nodes=9"],
+    ],
+    ["-A"],
+    slurm().env,
+  );
+  const { code } = await end(program, 60_000);
+  assertEquals(code, 3, program.stderr.text);
+  const outcomes = program.stdout.text.trim().split("\n").map((line) => JSON.parse(line));
+  const ends = outcomes.filter(({ state }) => state === "failed").map(({ gateway, step, trouble }) =>
+    `${gateway} ${step} ${trouble}`
+  );
+  assertEquals(ends, ["gw1 allocation no-partition", "gw2 allocation no-nodes"], program.stdout.text);
+  await givenBack();
+}, { limit: 90_000 });
 
 testWith(SLURM, "gateways whose job is cancelled from outside say so", async () => {
   const program = run(["cancelled"]);

@@ -70,7 +70,7 @@ async function help({ value, style }: View): Promise<Taken> {
       ...lines,
       "",
       "_ is the last value and _error the last error. Ctrl-C gives a line up, or stops waiting for what it does;",
-      "what never waits is killed after a second. A line that begins with a space is not kept in the history.",
+      "what never waits is killed after two seconds. A line that begins with a space is not kept in the history.",
       "",
     ].join("\n"),
   );

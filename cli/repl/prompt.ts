@@ -10,7 +10,7 @@ import type { Taken, View } from "./view.ts";
 import type { FarOptions } from "./wire.ts";
 
 /** How long an interrupted evaluation may take to notice it. What never waits for anything does not. */
-const INTERRUPT_GRACE_MS = 1_000;
+const INTERRUPT_GRACE_MS = 2_000;
 
 /** One prompt, for as long as its connection stands. */
 export class Prompt {

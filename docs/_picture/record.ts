@@ -112,8 +112,8 @@ class Terminal implements AsyncDisposable {
 
   constructor(command: string, home: string, cwd: string) {
     const deno = Deno.execPath();
-    const shell = `stty cols ${COLUMNS} rows 60; deno() { '${deno}' "$@"; }; ` +
-      `execnet() { deno run --quiet -A '${ROOT.pathname}cli.ts' "$@"; }; ${command}`;
+    const shell = `stty cols ${COLUMNS} rows 60; deno() { shift; '${deno}' run --quiet "$@"; }; ` +
+      `execnet() { deno run -A '${ROOT.pathname}cli.ts' "$@"; }; ${command}`;
     this.#child = new Deno.Command("script", {
       args: ["--quiet", "--return", "--command", shell, "/dev/null"],
       cwd,

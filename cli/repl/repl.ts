@@ -53,5 +53,6 @@ function ended({ reason, stderrTail }: GatewayExit): Failure {
     said
       ? `Its last words were: ${harmless(said, false)}`
       : "execnet doctor with the same spec says whether another one can be had",
+    EXIT.unreachable,
   );
 }

@@ -1,6 +1,7 @@
 /** The prompt: what is evaluated behind gateways, and the command at a real terminal. */
 
 import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
+import { EXIT } from "../../cli/failure.ts";
 import { readInput } from "../../cli/repl/input.ts";
 import { Session } from "../../cli/repl/session.ts";
 import { newMark, Printed } from "../../cli/repl/shown.ts";
@@ -415,5 +416,5 @@ testWith(PTY, "execnet repl at a terminal ends when its connection does", async 
   await typist.line("`pid=${Deno.pid}`", '"pid=');
   Deno.kill(Number(typist.shown(/"pid=(\d+)"/)), "SIGKILL");
   await typist.sees("execnet: The connection has ended: ");
-  assertEquals(await typist.ended(), 1);
+  assertEquals(await typist.ended(), EXIT.unreachable);
 });

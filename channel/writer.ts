@@ -14,6 +14,9 @@ const DIRECT_FROM_BYTES = 16 * 1024;
 /** A sender that queues nothing for so many microtasks is done for now: a loop that awaits takes a few for each item. */
 const QUIET_TICKS = 8;
 
+/** So many small writes follow one another at once; what still goes on then is a stream, and is gathered. */
+const SINGLE_WRITES = 8;
+
 /** Control frames that wait because the far side does not read. A well-behaved one lets a few wait. */
 const MAX_CONTROL_BYTES = 16 * 1024 * 1024;
 
@@ -22,7 +25,10 @@ export type WriteBytes = (bytes: Uint8Array, whole: boolean) => Promise<void>;
 
 /**
  * Sends what is queued, one write at a time. What is queued during a write goes into the next one, so that a lone
- * frame leaves at once and a burst leaves in few pieces. Queueing never waits and never throws.
+ * frame leaves at once and a stream leaves in few pieces. Queueing never waits and never throws.
+ *
+ * What is queued while nothing is being written is handed to the system before the sender's next microtask, unless it
+ * is part of a stream: code that sends and then computes without a pause has been heard.
  */
 export class Writer {
   /** Buffers for the channels that write here. */
@@ -88,13 +94,19 @@ export class Writer {
 
   async #run(): Promise<void> {
     try {
+      let singles = 0;
       while (!this.#stopped && (this.#control.length > 0 || this.#ready.length > 0)) {
         const filled = this.#gatherSmall();
         if (filled > 0) await this.#write(this.#gather!.subarray(0, filled), false);
         else await this.#writeLarge();
-        // A write that the system took at once would take turns with a sender's loop, a few items a write. Letting the
+        if (filled === 0 || filled >= DIRECT_FROM_BYTES) continue;
+        // Is more sent right after a write, on the same channel or, one answer after the other, on many? No function
+        // of its own: its return would take a microtask more than a sender does.
+        for (let tick = 0; tick < QUIET_TICKS && this.#ready.length === 0; tick++) await undefined;
+        if (this.#ready.length === 0) singles = 0;
+        // Writes that the system takes at once would take turns with a sender's loop, a few items a write. Letting the
         // event loop turn first gives the sender time to fill a buffer.
-        if (filled > 0 && filled < DIRECT_FROM_BYTES && await this.#goesOn()) await turn();
+        else if (++singles >= SINGLE_WRITES) await turn();
       }
     } catch (error) {
       if (!this.#stopped) this.#onError(error);
@@ -102,12 +114,6 @@ export class Writer {
     this.#running = false;
     this.#idle?.resolve();
     this.#idle = undefined;
-  }
-
-  /** Whether something more is sent right after a write, on the same channel or, one answer after the other, on many. */
-  async #goesOn(): Promise<boolean> {
-    for (let tick = 0; tick < QUIET_TICKS && this.#ready.length === 0; tick++) await undefined;
-    return this.#ready.length > 0;
   }
 
   /** Fills the gather buffer from the front of the queues until something large or the end comes. */

@@ -4,6 +4,7 @@ import { FrameReader } from "../../channel/frame_reader.ts";
 import { BufferPool, fragmentItem, Outbox } from "../../channel/outbox.ts";
 import { Writer } from "../../channel/writer.ts";
 import { settle, test, watch } from "../helpers/bounded.ts";
+import { Pair } from "../helpers/sessions.ts";
 import { forSeeds, seeds } from "../helpers/seeded.ts";
 
 interface Seen {
@@ -302,4 +303,30 @@ test("Writer does not let a buffer be filled again while it is being written", a
     for (let at = 0; at < payload.length; at += 40) assertEquals(view.getUint32(at), seen++);
   }
   assertEquals(seen, next);
+});
+
+test("Writer has handed over what was sent before its sender goes on, but for streams", async () => {
+  const pair = new Pair();
+  const { near, far } = await pair.open();
+  const bytes = { sent: 0 };
+  const write = pair.localTransport.write.bind(pair.localTransport);
+  pair.localTransport.write = (part, whole) => {
+    bytes.sent += part.length;
+    return write(part, whole);
+  };
+  for (let item = 0; item < 6; item++) {
+    const before = bytes.sent;
+    await near.send(item);
+    assertEquals(bytes.sent - before, HEADER_BYTES + 1, `item ${item}`);
+  }
+  // Each item of a stream in a write of its own would cost a stream most of its speed.
+  let writes = 0;
+  pair.localTransport.write = (part, whole) => {
+    writes++;
+    return write(part, whole);
+  };
+  for (let item = 0; item < 1_000; item++) await near.send(item & 0x7f);
+  for (let item = 0; item < 1_006; item++) await far.receive();
+  assert(writes < 50, `${writes} writes for 1,000 items`);
+  await pair.end();
 });

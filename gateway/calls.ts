@@ -4,13 +4,11 @@ import { Channel } from "../channel/channel.ts";
 import type { ChannelEnd } from "../channel/channel_end.ts";
 import { DumpError, relativeTo } from "../channel/errors.ts";
 import { readErrorData, RemoteError } from "../channel/remote_error.ts";
-import type { CalledFunction, CallReply, CallRequest, SentFunction } from "./process/job.ts";
+import type { CallReply, CallRequest } from "./process/job.ts";
+import { SentFunctions } from "./sent_functions.ts";
 import type { Shipment } from "./shipping/shipping.ts";
 import type { GatewayTelemetry } from "./telemetry/gateway_telemetry.ts";
 import type { Work } from "./telemetry/work.ts";
-
-/** The far side keeps as many functions at the most. */
-const MAX_FUNCTIONS = 512;
 
 /** Where arguments are in a {@linkcode CallRequest}. */
 const ARGUMENTS = "$[2]";
@@ -23,6 +21,8 @@ interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
   readonly shipment: Shipment;
+  /** The function's number. */
+  readonly number: number;
   readonly work: Work | undefined;
 }
 
@@ -32,10 +32,8 @@ export class CallServer {
   readonly #end: ChannelEnd;
   readonly #telemetry: GatewayTelemetry | undefined;
   readonly #waiting = new Map<number, Waiting>();
-  /** The numbers of functions by {@linkcode keyOf}; the oldest go first. */
-  readonly #functions = new Map<string, number>();
+  readonly #functions = new SentFunctions();
   #nextCall = 1;
-  #nextFunction = 1;
   #reading = false;
   #oldestSince = 0;
 
@@ -72,8 +70,9 @@ export class CallServer {
     const id = this.#nextCall++;
     if (this.#waiting.size === 0) this.#oldestSince = performance.now();
     const work = this.#telemetry?.work("call", shipment.name);
-    this.#waiting.set(id, { resolve, reject, shipment, work });
-    const fn = this.#function(shipment);
+    const fn = this.#functions.find(shipment);
+    const number = typeof fn === "number" ? fn : fn.id;
+    this.#waiting.set(id, { resolve, reject, shipment, number, work });
     const trace = work?.traceContext;
     const request: CallRequest = trace === undefined ? [id, fn, args] : [id, fn, args, trace];
     try {
@@ -83,7 +82,7 @@ export class CallServer {
       this.#waiting.delete(id);
       throw relativeTo(error, root);
     }
-    if (typeof fn === "object") this.#sent(fn);
+    if (typeof fn === "object") this.#functions.sent(fn, shipment);
     if (!this.#reading) void this.#read();
     return promise;
   }
@@ -94,31 +93,17 @@ export class CallServer {
     else void this.#channel.close();
   }
 
-  #function(shipment: Shipment): CalledFunction {
-    const { text, name, module } = shipment;
-    const known = this.#functions.get(keyOf(text, module));
-    if (known !== undefined) return known;
-    const fn: SentFunction = { id: this.#nextFunction++, source: text, name };
-    if (module !== undefined) fn.module = module;
-    if (this.#functions.size >= MAX_FUNCTIONS) fn.forget = this.#functions.values().next().value!;
-    return fn;
-  }
-
-  #sent({ id, source, module, forget }: SentFunction): void {
-    if (forget !== undefined) this.#functions.delete(this.#functions.keys().next().value!);
-    this.#functions.set(keyOf(source, module), id);
-  }
-
   /** Reads only while somebody waits, so that an idle service does not keep the program alive. */
   async #read(): Promise<void> {
     this.#reading = true;
     try {
       while (this.#waiting.size > 0) {
-        const [id, failed, value] = await this.#channel.receive() as unknown as CallReply;
+        const [id, failed, value, lost] = await this.#channel.receive() as unknown as CallReply;
         this.#oldestSince = performance.now();
         const call = this.#waiting.get(id);
         this.#waiting.delete(id);
         if (call === undefined) continue;
+        if (lost) this.#functions.lost(call.shipment, call.number);
         if (failed) {
           const data = readErrorData(value, (stack) => call.shipment.readStack(stack));
           const error = new RemoteError(data, this.#channel.gateway.id);
@@ -140,11 +125,6 @@ export class CallServer {
     }
     this.#reading = false;
   }
-}
-
-/** Exports of one module have the same text; no function's text begins like this. */
-function keyOf(text: string, module: Shipment["module"]): string {
-  return module === undefined ? text : `\0${module.export}\0${text}`;
 }
 
 /** A service that has not answered for so long may be busy with one call: further ones go elsewhere. */

@@ -34,6 +34,9 @@ const WARM_AFTER_MS = 50;
 /** How long a process may take to send its telemetry before it is killed. */
 const FLUSH_TIMEOUT_MS = 3_000;
 
+/** The end of a process says more than its broken connection does: it is waited for so long. */
+const END_GRACE_MS = 2_000;
+
 const READ_BYTES = 64 * 1024;
 
 /** Executions in processes. */
@@ -169,7 +172,7 @@ export class ProcessBackend implements Backend {
         if (hello !== undefined && hello.rest.length > 0) events.bytes(hello.rest);
       }
     } catch (error) {
-      if (live()) lose(error as Error);
+      after(END_GRACE_MS, () => lose(error as Error));
     }
   }
 
@@ -216,8 +219,7 @@ class FrameQueue {
         for (const bytes of frames) await transport.write(bytes, true);
       }
     } catch (error) {
-      // The end of the process says more than a broken pipe does, and comes first where there is one.
-      after(100, () => this.#failed(error as Error));
+      after(END_GRACE_MS, () => this.#failed(error as Error));
     }
     this.#running = false;
   }

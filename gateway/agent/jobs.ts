@@ -3,9 +3,9 @@
 import type { Channel } from "../../channel/channel.ts";
 import { relativeTo } from "../../channel/errors.ts";
 import { errorData } from "../../channel/remote_error.ts";
-import type { CalledFunction, CallReply, CallRequest, Job } from "../process/job.ts";
-import { compileFunction, exportedFunction, mapStack, runModule, runText } from "./run.ts";
-import type { RunOptions } from "./run.ts";
+import type { CalledFunction, CallReply, CallRequest, Job, SentFunction } from "../process/job.ts";
+import { compileFunction, functionOf, loadExports, mapStack, runModule, runText } from "./run.ts";
+import type { Exports, RunOptions } from "./run.ts";
 import { runProgram } from "./program.ts";
 import { spanned } from "./spans.ts";
 
@@ -94,8 +94,16 @@ const RESULT = "$[2]";
 /** Any function. */
 type Fn = (...args: unknown[]) => unknown;
 
-/** Functions that were sent on one channel, by their numbers; those of modules are there when their module has run. */
-type Functions = Map<number, Fn | Promise<Fn>>;
+/** A function that was sent. */
+interface Sent {
+  /** That of a module is there when the module has run. */
+  readonly fn: Fn | Promise<Fn>;
+  /** What its module exports. */
+  readonly exports?: Promise<Exports>;
+}
+
+/** Functions that were sent on one channel, by their numbers. */
+type Functions = Map<number, Sent>;
 
 /** Serves calls until the caller ends them. Calls run concurrently in this isolate. */
 async function serveCalls(channel: Channel): Promise<void> {
@@ -108,9 +116,10 @@ async function serveCalls(channel: Channel): Promise<void> {
     trace?: unknown,
   ): Promise<void> => {
     let reply: CallReply;
+    let sent: Sent | undefined;
     try {
-      const found = findFunction(functions, fn);
-      const call = typeof found === "function" ? found : await found;
+      sent = findFunction(functions, fn);
+      const call = typeof sent.fn === "function" ? sent.fn : await sent.fn;
       const traced = trace !== undefined;
       reply = [
         id,
@@ -121,7 +130,9 @@ async function serveCalls(channel: Channel): Promise<void> {
       await channel.send(reply as never);
       return;
     } catch (error) {
-      reply = [id, true, errorData(relativeTo(error, RESULT), mapStack)];
+      const data = errorData(relativeTo(error, RESULT), mapStack);
+      const lost = await sent?.exports?.then(() => false, () => true);
+      reply = lost ? [id, true, data, true] : [id, true, data];
     }
     await channel.send(reply as never);
   };
@@ -132,16 +143,23 @@ async function serveCalls(channel: Channel): Promise<void> {
   }
 }
 
-function findFunction(functions: Functions, fn: CalledFunction): Fn | Promise<Fn> {
+function findFunction(functions: Functions, fn: CalledFunction): Sent {
   if (typeof fn === "object") {
-    if (fn.forget !== undefined) functions.delete(fn.forget);
-    const made = fn.module === undefined
-      ? compileFunction(fn.source, { name: fn.name, channel: undefined })
-      : exportedFunction(fn.source, fn.name, fn.module);
-    functions.set(fn.id, made);
-    return made;
+    for (const number of fn.forget ?? []) functions.delete(number);
+    const sent = makeFunction(functions, fn);
+    functions.set(fn.id, sent);
+    return sent;
   }
   const known = functions.get(fn);
   if (known === undefined) throw new TypeError("Cannot call: the function was never sent");
   return known;
+}
+
+function makeFunction(functions: Functions, { source = "", name, of, module }: SentFunction): Sent {
+  if (module === undefined) return { fn: compileFunction(source, { name, channel: undefined }) };
+  const exports = of === undefined ? loadExports(source, name, module) : functions.get(of)?.exports;
+  if (exports === undefined) throw new TypeError("Cannot call: the function's module was never sent");
+  const fn = exports.then((exports) => functionOf(exports, module));
+  fn.catch(() => {}); // Each call says so.
+  return { fn, exports };
 }

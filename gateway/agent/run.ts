@@ -100,16 +100,24 @@ export async function runModule(
   }
 }
 
-/** Loads a module and gives a function that it exports. It sees no channel. */
-export async function exportedFunction(
-  source: string,
-  name: string,
+/** What a module exports. */
+export type Exports = Readonly<Record<string, unknown>>;
+
+/** Runs a module, and gives what it exports. */
+export function loadExports(source: string, name: string, { typescript }: ModuleExport): Promise<Exports> {
+  return loadModule(source, "", { name }, typescript ? "application/typescript" : "application/javascript");
+}
+
+/** A module's export that is a function. Throws TypeError when it is none, or does not give one result. */
+export function functionOf(
+  exports: Exports,
   { export: wanted, typescript }: ModuleExport,
-): Promise<(...args: unknown[]) => unknown> {
-  const type = typescript ? "application/typescript" : "application/javascript";
-  const exports = await loadModule(source, "", { name }, type);
+): (...args: unknown[]) => unknown {
   const found = Object.hasOwn(exports, wanted) ? exports[wanted] : undefined;
-  if (typeof found === "function") return found as (...args: unknown[]) => unknown;
+  if (typeof found === "function") {
+    if (!/GeneratorFunction$/.test(found.constructor?.name)) return found as (...args: unknown[]) => unknown;
+    throw new TypeError("Cannot call: a generator function gives items to stream()");
+  }
   if (typescript) throw new TypeError(`Cannot call: the text gives ${kindOf(found)}, not a function`);
   const functions = Object.keys(exports).filter((key) => typeof exports[key] === "function");
   throw new TypeError(

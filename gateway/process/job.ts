@@ -69,14 +69,18 @@ export type ProgramNews = { pid: number } | { code: number; signal: string | nul
 /** All that can be executed. */
 export type Job = TextJob | ModuleJob | FunctionJob | StreamJob | CallsJob | ProgramJob;
 
-/** A function that comes with its text; it has that number from now on, and another one may be forgotten. */
+/** A function that comes with its text, or with the module of another one. It has that number from now on. */
 export interface SentFunction {
   id: number;
-  source: string;
   name: string;
+  /** The text, if it comes. */
+  source?: string;
+  /** The number of another export of the same module, which has come before. */
+  of?: number;
   /** The source is a module, and the function one of its exports. */
   module?: ModuleExport;
-  forget?: number;
+  /** Numbers that are free again. */
+  forget?: readonly number[];
 }
 
 /** Which export of a module is meant, and what the module's text is. */
@@ -97,8 +101,8 @@ export type CallRequest = readonly [
   trace?: TraceContext,
 ];
 
-/** What came of a call: its result, or its error as data. */
-export type CallReply = readonly [id: number, failed: boolean, value: unknown];
+/** What came of a call: its result, or its error as data; and whether that is why its module is not there. */
+export type CallReply = readonly [id: number, failed: boolean, value: unknown, lost?: boolean];
 
 /** Options of an EXEC frame, which the far side's router reads. */
 export interface ExecFrameOptions {

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
 import { Group, RemoteError } from "../../mod.ts";
+import { withFolder } from "../helpers/folder.ts";
 import { LeakCheck } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
 import type sum from "./modules/sums.ts";
@@ -59,6 +60,38 @@ Deno.test("call() and map() take exports of modules and expressions, in every mo
       "nowhere.ts",
     );
   }
+  await leaks.done();
+});
+
+Deno.test("exports of a module share it, and one that failed runs again at the next call", async () => {
+  const leaks = new LeakCheck();
+  await withFolder(async (folder) => {
+    await Deno.writeTextFile(
+      `${folder}/state.ts`,
+      `let n = 0; export const up = () => ++n; export const get = () => n; export function* all() {}`,
+    );
+    await Deno.writeTextFile(
+      `${folder}/picky.ts`,
+      `export const text = Deno.readTextFileSync(${
+        JSON.stringify(`${folder}/needed`)
+      }); export default () => text;`,
+    );
+    await using group = new Group();
+    const gateway = await limited("start", group.makeGateway(`popen//allow-read=${folder}`));
+    const state = (name: string): URL => new URL(`file://${folder}/state.ts#${name}`);
+    assertEquals(await gateway.call(state("up")), 1);
+    assertEquals(await gateway.call(state("get")), 1);
+    const both = await Promise.all([gateway.call(state("up")), gateway.call(state("up"))]);
+    assertEquals(both.toSorted(), [2, 3]);
+    const generator = await remoteError(gateway.call(state("all")));
+    assertEquals(generator.remoteMessage, "Cannot call: a generator function gives items to stream()");
+    assertEquals(await gateway.call(state("get")), 3);
+
+    const picky = new URL(`file://${folder}/picky.ts`);
+    assertEquals((await remoteError(gateway.call(picky))).remoteName, "NotFound");
+    await Deno.writeTextFile(`${folder}/needed`, "there");
+    assertEquals(await gateway.call(picky), "there");
+  });
   await leaks.done();
 });
 

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { GatewayClosedError, TimeoutError } from "../../mod.ts";
+import { withFolder } from "../helpers/folder.ts";
 import { processState } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
 import { forEachKind, forEachKindShared, SEPARATE } from "./kinds.ts";
@@ -56,15 +57,19 @@ forEachKindShared("remoteStatus() has a timeout and a signal, and goes on afterw
 });
 
 forEachKind("remoteStatus() waits for a gateway whose only isolate is busy", async ({ open }) => {
-  const gateway = await open();
-  const channel = gateway.remoteExec(`
-    await channel.send(1);
-    const end = performance.now() + 300;
-    while (performance.now() < end);
-  `);
-  await channel.receive();
-  await assertRejects(() => gateway.remoteStatus({ timeout: 20 }), TimeoutError);
-  assertEquals((await gateway.remoteStatus()).numRunaway, 0);
+  await withFolder(async (folder) => {
+    const enough = `${folder}/enough`;
+    const gateway = await open(`allow-read=${folder}`);
+    const channel = gateway.remoteExec(`
+      await channel.send(1);
+      const there = () => { try { return Deno.statSync(${JSON.stringify(enough)}) } catch {} };
+      while (!there());
+    `);
+    await channel.receive();
+    await assertRejects(() => gateway.remoteStatus({ timeout: 20 }), TimeoutError);
+    await Deno.writeTextFile(enough, "");
+    assertEquals((await gateway.remoteStatus()).numRunaway, 0);
+  });
 }, { models: ["main"] });
 
 forEachKindShared("many requests at once are all answered", async ({ open }) => {

@@ -7,7 +7,7 @@ import type { Attributes, Span, SpanOptions, TraceContext } from "../process/ote
 import { now } from "./reporter.ts";
 import type { Reporter } from "./reporter.ts";
 import { Tally } from "./tally.ts";
-import { failureOf, typeOf, Work } from "./work.ts";
+import { cut, failureOf, typeOf, Work } from "./work.ts";
 
 /** A gateway that is being started. */
 export interface WatchedGateway {
@@ -62,6 +62,7 @@ export class GatewayTelemetry {
   #tally: Tally | undefined;
   #channels: () => number = () => 0;
   #close: Span | undefined;
+  #over = false;
 
   /** Begins with the start, which began at `since`, in milliseconds since 1970. */
   constructor(reporter: Reporter, gateway: WatchedGateway, since: number) {
@@ -99,7 +100,10 @@ export class GatewayTelemetry {
     if (this.#connect !== undefined) markFailed(this.#connect, failureOf(error), type);
     this.#connect?.end();
     const seconds = (now() - this.#since) / MS_PER_S;
-    this.#reporter.instruments?.starts.record(seconds, { ...this.#measured, "error.type": type });
+    this.#reporter.instruments?.starts.record(seconds, {
+      ...this.#measured,
+      "error.type": this.#reporter.errorTypes.of(type),
+    });
   }
 
   /** Is told who knows how many channels are open. */
@@ -118,7 +122,7 @@ export class GatewayTelemetry {
         ...this.#measured,
         "execnet.kind": kind,
         "execnet.outcome": outcome,
-        "error.type": type,
+        "error.type": type === undefined ? undefined : this.#reporter.errorTypes.of(type),
       };
       instruments?.executions.add(1, measured);
       instruments?.durations.record((now() - since) / MS_PER_S, measured);
@@ -143,13 +147,15 @@ export class GatewayTelemetry {
     }));
   }
 
-  /** The gateway is being asked to end. */
+  /** The gateway is being asked to end, which means nothing once it has ended. */
   closing(): void {
+    if (this.#over) return;
     this.#close = this.#startClose({});
   }
 
   /** The gateway has ended. */
   closed({ code, signal, forced, reason }: WatchedEnd): void {
+    this.#over = true;
     const asked = this.#close !== undefined;
     const span = this.#close ?? this.#startClose({ root: true });
     span?.setAttributes({
@@ -157,7 +163,9 @@ export class GatewayTelemetry {
       "execnet.exit.signal": signal,
       "execnet.exit.forced": forced,
     });
-    if (!asked && span !== undefined) markFailed(span, { name: "GatewayClosedError", message: reason });
+    if (!asked && span !== undefined) {
+      markFailed(span, { name: "GatewayClosedError", message: cut(reason) });
+    }
     span?.end();
     this.#reporter.instruments?.gateways.add(-1, this.#measured);
     if (this.#tally !== undefined) this.#reporter.remove(this.#tally);

@@ -2,6 +2,7 @@
 
 import { SCOPE } from "../process/otel.ts";
 import type { Context, Otel, Span, SpanOptions, Tracer } from "../process/otel.ts";
+import { ErrorTypes } from "./error_types.ts";
 import { makeInstruments } from "./instruments.ts";
 import type { Instruments } from "./instruments.ts";
 
@@ -20,6 +21,8 @@ export function now(): number {
 export class Reporter {
   /** Where measurements go, if these are on. */
   readonly instruments: Instruments | undefined;
+  /** What errors are to measurements. */
+  readonly errorTypes: ErrorTypes = new ErrorTypes();
   readonly #otel: Otel;
   readonly #tracer: Tracer | undefined;
   readonly #counts = new Set<Count>();

@@ -27,6 +27,7 @@ export class Tally {
       this.#sent += sent;
       this.#received += received;
     };
+    const { receiveMessages } = transport;
     return {
       async read(into): Promise<number | null> {
         const count = await transport.read(into);
@@ -41,6 +42,13 @@ export class Tally {
       close: () => transport.close(),
       abort: () => transport.abort(),
       writeBudget: transport.writeBudget,
+      ...(receiveMessages === undefined ? {} : {
+        receiveMessages: (push, ended) =>
+          receiveMessages.call(transport, (bytes) => {
+            tally(0, bytes.length);
+            push(bytes);
+          }, ended),
+      }),
     };
   }
 

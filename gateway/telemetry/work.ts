@@ -45,14 +45,27 @@ export class Work {
   }
 }
 
+/** The longest text of a span, in UTF-16 units: much of what errors say is from the far side. */
+const MAX_TEXT_LENGTH = 8192;
+
+/** A text as spans take it. */
+export function cut(text: string): string {
+  return text.length <= MAX_TEXT_LENGTH ? text : `${text.slice(0, MAX_TEXT_LENGTH - 1).toWellFormed()}…`;
+}
+
 /** The name of an error; of a remote one that which it has there. */
 export function typeOf(error: unknown): string {
-  return error instanceof RemoteError ? error.remoteName : failureOf(error).name;
+  return error instanceof RemoteError ? cut(error.remoteName) : failureOf(error).name;
 }
 
 /** An error, or whatever was thrown, as spans take it. */
 export function failureOf(error: unknown): Failure {
-  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
-  const { name, message, stack } = error;
-  return { name, message, stack: error instanceof RemoteError ? error.formatted : stack };
+  if (!(error instanceof Error)) return { name: "Error", message: cut(String(error)) };
+  const { name, message } = error;
+  const stack = error instanceof RemoteError ? error.formatted : error.stack;
+  return {
+    name: cut(String(name)),
+    message: cut(String(message)),
+    stack: stack === undefined ? undefined : cut(stack),
+  };
 }

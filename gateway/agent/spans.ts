@@ -17,10 +17,21 @@ const MAX_HEADER_LENGTH = 8192;
 const HEADERS = {
   get(carrier: unknown, key: string): string | undefined {
     const value = Object(carrier)[key];
-    return typeof value === "string" && value.length <= MAX_HEADER_LENGTH ? value : undefined;
+    if (typeof value !== "string" || value.length > MAX_HEADER_LENGTH) return undefined;
+    // But for this one, of which it complains on stderr.
+    return key === "baggage" && !isDecodable(value) ? undefined : value;
   },
   keys: (carrier: unknown): string[] => Object.keys(Object(carrier)),
 };
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const open = new Set<Span>();
 

@@ -93,7 +93,7 @@ test("Ends of gateways and executions are told as what they are, and measured", 
     "late: RemoteError",
     "refused: DumpError",
     "dies: GatewayClosedError",
-    "hostile: 0,1,2,3,4,5,6,7,8,9",
+    "hostile: 0,1,2,3,4,5,6,7,8,9,10",
     "",
   ]);
   const ours = receiver.of("execnet");
@@ -178,7 +178,7 @@ test("Ends of gateways and executions are told as what they are, and measured", 
   const strays = ours.filter(({ attributes }) => attributes["execnet.gateway.id"] === "hostile");
   assertEquals(strays.map(({ name, parent }) => `${name}:${parent}`).sort(), [
     `exec mine:${"b".repeat(16)}`,
-    ...Array(10).fill("exec:"),
+    ...Array(11).fill("exec:"),
   ]);
 
   const measured = (name: string): unknown[] =>

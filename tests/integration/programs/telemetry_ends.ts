@@ -84,6 +84,7 @@ const hostile: unknown[] = [
   { traceparent: traceparent.replaceAll("b", "0") },
   { traceparent: traceparent.toUpperCase(), baggage: "\0=\0,;;=" },
   { traceparent: "é", method: "x".repeat(1 << 20) },
+  { traceparent: "", baggage: "a=%zz" },
 ];
 const done = await Promise.all(hostile.map((one, i) => spanned(one, "hostile", () => Promise.resolve(i))));
 console.log(`hostile: ${done}`);

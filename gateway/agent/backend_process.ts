@@ -34,6 +34,13 @@ const WARM_AFTER_MS = 50;
 /** How long a process may take to send its telemetry before it is killed. */
 const FLUSH_TIMEOUT_MS = 3_000;
 
+/**
+ * How many have that time. Where more are at it, most likely their receiver does not answer, and further ones get less,
+ * so that they do not pile up; it is enough for many that end at the same time.
+ */
+const MAX_FLUSHING = 8;
+const CROWDED_FLUSH_TIMEOUT_MS = 500;
+
 /** The end of a process says more than its broken connection does: it is waited for so long. */
 const END_GRACE_MS = 2_000;
 
@@ -46,6 +53,8 @@ export class ProcessBackend implements Backend {
   readonly #options: ProcessBackendOptions;
   readonly #nextId: () => number = idBlocks();
   readonly #children = new Set<Child>();
+  /** How many send their telemetry. */
+  #flushing = 0;
   /** The processes have the environment of this one, and so OpenTelemetry is on in them if it is here. */
   readonly #telemetry: boolean = registered() !== undefined;
   #spare: Child | undefined;
@@ -137,8 +146,12 @@ export class ProcessBackend implements Backend {
   async #end(child: Child): Promise<void> {
     if (child.ask !== undefined) {
       child.ask();
-      const late = new Promise<void>((resolve) => after(FLUSH_TIMEOUT_MS, resolve));
+      const crowded = this.#flushing >= MAX_FLUSHING && !this.#closed;
+      const ms = crowded ? CROWDED_FLUSH_TIMEOUT_MS : FLUSH_TIMEOUT_MS;
+      this.#flushing++;
+      const late = new Promise<void>((resolve) => after(ms, resolve));
       await Promise.race([child.process.then((one) => one.ended, () => {}), late]);
+      this.#flushing--;
     }
     this.#kill(child);
   }

@@ -25,7 +25,7 @@ import { checkHops, hopOf } from "./hops.ts";
 import { checkSpec, makeLauncher, Shared, spread } from "./launch.ts";
 import { loadShipping } from "./load_shipping.ts";
 import { watchGateway } from "./load_telemetry.ts";
-import { checkMapOptions, poolMap } from "./pool_map.ts";
+import { checkMapOptions, idsOf, poolMap } from "./pool_map.ts";
 import type { MapOptions } from "./pool_map.ts";
 import type { GatewayExit } from "./stop.ts";
 import type { GatewayTelemetry } from "./telemetry/gateway_telemetry.ts";
@@ -428,7 +428,7 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     options: MapOptions = {},
   ): AsyncIterable<unknown> {
     checkMapOptions(options);
-    const gateways = options.gateways === undefined ? [...this] : [...options.gateways].map((id) => {
+    const gateways = options.gateways === undefined ? [...this] : idsOf(options.gateways).map((id) => {
       const gateway = this.get(id);
       if (gateway === undefined) throw new TypeError(`Cannot map: the group has no gateway "${id}"`);
       return gateway;

@@ -14,7 +14,7 @@ export interface MapOptions {
   ordered?: boolean;
   /** How often an input is given to another gateway when the one that works on it dies; by default once. */
   retries?: number;
-  /** The ids of the gateways that work; by default all of the group. */
+  /** The ids of the gateways that work, each once; by default all of the group. */
   gateways?: Iterable<string>;
   /** Ends the work: the iteration throws the signal's reason. */
   signal?: AbortSignal;
@@ -60,6 +60,23 @@ export function checkMapOptions({ concurrency = 1, retries = 1 }: MapOptions): v
   if (!Number.isInteger(retries) || retries < 0) {
     throw new RangeError(`Cannot map: retries must be an integer of 0 or more, got ${retries}`);
   }
+}
+
+/**
+ * The ids of the gateways that are to work.
+ *
+ * @throws {TypeError} when there are none, or one twice
+ */
+export function idsOf(gateways: Iterable<string>): string[] {
+  // A text is an iterable of texts, too.
+  if (typeof gateways === "string") {
+    throw new TypeError(`Cannot map: gateways must be a list of ids, got "${gateways}"`);
+  }
+  const ids = [...gateways];
+  if (ids.length === 0) throw new TypeError("Cannot map: gateways is a list of none");
+  const twice = ids.find((id, i) => ids.indexOf(id) < i);
+  if (twice !== undefined) throw new TypeError(`Cannot map: gateways names "${twice}" twice`);
+  return ids;
 }
 
 /** Maps. The pool starts at the first step of the iteration and has ended when the iteration has. */

@@ -53,7 +53,19 @@ Deno.test("call() and map() take exports of modules and expressions, in every mo
     assertEquals(await Array.fromAsync(lengths), [1, 2, 3]);
     const some = group.map<typeof doubled>(exported("doubled"), [1, 2], { ordered: true, gateways: ["gw1"] });
     assertEquals(await Array.fromAsync(some), [4, 8]);
-    assertThrows(() => group.map("(x) => x", [1], { gateways: ["gw9"] }), TypeError, 'no gateway "gw9"');
+    const mapOn = (gateways: Iterable<string>, why: string): void =>
+      void assertThrows(() => group.map("(x) => x", [1], { gateways }), TypeError, `Cannot map: ${why}`);
+    mapOn(["gw9"], 'the group has no gateway "gw9"');
+    mapOn("gw0", 'gateways must be a list of ids, got "gw0"');
+    mapOn(["gw0", "gw1", "gw0"], 'gateways names "gw0" twice');
+    mapOn([], "gateways is a list of none");
+    const refused = async (source: URL | string, why: string): Promise<void> =>
+      void await assertRejects(() => group.get(0)!.call(source as string), TypeError, why);
+    await refused(exported("%zz"), 'Cannot call on gateway "gw0": the fragment of "file:///');
+    for (const text of ["function* () { yield 1 }", " async function *name() {}"]) {
+      await refused(text, 'Cannot call on gateway "gw0": a generator function gives items to stream()');
+    }
+    assertEquals(await group.get(0)!.call("(x) => x + ';'; ;\n", 1), "1;");
     await assertRejects(
       () => Array.fromAsync(group.map(new URL("./nowhere.ts", SUMS), [1])),
       Error,

@@ -86,7 +86,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "gateway/process": ["channel", "xspec"],
   "gateway/agent": ["channel", "xspec", "gateway/process"],
   "gateway/inside": ["channel", "xspec", "gateway/process", "gateway/agent"],
-  "gateway/shipping": [],
+  "gateway/shipping": ["xspec"],
   "gateway/slurm": ["channel"],
   "gateway/telemetry": ["channel", "gateway/process"],
   "gateway/socket": ["channel"],

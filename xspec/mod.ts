@@ -6,6 +6,7 @@
  * @module
  */
 
+export { DENO_ON_PATH, FIND_AND_RUN } from "./deno_path.ts";
 export { XSpecError } from "./error.ts";
 export { type ExecModel, type GatewayType } from "./_grammar.ts";
 export { keepaliveOf } from "./keepalive.ts";

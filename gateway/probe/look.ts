@@ -1,6 +1,6 @@
 /** What a shell elsewhere says of itself and of Deno there. Pure. */
 
-import { quoteWord } from "../../xspec/mod.ts";
+import { DENO_ON_PATH, quoteWord } from "../../xspec/mod.ts";
 import { failed, well } from "./finding.ts";
 import type { Facts, Finding } from "./finding.ts";
 
@@ -49,7 +49,7 @@ export function lookLine({ deno }: LookPlan): string {
     `printf '\\n%s begins\\n' execnet`,
     `printf 'shell=%s\\n' "$SHELL"`,
     `printf 'platform=%s\\n' "$(uname -sm)"`,
-    `PATH="$PATH:$HOME/.deno/bin";export PATH`,
+    `${DENO_ON_PATH};export PATH`,
     `printf 'path=%s\\n' "$(command -v ${quoteWord(deno[0]!)})"`,
     `printf 'version=%s\\n' "$(${words} --version </dev/null 2>&1|sed -n 1,5p)"`,
     `printf '%s ends\\n' execnet`,

@@ -1,5 +1,6 @@
 /** `popen`, `command`, `podman`, `docker` and `kubectl`: the program, the container, the shell in it, and Deno there. */
 
+import { DENO_ON_PATH } from "../../xspec/mod.ts";
 import { prefixOf } from "../launch.ts";
 import { OLDEST_DENO } from "../process/link.ts";
 import { ownDeno } from "../process/own_deno.ts";
@@ -41,7 +42,7 @@ export async function* probeCommand(place: Place): AsyncGenerator<Probed> {
     engine: hasContainer(type) ? type : program.replace(/^.*\//, ""),
     container: prefix.findLast((word) => word !== "--")!,
   };
-  const script = 'PATH="$PATH:$HOME/.deno/bin";command -v "$1"';
+  const script = `${DENO_ON_PATH};command -v "$1"`;
   const found = await askThere(place, ["sh", "-c", script, "sh", program]);
   const path = found.stdout.trim();
   const missing = found.late

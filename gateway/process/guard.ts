@@ -1,6 +1,6 @@
 /** The shell line that starts a process so that nothing of it outlives whoever started it. */
 
-import { quoteWord } from "../../xspec/mod.ts";
+import { DENO_ON_PATH, quoteWord } from "../../xspec/mod.ts";
 
 /**
  * Stands in a word of a command for the process's id, which is not known before the process is there. No argument of a
@@ -52,7 +52,7 @@ export function guardScript(command: readonly string[], options: GuardOptions): 
   const farewell = options.farewell === undefined ? "" : `${options.farewell}; `;
   const strays = options.mark === undefined ? "" : `kill -9 $$; ${killMarked(quoteWord(options.mark))}`;
   const streams = STREAMS[options.link];
-  return 'PATH="$PATH:$HOME/.deno/bin"; exec 5<&0; ' +
+  return `${DENO_ON_PATH}; exec 5<&0; ` +
     `{ exec 3<&- 4>&-; while read -r _; do kill $$; done; ${tidy}${farewell}${strays}kill -9 -$$; } <&5 5<&- >/dev/null 2>&1 & ` +
     `exec ${nice}${shellWords(command)} ${streams} 5<&-`;
 }

@@ -1,12 +1,6 @@
 /** Which Deno a program of this machine starts others with. */
 
 /**
- * A shell's line that becomes the command in its arguments, looked for on PATH and then in `~/.deno/bin`, as
- * `guardScript` does.
- */
-export const FIND_AND_RUN = 'PATH="$PATH:$HOME/.deno/bin"; exec "$@"';
-
-/**
  * The Deno that runs this program. What `deno compile` makes is an executable that runs nothing else: there it is the
  * one that a shell finds.
  */

@@ -2,7 +2,7 @@
 
 import { BEAT_FORMAT } from "./beats.ts";
 import { killMarked, MARK, PID_MARK, shellWords } from "../process/guard.ts";
-import { quoteWord } from "../../xspec/mod.ts";
+import { DENO_ON_PATH, quoteWord } from "../../xspec/mod.ts";
 
 /** What is started. */
 export interface FarScriptOptions {
@@ -62,7 +62,7 @@ export const NO_DENO_CODE = 127;
  */
 export function farScript(options: FarScriptOptions): string {
   const { chdir, provisioned } = options;
-  const parts: string[] = [LEAD, 'unset x;PATH="$PATH:$HOME/.deno/bin";export PATH'];
+  const parts: string[] = [LEAD, `unset x;${DENO_ON_PATH};export PATH`];
   const env = Object.entries(options.env);
   const words = [...env.flat(), chdir ?? "", ...options.deno, ...options.args];
   if (words.some((word) => word.includes("\n"))) parts.push(NEWLINE);

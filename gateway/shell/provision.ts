@@ -1,11 +1,10 @@
 /** Brings this machine's Deno to a place that has none, once. */
 
-import { quoteWord } from "../../xspec/mod.ts";
+import { FIND_AND_RUN, quoteWord } from "../../xspec/mod.ts";
 import { ConnectProblem } from "../errors.ts";
 import type { Diagnosis } from "../launcher.ts";
 import { Output } from "../output.ts";
 import { linkTransport } from "../process/link.ts";
-import { FIND_AND_RUN } from "../process/own_deno.ts";
 import { makeNonce } from "../process/process.ts";
 import type { Reach } from "./reach.ts";
 

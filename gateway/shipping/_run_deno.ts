@@ -1,5 +1,6 @@
 /** Runs a subcommand of Deno that reads modules and writes nothing where they are. */
 
+import { FIND_AND_RUN } from "../../xspec/mod.ts";
 import type { Project } from "./_project.ts";
 import { readIfThere } from "./_fingerprint.ts";
 
@@ -99,5 +100,5 @@ async function run(
 /** The words that start Deno. A program made by `deno compile` is its own executable, so a shell looks for another one. */
 function denoCommand(): string[] {
   if (!Deno.build.standalone) return [Deno.execPath()];
-  return ["/bin/sh", "-c", 'PATH="$PATH:$HOME/.deno/bin"; exec deno "$@"', "sh"];
+  return ["/bin/sh", "-c", FIND_AND_RUN, "sh", "deno"];
 }

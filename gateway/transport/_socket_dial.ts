@@ -1,5 +1,6 @@
 /** Opens connections to servers: from this program, or from wherever another gateway runs. */
 
+import { FIND_AND_RUN } from "../../xspec/mod.ts";
 import { ConnectProblem } from "../errors.ts";
 import { Output } from "../output.ts";
 import { scriptUrl } from "../process/link.ts";
@@ -177,7 +178,7 @@ export function dialThrough(hop: DialHop, starter: Starter): Dial {
     ): ConnectProblem =>
       new ConnectProblem("exit", `gateway "${hop.id}" could not connect to ${where}: ${state}`, options);
     const program = await starter.start([
-      ...["sh", "-c", 'PATH="$PATH:$HOME/.deno/bin";exec "$@"', "sh"],
+      ...["sh", "-c", FIND_AND_RUN, "sh"],
       ...[hop.executable ?? "deno", "run", "--quiet", "--no-config", "--no-lock", "--no-prompt"],
       ...[`--allow-net=${formatAddress(address)}`, scriptUrl(RELAY)],
     ], { signal }).catch((cause: Error) => {

@@ -1,6 +1,7 @@
 /** `installvia`: a server that a gateway starts, on a free port, for one socket gateway of this program's. */
 
 import { within } from "../../channel/wait.ts";
+import { DENO_ON_PATH } from "../../xspec/mod.ts";
 import { ConnectProblem } from "../errors.ts";
 import { Output } from "../output.ts";
 import { linkTransport, scriptUrl } from "../process/link.ts";
@@ -51,7 +52,7 @@ export async function installServer(hop: Hop, signal: AbortSignal): Promise<Inst
     scriptUrl(STAGE),
     ...args,
   ];
-  const line = `PATH="$PATH:$HOME/.deno/bin";exec ${command.map(lineWord).join(" ")}`;
+  const line = `${DENO_ON_PATH};exec ${command.map(lineWord).join(" ")}`;
   const secrets = [
     ...certificate === undefined ? [] : [btoa(certificate.cert), btoa(certificate.key)],
     token,

@@ -1,10 +1,10 @@
 /** `popen`: a Deno process on this machine. */
 
 import type { Facts } from "../../channel/handshake.ts";
-import { splitWords } from "../../xspec/mod.ts";
+import { FIND_AND_RUN, splitWords } from "../../xspec/mod.ts";
 import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
-import { FIND_AND_RUN, ownDeno } from "../process/own_deno.ts";
+import { ownDeno } from "../process/own_deno.ts";
 import { planProcess } from "../process/plan.ts";
 import { spawnDeno } from "../process/spawn.ts";
 import type { Diagnosis } from "../launcher.ts";

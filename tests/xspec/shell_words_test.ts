@@ -1,7 +1,7 @@
 /** Words as a shell splits them: by table, and against the real shell. */
 
 import { assertEquals, assertThrows } from "jsr:@std/assert@^1.0.19";
-import { quoteWord, splitWords, XSpecError } from "../../xspec/mod.ts";
+import { FIND_AND_RUN, quoteWord, splitWords, XSpecError } from "../../xspec/mod.ts";
 
 const SPLITS: [string, string[]][] = [
   ["", []],
@@ -98,4 +98,16 @@ Deno.test({
       assertEquals(new TextDecoder().decode(stdout).split("\0").slice(0, -1), splitWords(text), text);
     }
   },
+});
+
+Deno.test("A shell looks for Deno behind PATH, and never in the current folder", async () => {
+  const found = async (path: string): Promise<string> => {
+    const { stdout } = await new Deno.Command("/bin/sh", {
+      args: ["-c", FIND_AND_RUN, "sh", "/bin/sh", "-c", 'echo "$PATH"'],
+      env: { PATH: path, HOME: "/home/me" },
+    }).output();
+    return new TextDecoder().decode(stdout);
+  };
+  assertEquals(await found("/a:/b"), "/a:/b:/home/me/.deno/bin\n");
+  assertEquals(await found(""), "/home/me/.deno/bin\n");
 });

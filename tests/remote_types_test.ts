@@ -32,7 +32,7 @@ const MODULES: Readonly<Record<string, string>> = {
     declare const channel: Channel<string, number>;
     await channel.send((await channel.receive()).length);
     await channel.send(await channel.receive()); // error: Argument of type 'string' is not assignable`,
-  "configured/by_config.ts": `
+  "jobs/by_config.ts": `
     await channel.send(await channel.receive());
     await channel.send(Symbol.iterator); // error: Argument of type 'unique symbol' is not assignable
     export {};`,
@@ -68,10 +68,15 @@ const MODULES: Readonly<Record<string, string>> = {
     console.log(item);`,
 };
 
-/** Deno checks together what has the same options. Most of the package takes long to check, and adds nothing to a channel. */
+/**
+ * Deno checks together what has the same options; those of `jobs`, and that it is a part of the project, are the page's.
+ * Most of the package takes long to check, and adds nothing to a channel.
+ */
 const CONFIGS: Readonly<Record<string, unknown>> = {
-  globals: { imports: { "@execnet/execnet": new URL("channel/mod.ts", ROOT).href } },
-  configured: { compilerOptions: { types: [new URL("remote.d.ts", ROOT).pathname] } },
+  globals: {
+    imports: { "@execnet/execnet": "../execnet/channel/mod.ts" },
+    compilerOptions: { noFallthroughCasesInSwitch: true },
+  },
   plain: { compilerOptions: { noImplicitThis: true } },
 };
 
@@ -89,7 +94,7 @@ test("deno check knows the channel of remote modules, and tells of wrong items w
     );
     const expected = Object.entries(MODULES).flatMap(([path, text]) => expectedIn(path, text)).sort();
     assertEquals(shorten(found(stderr, folder), expected), expected, stderr);
-    assertEquals([code, Object.keys(page).length], [1, 4]);
+    assertEquals([code, Object.keys(page).length], [1, 5]);
 
     // Types are gone before a module is shipped, and so is what asks for them.
     for (const path of ["globals/reference.ts", "globals/import_type.ts", "plain/declared.ts"]) {
@@ -106,7 +111,7 @@ test("An editor shows the type of channel in a remote module", async () => {
     await using editor = await LanguageServer.start(folder);
     for (
       const [path, type] of [
-        ["configured/by_config.ts", "Channel<Item, Item, ChannelGateway>"],
+        ["jobs/by_config.ts", "Channel<Item, Item, ChannelGateway>"],
         ["globals/reference.ts", "Channel<Item, Item, ChannelGateway>"],
         ["globals/own.ts", "Channel<string, number, ChannelGateway>"],
       ] as const
@@ -118,22 +123,22 @@ test("An editor shows the type of channel in a remote module", async () => {
   });
 }, LIMIT_MS);
 
-/** Writes files into a folder that knows this package by its name, in programs of their own. */
+/** Writes files, in programs of their own, into a project as the page describes it: with a copy of the package beside them. */
 async function write(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
   const folders = [...new Set(Object.keys(files).map((path) => path.slice(0, path.lastIndexOf("/"))))];
   const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const { "deno.json": project, "jobs/deno.json": jobs } = await pageBlocks("json");
+  const own = JSON.parse(project!);
   const config = {
-    workspace: folders.map((name) => `./${name}`),
-    imports: {
-      ...imports,
-      "@execnet/execnet": new URL("mod.ts", ROOT).href,
-      "@execnet/execnet/remote": new URL("remote.d.ts", ROOT).href,
-    },
+    workspace: [...own.workspace, ...folders.filter((name) => name !== "jobs").map((name) => `./${name}`)],
+    imports: { ...imports, ...own.imports },
   };
+  await Deno.symlink(new URL(".", ROOT), `${folder}/execnet`);
   await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify(config));
   for (const name of folders) {
     await Deno.mkdir(`${folder}/${name}`);
-    await Deno.writeTextFile(`${folder}/${name}/deno.json`, JSON.stringify(CONFIGS[name] ?? {}));
+    const text = name === "jobs" ? jobs! : JSON.stringify(CONFIGS[name] ?? {});
+    await Deno.writeTextFile(`${folder}/${name}/deno.json`, text);
   }
   for (const [path, text] of Object.entries(files)) {
     await Deno.writeTextFile(`${folder}/${path}`, fixture(text));
@@ -147,12 +152,21 @@ function fixture(text: string): string {
 
 /** The blocks of the page that are modules, those that ask for the globals apart from the others. */
 async function pageFiles(): Promise<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(await pageBlocks("ts")).map(([path, text]) => {
+      const folder = path.startsWith("jobs/") ? "jobs" : text.includes("/remote") ? "globals" : "plain";
+      return [`${folder}/page_${path.replace("jobs/", "")}`, text.replaceAll('"./', '"./page_')];
+    }),
+  );
+}
+
+/** The blocks of the page that are files, by their names. */
+async function pageBlocks(language: string): Promise<Record<string, string>> {
   const page = await Deno.readTextFile(new URL("docs/typed_remote_code.md", ROOT));
-  const blocks = [...page.matchAll(/^<!-- file: (\S+)\.ts -->\n\n```ts\n([^]*?)^```$/gm)];
-  return Object.fromEntries(blocks.map(([, name, text]) => {
-    const folder = text!.includes("/remote") ? "globals" : "plain";
-    return [`${folder}/page_${name}.ts`, text!.replaceAll('"./', '"./page_')];
-  }));
+  const blocks = page.matchAll(/^<!-- file: (\S+) -->\n\n```(\w+)\n([^]*?)^```$/gm);
+  return Object.fromEntries(
+    [...blocks].flatMap(([, name, of, text]) => of === language ? [[name!, text!]] : []),
+  );
 }
 
 /** What should be said of a module. */

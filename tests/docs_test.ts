@@ -15,8 +15,10 @@ const PAGE_LIMIT_MS = 300_000;
 
 /** The blocks that are not run, with their reasons. There should be none but where running them would do harm. */
 const NOT_RUN: readonly string[] = [
+  "docs/from_execnet.md: it is Python, to be compared with the block behind it",
   "docs/import_and_compile.md: fetches the runtime of compiled programs from Deno's own host",
   "docs/observability.md: fetches a receiver from a registry of images",
+  "docs/repl.md: a session typed at a terminal; the prompt's own tests type at one",
 ];
 
 const pages = ["", "docs/", "channel/", "gateway/socket/"].flatMap((folder) =>
@@ -123,6 +125,17 @@ test("Comments before blocks are understood, or refused", () => {
   for (const wrong of ["not run: why", "run: sometimes", "file:"]) {
     assertThrows(() => blocksOf(`<!-- ${wrong} -->\n\`\`\`ts\n\`\`\`\n`));
   }
+});
+
+test("What a reader would type is run, or says why not", () => {
+  const steps = (language: string, text: string, comment = ""): number =>
+    stepsOf("page.md", blocksOf(`${comment}\n\`\`\`${language}\n${text}\n\`\`\`\n`)).length;
+  assertEquals([steps("", "a ── $ 1 ──▶ b\nimported"), steps("sh", "deno -V")], [0, 1]);
+  for (const text of ["what\n$ ls", "  deno run a.ts", 'import { a } from "b";']) {
+    assertThrows(() => steps("", text), Error, "page.md:3: is not run, and does not say why");
+    assertEquals(steps("", text, "<!-- not run: for a good reason -->"), 0);
+  }
+  assertThrows(() => steps("python", "import execnet"), Error, "does not say why");
 });
 
 test("A link that leads nowhere is found", () => {

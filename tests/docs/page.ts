@@ -25,6 +25,8 @@ export interface Step {
 const RUN = ["ts", "sh"];
 /** The languages of what may be a file, or an output, or is for readers only. */
 const KNOWN = [...RUN, "text", "json", "mermaid", "python", ""];
+/** A line that a reader would type, or run; a block with one is no drawing, though it has no language. */
+const TYPED = /^\s*(\$ |deno |import )/m;
 
 /** Puts the blocks of a page together to what is run or written, in its order. */
 export function stepsOf(page: string, blocks: readonly Block[]): Step[] {
@@ -53,6 +55,8 @@ export function stepsOf(page: string, blocks: readonly Block[]): Step[] {
       steps.push(last);
     } else if (language === "json") {
       throw new Error(`${where}: JSON that is no file is used by nothing`);
+    } else if (language === "python" || language === "" && TYPED.test(text)) {
+      throw new Error(`${where}: is not run, and does not say why`);
     }
   }
   return steps;

@@ -20,6 +20,12 @@ const MAX_FACTS_BYTES = 1024 * 1024;
 /** What one side says of itself. Every field is untrusted on arrival. */
 export type Facts = Record<string, unknown>;
 
+/** A fact that has to be a number, if the other side said one. */
+export function numberFact(facts: Facts, name: string): number | undefined {
+  const fact = facts[name];
+  return typeof fact === "number" ? fact : undefined;
+}
+
 /** The greeting that says `facts`. */
 export function encodeHello(facts: Facts): Uint8Array<ArrayBuffer> {
   const item = new Encoder().encode(facts);

@@ -278,7 +278,8 @@ async function meet(child: SpawnedProcess, noise: Noise): Promise<Meeting> {
   return await Promise.race([met, ended]);
 }
 
-function letGo(child: SpawnedProcess): void {
+/** Ends a process that nobody will use. */
+export function letGo(child: SpawnedProcess): void {
   child.kill();
   child.connected.then((transport) => transport.abort(), () => {});
 }

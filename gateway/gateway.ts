@@ -40,6 +40,9 @@ import { stop } from "./stop.ts";
 import type { GatewayExit } from "./stop.ts";
 import type { GatewayTelemetry } from "./telemetry/gateway_telemetry.ts";
 
+/** What a far side says of its processors is believed up to here. */
+const MAX_SERVICES = 1_024;
+
 /** What a gateway's process does at the moment. */
 export interface RemoteStatus {
   /** Executions that run. */
@@ -342,7 +345,9 @@ export class Gateway implements AsyncDisposable {
 
   /** Services beyond that run on no processor of their own. */
   get #usefulServices(): number {
-    return this.spec.execmodel === "main" ? 1 : Math.max(1, Number(this.#info.cpus) || 1);
+    const { cpus } = this.#info;
+    const known = typeof cpus === "number" && cpus >= 1;
+    return this.spec.execmodel === "main" || !known ? 1 : Math.min(cpus, MAX_SERVICES);
   }
 
   #service(): CallServer {

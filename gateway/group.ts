@@ -5,7 +5,7 @@ import type { Item } from "../channel/item.ts";
 import { shownSpec, XSpec, XSpecError } from "../xspec/mod.ts";
 import type { XSpecInit } from "../xspec/mod.ts";
 import { waitFor, within } from "../channel/wait.ts";
-import { checkOptions, connect } from "./connect.ts";
+import { checkOptions, connect, letGo } from "./connect.ts";
 import type { Connection, GatewayOptions } from "./connect.ts";
 import { Gateway } from "./gateway.ts";
 import type { Callable } from "./callable.ts";
@@ -272,14 +272,13 @@ export class Group implements AsyncDisposable, Iterable<Gateway> {
     });
     const { type, execmodel } = spec;
     const watching = watchGateway({ id, type, execmodel, via: hop?.id });
+    const connecting = connect({ spec, id, launcher, trace, options });
     try {
-      const [connection, shipping, telemetry] = await Promise.all([
-        connect({ spec, id, launcher, trace, options }),
-        loadShipping(),
-        watching,
-      ]);
+      const [connection, shipping, telemetry] = await Promise.all([connecting, loadShipping(), watching]);
       return { connection: telemetry?.connected(connection) ?? connection, shipping, telemetry };
     } catch (error) {
+      // Nobody knows of what was connected meanwhile.
+      connecting.then(({ process }) => letGo(process), () => {});
       (await watching)?.failed(error);
       throw error;
     }

@@ -10,8 +10,7 @@ import { registered } from "./process/otel.ts";
 export function watchGateway(gateway: WatchedGateway): Promise<GatewayTelemetry | undefined> | undefined {
   if (registered() === undefined) return undefined;
   const since = performance.timeOrigin + performance.now();
-  return import("./telemetry/telemetry.ts").then(
-    (module) => module.watchGateway(gateway, since),
-    () => undefined,
-  );
+  return import("./telemetry/telemetry.ts")
+    .then((module) => module.watchGateway(gateway, since))
+    .catch(() => undefined);
 }

@@ -1,5 +1,6 @@
 /** The caller's side of tracing: whether the program wants it, where its own lines go, and what they say. */
 
+import { numberFact } from "../channel/handshake.ts";
 import type { Facts } from "../channel/handshake.ts";
 import { traceTransport } from "../channel/trace.ts";
 import type { TracePrint } from "../channel/trace.ts";
@@ -52,7 +53,7 @@ export interface Traceable {
 /** The connection of a gateway, traced from here on. */
 export function traceConnection<C extends Traceable>(connection: C, id: string, print: TracePrint): C {
   const { process, facts, transport, rest } = connection;
-  print([`${id} connected pid=${process.far ? Number(facts.pid) : process.pid}`]);
+  print([`${id} connected pid=${process.far ? numberFact(facts, "pid") : process.pid}`]);
   return { ...connection, transport: traceTransport(transport, id, print, rest) };
 }
 

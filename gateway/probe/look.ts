@@ -1,6 +1,8 @@
 /** What a shell elsewhere says of itself and of Deno there. Pure. */
 
 import { DENO_ON_PATH, quoteWord } from "../../xspec/mod.ts";
+import { isOlder } from "../process/versions.ts";
+import type { Version } from "../process/versions.ts";
 import { failed, well } from "./finding.ts";
 import type { Facts, Finding } from "./finding.ts";
 
@@ -9,7 +11,7 @@ export interface LookPlan {
   /** The words of Deno's command. */
   readonly deno: readonly string[];
   /** The oldest version that will do. */
-  readonly oldest: readonly [major: number, minor: number];
+  readonly oldest: Version;
   /** This machine's platform as `uname -sm` says it, where its Deno may be brought there. */
   readonly provision?: string | undefined;
   /** Whether it is reached by a login, whose shell may be any. */
@@ -140,7 +142,7 @@ function denoFinding(
         facts: there,
       });
   }
-  if (Number(major) < oldest[0] || Number(major) === oldest[0] && Number(minor) < oldest[1]) {
+  if (isOlder([Number(major), Number(minor)], oldest)) {
     const found = `Deno ${text} at ${path} is too old: ${oldest.join(".")} is needed`;
     return failed("old-deno", found, { facts: { ...there, version: text } });
   }

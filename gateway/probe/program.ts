@@ -2,11 +2,11 @@
 
 import { DENO_ON_PATH } from "../../xspec/mod.ts";
 import { prefixOf } from "../launch.ts";
-import { OLDEST_DENO } from "../process/link.ts";
 import { ownDeno } from "../process/own_deno.ts";
+import { OLDEST_DENO, oldestLocalDeno } from "../process/versions.ts";
+import type { Version } from "../process/versions.ts";
 import { CommandReach } from "../shell/command.ts";
 import { platform } from "../shell/provision.ts";
-import { OLDEST_LOCAL_DENO } from "../transport/popen.ts";
 import { ask } from "./ask.ts";
 import { readEngine } from "./engine_words.ts";
 import { failed, well } from "./finding.ts";
@@ -27,7 +27,7 @@ export function hasContainer(type: string): boolean {
 export async function* probePopen(place: Place): AsyncGenerator<Probed> {
   const { hop } = place;
   const usual = hop === undefined ? ownDeno() : hop.executable ?? "deno";
-  const oldest = hop === undefined ? OLDEST_LOCAL_DENO : OLDEST_DENO;
+  const oldest = hop === undefined ? oldestLocalDeno() : OLDEST_DENO;
   yield* looking(place, [], { usual, oldest, facts: hop === undefined ? { local: "yes" } : {} });
 }
 
@@ -54,7 +54,7 @@ export async function* probeCommand(place: Place): AsyncGenerator<Probed> {
 
 interface Usual {
   readonly usual: string;
-  readonly oldest: readonly [number, number];
+  readonly oldest: Version;
   readonly facts: Facts;
 }
 

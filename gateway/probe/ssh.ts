@@ -1,7 +1,7 @@
 /** `ssh`: configuration, name, port, host key, login, and what is at the other end. */
 
 import { quoteWord } from "../../xspec/mod.ts";
-import { OLDEST_DENO } from "../process/link.ts";
+import { OLDEST_DENO } from "../process/versions.ts";
 import { READ_LINE_BY_SH } from "../shell/far_script.ts";
 import { platform } from "../shell/provision.ts";
 import { sshCommand } from "../ssh/reach.ts";

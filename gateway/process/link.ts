@@ -3,6 +3,7 @@
 import type { Transport } from "../../channel/transport.ts";
 import type { PermissionName, Permissions } from "../../xspec/mod.ts";
 import { PID_MARK } from "./guard.ts";
+import { OLDEST_DENO } from "./versions.ts";
 
 /** How a process is reached. */
 export type LinkKind = "socket" | "descriptor" | "pipes";
@@ -103,9 +104,6 @@ export const WORKER_URL: string = scriptUrl(
 
 /** A Deno that is too old ends with this code. */
 export const OLD_DENO_CODE = 86;
-
-/** The oldest version of Deno that takes a link by descriptors. */
-export const OLDEST_DENO = [2, 8] as const;
 
 /** Old engines read this, too. */
 const VERSION_CHECK = `{const[a,b]=Deno.version.deno.split(".");

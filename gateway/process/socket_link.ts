@@ -5,6 +5,7 @@ import { connectGrant, linkTransport, stageZeroUrl } from "./link.ts";
 import type { ConnectGrant } from "./link.ts";
 import { Control, denoCommand, keepAlive, makeNonce, markedEnv, sendAgent, showsProof } from "./process.ts";
 import type { Ref, SpawnedProcess, SpawnOptions } from "./process.ts";
+import { connectsBySocket } from "./versions.ts";
 
 /** The longest path a Unix socket can have is 108 bytes, less on some systems. */
 const MAX_SOCKET_PATH = 100;
@@ -17,9 +18,9 @@ export interface Meeting {
   grant: ConnectGrant;
 }
 
-/** Undefined where the spec or this program's own permissions allow no Unix socket. */
+/** Undefined where the spec or this program's own permissions allow no Unix socket, or its Deno is too old for that. */
 export function openMeeting(options: SpawnOptions): Meeting | undefined {
-  if (options.permissions.deny.read === true) return undefined;
+  if (options.permissions.deny.read === true || !connectsBySocket()) return undefined;
   let folder: string | undefined;
   try {
     folder = Deno.makeTempDirSync({

@@ -1,5 +1,6 @@
 /** What is told of one gateway: its start, what is executed on it, what passes its connection, and its end. */
 
+import { numberFact } from "../../channel/handshake.ts";
 import type { Facts } from "../../channel/handshake.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { markFailed, rpcAttributes, spanName } from "../process/otel.ts";
@@ -83,7 +84,10 @@ export class GatewayTelemetry {
   connected<C extends WatchedConnection>(connection: C): C {
     const { facts, address, transport, rest } = connection;
     this.#address = address;
-    this.#connect?.setAttributes({ "server.address": address, "execnet.gateway.pid": Number(facts.pid) });
+    this.#connect?.setAttributes({
+      "server.address": address,
+      "execnet.gateway.pid": numberFact(facts, "pid"),
+    });
     this.#connect?.end();
     const { instruments } = this.#reporter;
     if (instruments === undefined) return connection;

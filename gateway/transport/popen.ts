@@ -6,6 +6,7 @@ import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
 import { ownDeno } from "../process/own_deno.ts";
 import { planProcess } from "../process/plan.ts";
+import { isOlder, oldestLocalDeno } from "../process/versions.ts";
 import { spawnDeno } from "../process/spawn.ts";
 import type { Diagnosis } from "../launcher.ts";
 import type { ProcessEnd, SpawnedProcess } from "../process/process.ts";
@@ -27,9 +28,6 @@ export function spawnPopen(
   return spawnDeno({ ...spawn, agent: agentScript(), hello: greet(config as unknown as Facts) });
 }
 
-/** The oldest Deno that a local gateway can run in: earlier ones know no permission for a Unix socket. */
-export const OLDEST_LOCAL_DENO = [2, 9] as const;
-
 /** Whether a process ended because its Deno, another one than this program's, is too old. It is asked. */
 export async function diagnoseOwn(
   spec: XSpec,
@@ -43,14 +41,10 @@ export async function diagnoseOwn(
     const command = new Deno.Command("/bin/sh", { args, stderr: "null", signal });
     const version = /^deno (\d+)\.(\d+)\./.exec(new TextDecoder().decode((await command.output()).stdout));
     if (version === null) return undefined;
-    const [major, minor] = [Number(version[1]), Number(version[2])];
-    if (major > OLDEST_LOCAL_DENO[0] || major === OLDEST_LOCAL_DENO[0] && minor >= OLDEST_LOCAL_DENO[1]) {
-      return undefined;
-    }
-    return {
-      kind: "version",
-      state: `its Deno is ${major}.${minor}, and ${OLDEST_LOCAL_DENO.join(".")} is needed`,
-    };
+    const found = [Number(version[1]), Number(version[2])] as const;
+    const oldest = oldestLocalDeno();
+    if (!isOlder(found, oldest)) return undefined;
+    return { kind: "version", state: `its Deno is ${found.join(".")}, and ${oldest.join(".")} is needed` };
   } catch {
     return undefined;
   }

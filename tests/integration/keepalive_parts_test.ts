@@ -78,7 +78,7 @@ testInContainer(
     const gateway = await group.makeGateway(specOf(container, `keepalive=${KEEPALIVE_MS}`), QUIET);
     await occupy(gateway);
     const channel = gateway.remoteExec("await new Promise(() => {})");
-    await podman().run(["pause", container.name]);
+    await podman().pause(container.name);
     try {
       const error = await limited(
         "the error",
@@ -99,7 +99,7 @@ testInContainer("a container that is frozen for less than the limit goes on", as
   const channel = gateway.remoteExec("for await (const one of channel) await channel.send(one);");
   await channel.send(0);
   assertEquals(await channel.receive(), 0);
-  await podman().run(["pause", container.name]);
+  await podman().pause(container.name);
   for (let i = 1; i <= 50; i++) await channel.send(i);
   await podman().run(["unpause", container.name]);
   for (let i = 1; i <= 50; i++) assertEquals(await channel.receive(), i);

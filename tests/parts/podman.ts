@@ -3,6 +3,7 @@
 import { commandLine, processesInCgroup, processState } from "../helpers/leaks.ts";
 import type { FarSide, ProcessState } from "../helpers/leaks.ts";
 import { processes } from "../helpers/leaks.ts";
+import { until } from "../helpers/wait.ts";
 import { Keeper, keptFolder, quoted } from "./keeper.ts";
 import { failing, findProgram, lacking, notRoot, part } from "./need.ts";
 import type { Part } from "./need.ts";
@@ -101,6 +102,20 @@ export class Podman implements AsyncDisposable {
   /** Runs `podman` with these words. */
   run(args: readonly string[], mayFail = false): Promise<Ran> {
     return run([this.program, ...args], { mayFail, limit: START_LIMIT_MS });
+  }
+
+  /**
+   * Freezes a container. On a loaded machine runc gives up when the kernel has not stopped all processes of a busy group
+   * within the tries that it has; it thaws them then, and may be asked again.
+   */
+  async pause(name: string): Promise<void> {
+    await until("the container is frozen", async () => {
+      const { code, stderr } = await this.run(["pause", name], true);
+      if (code !== 0 && !stderr.includes("unable to freeze")) {
+        throw new Error(`Cannot pause ${name}: ${stderr}`);
+      }
+      return code === 0;
+    }, START_LIMIT_MS);
   }
 
   /** Ends all containers and removes the engine. */

@@ -10,7 +10,7 @@ export const serve: Command = {
   usage: "--listen [HOST:]PORT [options]",
   description: `${SERVER_DESCRIPTION}
 
-Runs until SIGINT, SIGTERM or SIGHUP, and ends every process with it.`,
+Runs until SIGINT, SIGTERM or SIGHUP, ends every process with it, and then with code 0: that is how it is ended.`,
   options: SERVER_OPTIONS,
   examples: [
     ["execnet serve --listen 8888 --allow read=/srv", "for this machine; the token is made if there is none"],

@@ -122,6 +122,8 @@ export class Host {
       end.state === "closed" && (error instanceof EOFError || error instanceof ChannelClosedError);
     try {
       await this.#run(channel, failure, quiet);
+      // What the code has not awaited may have failed: the engine tells of that before the next turn.
+      if (!service) await Promise.race([turn(), failure]);
       end.close();
     } catch (error) {
       if (quiet(error)) end.close();

@@ -28,7 +28,7 @@ export async function runServer(args: readonly string[], command: string = COMMA
     given = readArguments(args);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\nSee ${command} --help`);
+    console.error(`execnet: ${error.message}\n  See ${command} --help`);
     Deno.exit(USAGE);
   }
   if (given === undefined) {
@@ -39,7 +39,7 @@ export async function runServer(args: readonly string[], command: string = COMMA
     await serve(given);
     Deno.exit(0);
   } catch (error) {
-    console.error((error as Error).message);
+    console.error(`execnet: ${(error as Error).message}`);
     Deno.exit(1);
   }
 }

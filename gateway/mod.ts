@@ -28,6 +28,6 @@ export {
   type ReceiveQueue,
   type ReceiveQueueOptions,
 } from "./multi_channel.ts";
-export type { MapOptions, MapProgress } from "./pool_map.ts";
+export type { MapFailure, MapOptions, MapProgress } from "./pool_map.ts";
 export type { StderrMode } from "./output.ts";
 export type { GatewayExit } from "./stop.ts";

@@ -30,6 +30,18 @@ export interface MapProgress {
   total?: number;
   /** Attempts that failed. */
   failed: number;
+  /** The attempt that has just failed, where this is about one. */
+  failure?: MapFailure;
+}
+
+/** An attempt of a {@linkcode Group.map} that failed. Unless its gateway has died, it ends the map with `error`. */
+export interface MapFailure {
+  /** The input. */
+  input: unknown;
+  /** Which input it is, from 0. */
+  index: number;
+  /** Why. */
+  error: unknown;
 }
 
 /** A gateway, as a pool sees it. */
@@ -214,6 +226,7 @@ class Pool {
       if (task === undefined || this.#over) return;
       this.#working++;
       let started = false;
+      let failure: MapFailure | undefined;
       try {
         const server = service();
         started = true;
@@ -222,7 +235,10 @@ class Pool {
         this.#results.set(this.#options.ordered ? task.index : this.#nextResult++, value);
       } catch (error) {
         if (this.#over) return;
-        if (started) this.#failed++;
+        if (started) {
+          this.#failed++;
+          failure = { input: task.input, index: task.index, error };
+        }
         if (!(error instanceof GatewayClosedError)) throw error;
         // A gateway that was dead before is no attempt.
         if (started && task.attempts++ >= (this.#options.retries ?? 1)) throw error;
@@ -231,7 +247,7 @@ class Pool {
         return;
       } finally {
         this.#working--;
-        this.#report();
+        this.#report(failure);
         this.#wake();
       }
     }
@@ -276,10 +292,11 @@ class Pool {
     return pulled;
   }
 
-  #report(): void {
+  #report(failure: MapFailure | undefined): void {
     if (this.#over) return;
     const progress: MapProgress = { done: this.#done, failed: this.#failed };
     if (this.#total !== undefined) progress.total = this.#total;
+    if (failure !== undefined) progress.failure = failure;
     this.#options.onProgress?.(progress);
   }
 

@@ -84,7 +84,7 @@ export class Target {
     this.tally = new Tally({
       progress: (path) => callersOwn(() => shared.progress(this, path)),
       transferred: ({ name }) => {
-        if (shared.verbose) console.log(`${destination.gateway.id} <= ${name}`);
+        if (shared.verbose) console.log(`${destination.gateway.id} <= ${spelled(name)}`);
       },
     });
   }
@@ -304,4 +304,12 @@ async function stop(main: Channel, data: Channel): Promise<void> {
   await main.closeWrite();
   await main.waitClose({ timeout: STOP_TIMEOUT_MS }).catch(() => {});
   if (!main.isClosed()) main.kill();
+}
+
+/** A name in one line, which steers no terminal: what would do so is spelled. */
+function spelled(name: string): string {
+  return name.replace(
+    /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
 }

@@ -2,6 +2,7 @@
 
 import type { Command } from "./command.ts";
 import { CONNECTION, connectOne } from "./connections.ts";
+import { factLines } from "./facts.ts";
 import { EXIT } from "./failure.ts";
 import { JSON_OUTPUT } from "./options.ts";
 import { json } from "./json.ts";
@@ -26,12 +27,7 @@ export const info: Command = {
       await terminal.write(`${json(facts)}\n`);
       return EXIT.ok;
     }
-    const rows = Object.entries(facts).filter(([, value]) => value !== undefined);
-    const widest = Math.max(...rows.map(([name]) => name.length));
-    for (const [name, value] of rows) {
-      const text = Array.isArray(value) ? value.join(" ") || "none" : String(value);
-      await terminal.write(`${terminal.style.cyan(name.padEnd(widest))}  ${text}\n`);
-    }
+    for (const line of factLines(facts, terminal.style)) await terminal.write(`${line}\n`);
     return EXIT.ok;
   },
 };

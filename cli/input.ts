@@ -4,6 +4,7 @@ import type { Given, Option } from "./command.ts";
 import { EXIT, Failure, UsageError } from "./failure.ts";
 import { fromJson } from "./json.ts";
 import { linesOf } from "./lines.ts";
+import { oneLine } from "./plain.ts";
 
 /** What can be made of standard input. */
 export type InputForm = "lines" | "json" | "bytes" | "none";
@@ -66,7 +67,7 @@ export function parsed(text: string, where: string, code: number = EXIT.failed):
   } catch (cause) {
     const { message } = cause as Error;
     throw new Failure(
-      `Cannot read ${where} as JSON: ${message}`,
+      `Cannot read ${where} as JSON: ${oneLine(message)}`,
       'Text is quoted in JSON ("like this"), and a shell takes the quotes away unless they are quoted themselves',
       code,
       { cause },

@@ -5,9 +5,6 @@ import { EXIT, Failure } from "./failure.ts";
 /** The longest line. Text of that length still fits an item. */
 const MAX_LINE_BYTES = 256 * 1024 * 1024;
 
-/** What is printed without an end of line is passed on in such pieces. */
-const MAX_PRINTED_CHARS = 64 * 1024;
-
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
@@ -54,22 +51,6 @@ export async function* linesOf(input: ReadableStream<Uint8Array>): AsyncGenerato
     }
   }
   if (bytes > 0) yield finish(new Uint8Array(0));
-}
-
-/** The lines of what somebody prints, whatever it is. A very long one comes in pieces. */
-export async function* linesAsTheyAre(input: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of input) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
-    if (rest.length > MAX_PRINTED_CHARS) {
-      yield rest;
-      rest = "";
-    }
-  }
-  if (rest !== "") yield rest;
 }
 
 function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {

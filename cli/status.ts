@@ -1,18 +1,21 @@
 /** `execnet status`: executions, channels, windows and memory of a gateway. */
 
 import type { Channel, Gateway, RemoteStatus } from "../mod.ts";
-import { amount, clock } from "./bar.ts";
+import { amount, clip, clock } from "./bar.ts";
 import { CODE } from "./code.ts";
 import type { Command } from "./command.ts";
-import { CONNECTION, connectOne, unless } from "./connections.ts";
+import { CONNECTION, connectOne } from "./connections.ts";
 import { endOf } from "./ending.ts";
 import { EXECUTION, executionOf, type Fed, feed } from "./execution.ts";
 import { EXIT } from "./failure.ts";
 import { INPUT, inputForm, itemsOf } from "./input.ts";
 import { json } from "./json.ts";
 import { JSON_OUTPUT } from "./options.ts";
+import { oneLine } from "./plain.ts";
+import { OUTPUT_SCREEN, Redrawn } from "./screen.ts";
 import type { Style } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
+import { unless } from "./unless.ts";
 
 /** What the code has been doing that runs meanwhile. */
 interface Running {
@@ -62,9 +65,10 @@ how many have arrived and were not received yet.`,
     const every = given.count("watch", 1);
     const wanted = given.text("eval") !== undefined || given.words.length > 1;
     const execution = wanted ? await executionOf(given, terminal, "status") : undefined;
-    await using connections = await connectOne(given, terminal, given.words[0]!);
-    const { gateway } = connections;
     const screen = new StatusScreen(terminal, given.flag("json"), every !== undefined);
+    const tell = screen.redraws ? (line: string): void => screen.above(line) : undefined;
+    await using connections = await connectOne(given, terminal, given.words[0]!, tell);
+    const { gateway } = connections;
     const channel = execution?.start(gateway);
     const running: Running | undefined = channel === undefined
       ? undefined
@@ -109,31 +113,52 @@ function pause(ms: number): Promise<void> {
 class StatusScreen {
   readonly #terminal: Terminal;
   readonly #json: boolean;
-  readonly #redraws: boolean;
-  #lines = 0;
+  readonly #drawn: Redrawn | undefined;
+  #lines: readonly string[] = [];
 
   constructor(terminal: Terminal, asJson: boolean, again: boolean) {
     this.#terminal = terminal;
     this.#json = asJson;
-    this.#redraws = again && !asJson && terminal.outputIsTerminal;
+    this.#drawn = again && !asJson && terminal.outputIsTerminal ? new Redrawn(OUTPUT_SCREEN) : undefined;
+  }
+
+  /** Whether a status takes the place of the one before, so that nobody else may write there. */
+  get redraws(): boolean {
+    return this.#drawn !== undefined;
+  }
+
+  /** Tells a line above the status. */
+  above(line: string): void {
+    this.#drawn?.hide();
+    this.#terminal.tell(line);
+    this.#drawn?.draw(this.#lines);
   }
 
   async show(status: RemoteStatus, running: Running | undefined): Promise<void> {
     const code = running === undefined ? {} : { sent: running.fed.items, received: running.received };
     if (this.#json) return await this.#terminal.write(`${json({ ...status, ...code })}\n`);
-    const lines = statusLines(status, running, this.#terminal.style);
-    const back = this.#redraws && this.#lines > 0 ? `\x1b[${this.#lines}A\r\x1b[J` : "";
-    const gap = !this.#redraws && this.#lines > 0 ? "\n" : "";
-    await this.#terminal.write(`${back}${gap}${lines.join("\n")}\n`);
-    this.#lines = lines.length;
+    const gap = this.#lines.length > 0 ? "\n" : "";
+    // One column is left, so that no terminal begins a new line by itself.
+    const columns = this.redraws ? OUTPUT_SCREEN.columns() - 1 : Infinity;
+    this.#lines = statusLines(status, running, this.#terminal.style, columns);
+    if (this.#drawn !== undefined) this.#drawn.draw(this.#lines);
+    else await this.#terminal.write(`${gap}${this.#lines.join("\n")}\n`);
   }
 }
 
 /** So many channels are listed. */
 const MOST_CHANNELS = 16;
 
-/** A status for people. */
-export function statusLines(status: RemoteStatus, running: Running | undefined, style: Style): string[] {
+/** The names of what is told take so many columns, and two more. */
+const NAME_COLUMNS = 10;
+
+/** A status for people, in lines of so many columns at the most. */
+export function statusLines(
+  status: RemoteStatus,
+  running: Running | undefined,
+  style: Style,
+  columns: number,
+): string[] {
   const { numExecuting, numQueued, numRunaway, numChannels, execmodel, rss, uptime, channels } = status;
   const rows: [string, string][] = [
     [
@@ -145,15 +170,18 @@ export function statusLines(status: RemoteStatus, running: Running | undefined, 
   ];
   if (running !== undefined) rows.push(["items", `${running.fed.items} sent, ${running.received} received`]);
   rows.push(["channels", `${numChannels} open`]);
-  const lines = rows.map(([name, text]) => `${style.cyan(name.padEnd(10))}  ${text}`);
+  // All of it comes from the far side, unchecked.
+  const line = (name: string, text: string, styled = style.cyan): string => {
+    const left = name.padEnd(NAME_COLUMNS);
+    const whole = clip(`${left}  ${oneLine(text)}`, columns);
+    return styled(whole.slice(0, left.length)) + whole.slice(left.length);
+  };
+  const lines = rows.map(([name, text]) => line(name, text));
   for (const { id, state, sendCredit, waiting, unread } of channels.slice(0, MOST_CHANNELS)) {
     const credit = sendCredit > 0 ? `may send ${amount(sendCredit, "bytes")}` : "must wait for its reader";
-    lines.push(
-      `${`  ${id}`.padEnd(10)}  ${state}, ${credit}, ${amount(waiting, "bytes")} waiting, ${
-        amount(unread, "bytes")
-      } unread`,
-    );
+    const held = `${amount(waiting, "bytes")} waiting, ${amount(unread, "bytes")} unread`;
+    lines.push(line(`  ${oneLine(String(id))}`, `${state}, ${credit}, ${held}`, (name) => name));
   }
-  if (channels.length > MOST_CHANNELS) lines.push(`            and ${channels.length - MOST_CHANNELS} more`);
+  if (channels.length > MOST_CHANNELS) lines.push(line("", `and ${channels.length - MOST_CHANNELS} more`));
   return lines;
 }

@@ -14,6 +14,9 @@ export function optionsOf(command: Command): readonly Option[] {
   return [...command.options, ...COMMON_OPTIONS];
 }
 
+/** The longest time that a timer can wait; with a longer one it would not wait at all. */
+const MOST_MS = 2 ** 31 - 1;
+
 /** Refuses the command line. */
 type Fail = (message: string) => never;
 
@@ -21,7 +24,7 @@ type Fail = (message: string) => never;
 interface Sorted {
   readonly options: readonly string[];
   readonly words: readonly string[];
-  readonly rest: readonly string[];
+  readonly rest: readonly string[] | undefined;
 }
 
 /**
@@ -54,7 +57,9 @@ export function readArguments(command: Command, args: readonly string[]): Given 
     const [least, most] = command.words;
     if (words.length < least) fail(`Something is missing: execnet ${command.name} ${command.usage}`);
     if (words.length > most) fail(`Cannot make sense of "${words[most]}"`);
-    if (rest.length > 0 && command.rest !== true) fail(`Cannot make sense of "${rest[0]}" behind "--"`);
+    if (rest !== undefined && rest.length > 0 && command.rest !== true) {
+      fail(`Cannot make sense of "${rest[0]}" behind "--"`);
+    }
   }
   return {
     words,
@@ -65,16 +70,22 @@ export function readArguments(command: Command, args: readonly string[]): Given 
     count(name, least = 0): number | undefined {
       const text = valuesOf(name)[0];
       if (text === undefined) return undefined;
+      const most = options.find((one) => one.name === name)?.value === "MS"
+        ? MOST_MS
+        : Number.MAX_SAFE_INTEGER;
       const count = Number(text);
-      if (Number.isSafeInteger(count) && count >= least && /^\d+$/.test(text)) return count;
-      return fail(`The option --${name} takes a whole number of at least ${least}, not "${text}"`);
+      if (count >= least && count <= most && /^\d+$/.test(text)) return count;
+      const range = most === MOST_MS ? `from ${least} to ${most}` : `of at least ${least}`;
+      return fail(`The option --${name} takes a whole number ${range}, not "${text}"`);
     },
   };
 }
 
 /** Tells options and their values from words. The parser would take a value with a dash for an option, and `007` for 7. */
 function sort(args: readonly string[], options: readonly Option[], fail: Fail): Sorted {
-  const sorted = { options: [] as string[], words: [] as string[], rest: [] as string[] };
+  const found: string[] = [];
+  const words: string[] = [];
+  let rest: string[] | undefined;
   const queue = [...args];
   const valueFor = ({ name, value }: Option): string =>
     queue.shift() ?? fail(`The option --${name} needs a value: ${value}`);
@@ -82,34 +93,34 @@ function sort(args: readonly string[], options: readonly Option[], fail: Fail): 
     const [, name, equals, value] = /^--([^=]*)(=?)(.*)$/s.exec(arg)!;
     const option = options.find((one) => one.name === name) ??
       fail(`There is no option "--${name}"${suggestion(name!, options)}`);
-    if (option.value !== undefined) sorted.options.push(`--${name}=${equals ? value : valueFor(option)}`);
+    if (option.value !== undefined) found.push(`--${name}=${equals ? value : valueFor(option)}`);
     else if (equals) fail(`The option --${name} takes no value`);
-    else sorted.options.push(arg);
+    else found.push(arg);
   };
   const short = (letters: string): void => {
     for (let i = 0; i < letters.length; i++) {
       const option = options.find((one) => one.short === letters[i]) ??
         fail(`There is no option "-${letters[i]}"`);
       if (option.value === undefined) {
-        sorted.options.push(`--${option.name}`);
+        found.push(`--${option.name}`);
         continue;
       }
       const attached = letters.slice(i + 1).replace(/^=/, "");
-      sorted.options.push(`--${option.name}=${attached || valueFor(option)}`);
+      found.push(`--${option.name}=${attached || valueFor(option)}`);
       return;
     }
   };
   while (queue.length > 0) {
     const arg = queue.shift()!;
     if (arg === "--") {
-      sorted.rest.push(...queue);
+      rest = queue;
       break;
     }
     if (arg.startsWith("--")) long(arg);
     else if (/^-[^\d.]/.test(arg)) short(arg.slice(1));
-    else sorted.words.push(arg);
+    else words.push(arg);
   }
-  return sorted;
+  return { options: found, words, rest };
 }
 
 function suggestion(name: string, options: readonly Option[]): string {

@@ -2,12 +2,12 @@
 
 import { codeOf, EXPRESSION } from "./code.ts";
 import type { Command } from "./command.ts";
-import { CONNECTION, connectOne, unless } from "./connections.ts";
+import { CONNECTION, connectOne } from "./connections.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { TIMEOUT } from "./execution.ts";
 import { parsed } from "./input.ts";
 import { ItemWriter, OUTPUT, outputForm } from "./output.ts";
-import { writeBytes } from "./terminal.ts";
+import { unless } from "./unless.ts";
 
 /** The command. */
 export const call: Command = {
@@ -51,7 +51,7 @@ expression gives. A module travels with everything it imports. Arguments are JSO
       throw new Failure(`No result after ${timeout} ms`, "--timeout MS waits longer");
     });
     if (result === undefined) return EXIT.ok;
-    const writer = new ItemWriter(output, { write: (text) => terminal.write(text), writeBytes });
+    const writer = new ItemWriter(output, terminal);
     await writer.put(result);
     await writer.done();
     return EXIT.ok;

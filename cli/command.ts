@@ -46,8 +46,8 @@ export interface Command {
 export interface Given {
   /** The words that are no options. */
   readonly words: readonly string[];
-  /** What stands behind `--`. */
-  readonly rest: readonly string[];
+  /** What stands behind `--`; undefined where there is none. */
+  readonly rest: readonly string[] | undefined;
   /** The value of an option, if it was given. */
   text(name: string): string | undefined;
   /** The values of an option that may be repeated. */
@@ -55,9 +55,9 @@ export interface Given {
   /** Whether a flag was given. */
   flag(name: string): boolean;
   /**
-   * The value of an option as a whole number.
+   * The value of an option as a whole number; one that is called MS is a time that a timer can wait.
    *
-   * @throws {UsageError} when it is none, or below `least`
+   * @throws {UsageError} when it is none, below `least`, or a longer time
    */
   count(name: string, least?: number): number | undefined;
 }

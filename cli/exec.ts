@@ -9,7 +9,6 @@ import { EXECUTION, executionOf, feed } from "./execution.ts";
 import { EXIT } from "./failure.ts";
 import { INPUT, inputForm, itemsOf } from "./input.ts";
 import { ItemWriter, OUTPUT, outputForm } from "./output.ts";
-import { writeBytes } from "./terminal.ts";
 
 /** The command. */
 export const exec: Command = {
@@ -54,7 +53,7 @@ Ends when the code does, whether there is more input or not. Where the code runs
     await using connections = await connectOne(given, terminal, given.words[0]!);
     const channel = execution.start(connections.gateway);
     const items = itemsOf(execution.tookInput ? "none" : input, terminal.input);
-    const writer = new ItemWriter(output, { write: (text) => terminal.write(text), writeBytes });
+    const writer = new ItemWriter(output, terminal);
     return await converse(channel, items, writer);
   },
 };

@@ -6,6 +6,7 @@ import type { Given, Option } from "./command.ts";
 import { EXIT, UsageError } from "./failure.ts";
 import { parsed } from "./input.ts";
 import type { Terminal } from "./terminal.ts";
+import { unless } from "./unless.ts";
 
 /** Bounds of an execution. */
 export const TIMEOUT: Option = {
@@ -53,7 +54,9 @@ export async function executionOf(
   const kwargs = given.text("kwargs");
   const value = kwargs === undefined ? undefined : parsed(kwargs, "--kwargs", EXIT.usage);
   const tookInput = script === "-";
-  const code = tookInput ? await new Response(terminal.input).text() : (await codeOf(given, command, 1))[0];
+  const code = tookInput
+    ? await unless(terminal.signal, new Response(terminal.input).text())
+    : (await codeOf(given, command, 1))[0];
   const options = optionsOf(given, terminal);
   const start = (gateway: Gateway): Channel<unknown, unknown> =>
     code instanceof URL

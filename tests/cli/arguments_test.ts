@@ -18,6 +18,7 @@ const SAMPLE: Command = {
     { name: "code", short: "e", value: "CODE", tells: "code" },
     { name: "item", short: "i", value: "ITEM", repeatable: true, tells: "items" },
     { name: "count", value: "N", tells: "a number" },
+    { name: "wait", value: "MS", tells: "a time" },
     { name: "loud", short: "l", tells: "a flag" },
   ],
   examples: [],
@@ -48,6 +49,7 @@ test("readArguments() tells options, values and words apart, whatever they begin
   assertEquals(readArguments(SAMPLE, ["-ecode", "-i=x"]).text("code"), "code");
   assertEquals(readArguments(SAMPLE, ["--count", "12"]).count("count"), 12);
   assertEquals(readArguments(SAMPLE, []).count("count"), undefined);
+  assertEquals([readArguments(SAMPLE, []).rest, readArguments(SAMPLE, ["--"]).rest], [undefined, []]);
 });
 
 test("readArguments() refuses what makes no sense, and names the help", () => {
@@ -73,6 +75,11 @@ test("readArguments() refuses what makes no sense, and names the help", () => {
   for (const text of ["-1", "1.5", "x", "0x10", "0"]) {
     assertThrows(() => readArguments(SAMPLE, ["--count", text]).count("count", 1), UsageError, text);
   }
+  // A timer that waits longer than it can does not wait at all.
+  const wait = (ms: number): number | undefined =>
+    readArguments(SAMPLE, ["--wait", `${ms}`]).count("wait", 1);
+  assertEquals(wait(2 ** 31 - 1), 2 ** 31 - 1);
+  assertThrows(() => wait(2 ** 31), UsageError, "from 1 to 2147483647");
 });
 
 test("every command and option is told of, and every example is a command line that can be read", async () => {
@@ -112,13 +119,25 @@ test("every command and option is told of, and every example is a command line t
 
 test("without a command there is the help, and what is no command is refused", async () => {
   const bare = await execnet([]);
-  assertEquals([bare.code, bare.out], [2, (await execnet(["help"])).out]);
+  assertEquals(bare, { code: 2, out: "", err: (await execnet(["help"])).out });
+  assertEquals((await execnet(["help", "dance"])).code, 2);
   assertMatch((await execnet(["--version"])).out, /^execnet \d+\.\d+\.\d+\n$/);
   assertEquals(await execnet(["dance"]), {
     code: 2,
     out: "",
     err: 'execnet: There is no command "dance"\n  See execnet --help\n',
   });
+});
+
+test("the page of the command names every command and what its arguments are", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/command_line.md", import.meta.url));
+  const rows = [...page.matchAll(/^\| `([a-z]+) .*?`/gm)].map(([, name]) => name);
+  assertEquals(rows, COMMANDS.map(({ name }) => name));
+  const withJson = COMMANDS.filter(({ options }) => options.some(({ name }) => name === "json"));
+  const told = /^(`.*) print JSON with `--json`/m.exec(page)?.[1]?.match(/[a-z]+/g)?.filter((word) =>
+    word !== "and"
+  );
+  assertEquals(told, withJson.map(({ name }) => name));
 });
 
 test("completions name every command and option", async () => {

@@ -53,6 +53,7 @@ function silent(signal: AbortSignal): Terminal {
     errorStyle: styleFor(false),
     signal,
     write: () => Promise.resolve(),
+    writeBytes: () => Promise.resolve(),
     tell: () => {},
   };
 }

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
 import { withFolder } from "../helpers/folder.ts";
 import { LeakCheck } from "../helpers/leaks.ts";
-import { limited } from "../helpers/wait.ts";
+import { limited, TextTap } from "../helpers/wait.ts";
 import { lacking, part, testWith } from "../parts/need.ts";
 import { Shell, shellLine } from "./scripted_terminal.ts";
 
@@ -26,6 +26,47 @@ Deno.test("pipes that end early, signals and exit codes are those of any other p
     const piped = await pipe.ended();
     assertEquals([piped.out, piped.err], ["0\n1\n", "code 141\n"]);
     assertEquals((await code.ended()).out, "code 7\n");
+  };
+  await limited("the processes", run(), LIMIT_MS);
+  await leaks.done();
+});
+
+Deno.test("a signal ends a command whose output nobody takes, unless it was to be ignored", async () => {
+  const leaks = new LeakCheck();
+  const code =
+    'console.log("begun"); const item = "x".repeat(500_000); while (true) await channel.send(item)';
+  const echo = shellLine([
+    "exec",
+    "popen",
+    "-e",
+    "for await (const line of channel) await channel.send(line)",
+  ]);
+  const run = async (): Promise<void> => {
+    const blocked = new Deno.Command("sh", {
+      args: ["-c", `exec ${shellLine(["exec", "popen", "-e", code])}`],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const said = new TextTap(blocked.stderr);
+    await using spared = new Shell(`trap "" HUP; exec ${echo}`, { stdin: "piped" });
+    try {
+      await said.has("begun", LIMIT_MS);
+      blocked.kill("SIGTERM");
+      assertEquals((await blocked.status).code, 143);
+    } finally {
+      await blocked.stdout.cancel();
+      await said.ended;
+    }
+    const writer = spared.process.stdin.getWriter();
+    const line = async (text: string): Promise<void> => {
+      await writer.write(new TextEncoder().encode(`${text}\n`));
+      await spared.stdout.has(`"${text}"\n`, LIMIT_MS);
+    };
+    await line("before");
+    spared.process.kill("SIGHUP");
+    await line("after");
+    writer.releaseLock();
   };
   await limited("the processes", run(), LIMIT_MS);
   await leaks.done();

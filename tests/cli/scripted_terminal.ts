@@ -38,6 +38,9 @@ export async function execnet(args: readonly string[], options: RunOptions = {})
       await options.write?.(text);
       outcome.out += text;
     },
+    async writeBytes(bytes): Promise<void> {
+      await this.write(new TextDecoder().decode(bytes));
+    },
     tell: (line) => void (outcome.err += `${line}\n`),
   };
   const code = await run(args, terminal);

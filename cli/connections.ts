@@ -1,6 +1,6 @@
 /** Makes the gateways of a command. */
 
-import { type Gateway, Group, type StderrMode, XSpec } from "../mod.ts";
+import { type Gateway, type GatewayOptions, Group, type StderrMode, XSpec, XSpecError } from "../mod.ts";
 import type { Given, Option } from "./command.ts";
 import { UsageError } from "./failure.ts";
 import { CONNECT_TIMEOUT, connecting } from "./options.ts";
@@ -8,7 +8,7 @@ import { passOn } from "./printed.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Gateways that others are started from. */
-const HOP: Option = {
+export const HOP: Option = {
   name: "hop",
   value: "SPEC",
   repeatable: true,
@@ -57,21 +57,85 @@ export async function connect(
   specs: readonly (string | XSpec)[],
   tell?: (line: string) => void,
 ): Promise<Connections> {
+  const hops = hopsOf(given);
+  const ids = new Set(hops.map(({ id }) => id));
+  const options = optionsOf(given, terminal, hops.length + specs.length, tell);
+  const group = await Group.create([...hops, ...specs], options);
+  return { ...ending(group, tell), gateways: [...group].filter(({ id }) => !ids.has(id)) };
+}
+
+/** The gateways of a command that goes on without those that cannot be made. */
+export interface SomeConnections extends AsyncDisposable {
+  /** For each spec the gateway, or why there is none. */
+  readonly made: readonly PromiseSettledResult<Gateway>[];
+}
+
+/**
+ * Makes gateways, each by itself, as {@linkcode connect} makes all or none.
+ *
+ * @throws {XSpecError} when a spec is not valid
+ * @throws the reason of the terminal's signal
+ */
+export async function connectEach(
+  given: Given,
+  terminal: Terminal,
+  specs: readonly XSpec[],
+  tell?: (line: string) => void,
+): Promise<SomeConnections> {
+  const hops = hopsOf(given);
+  const options = optionsOf(given, terminal, hops.length + specs.length, tell);
+  const group = new Group();
+  const starting = new Map<string, Promise<Gateway>>();
+  const make = async (spec: XSpec): Promise<Gateway> => {
+    // Why a hop could not be made is why nothing can be started from it.
+    const hop = starting.get(spec.via ?? spec.installvia ?? "");
+    if (hop !== undefined) await hop;
+    return await group.makeGateway(spec, options);
+  };
+  for (const hop of hops) {
+    const made = make(hop);
+    made.catch(() => {});
+    starting.set(hop.id!, made);
+  }
+  // Ids that were asked for come first: those that are given out go round them.
+  const named = new Map(specs.filter(({ id }) => id !== undefined).map((spec) => [spec, make(spec)]));
+  const made = await Promise.allSettled(specs.map((spec) => named.get(spec) ?? make(spec)));
+  await Promise.allSettled(starting.values());
+  const connections = { ...ending(group, tell), made };
+  const wrong = made.find((one) => one.status === "rejected" && one.reason instanceof XSpecError);
+  if (wrong === undefined && !terminal.signal.aborted) return connections;
+  await connections[Symbol.asyncDispose]();
+  terminal.signal.throwIfAborted();
+  throw (wrong as PromiseRejectedResult).reason;
+}
+
+/** @throws {UsageError} when a hop has no id */
+function hopsOf(given: Given): XSpec[] {
   const hops = given.texts("hop").map((text) => new XSpec(text));
   for (const hop of hops) {
     if (hop.id === undefined) throw new UsageError(`The hop "${hop}" needs a name: ${hop}//id=NAME`);
   }
-  const ids = new Set(hops.map(({ id }) => id));
-  const stderr: StderrMode = tell !== undefined
-    ? "piped"
-    : hops.length + specs.length > 1
-    ? "prefix"
-    : "inherit";
-  const group = await Group.create([...hops, ...specs], { ...connecting(given, terminal), stderr });
+  return hops;
+}
+
+function optionsOf(
+  given: Given,
+  terminal: Terminal,
+  count: number,
+  tell: ((line: string) => void) | undefined,
+): GatewayOptions {
+  const stderr: StderrMode = tell !== undefined ? "piped" : count > 1 ? "prefix" : "inherit";
+  return { ...connecting(given, terminal), stderr };
+}
+
+/** A group that ends with the command. */
+function ending(
+  group: Group,
+  tell: ((line: string) => void) | undefined,
+): Pick<Connections, "group" | typeof Symbol.asyncDispose> {
   const printed = tell === undefined ? undefined : passOn([...group], tell);
   return {
     group,
-    gateways: [...group].filter(({ id }) => !ids.has(id)),
     async [Symbol.asyncDispose](): Promise<void> {
       await group[Symbol.asyncDispose]();
       await printed;
@@ -84,23 +148,11 @@ export async function connectOne(
   given: Given,
   terminal: Terminal,
   spec: string,
+  tell?: (line: string) => void,
 ): Promise<Connections & { readonly gateway: Gateway }> {
-  const connections = await connect(given, terminal, [spec]);
+  const connections = await connect(given, terminal, [spec], tell);
   const [gateway, second] = connections.gateways;
   if (second === undefined) return { ...connections, gateway: gateway! };
   await connections[Symbol.asyncDispose]();
   throw new UsageError(`"${spec}" makes ${connections.gateways.length} gateways, and this needs one`);
-}
-
-/** Settles as a promise does, or rejects with the reason of a signal. */
-export async function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

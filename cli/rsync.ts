@@ -3,14 +3,14 @@
 import { RSync, type RSyncOptions, type RSyncProgress, type RSyncResult } from "../mod.ts";
 import { amount, type Row } from "./bar.ts";
 import type { Command, Given, Option } from "./command.ts";
-import { connect, CONNECTION, startingNote } from "./connections.ts";
+import { connectEach, CONNECTION, startingNote } from "./connections.ts";
 import { explain } from "./explain.ts";
-import { EXIT, Failure, UsageError } from "./failure.ts";
+import { EXIT, UsageError } from "./failure.ts";
 import { exclusion } from "./exclude.ts";
 import { json } from "./json.ts";
 import { JSON_OUTPUT } from "./options.ts";
-import { oneLine } from "./plain.ts";
-import { ERROR_SCREEN, Progress } from "./progress.ts";
+import { Progress } from "./progress.ts";
+import { ERROR_SCREEN } from "./screen.ts";
 import { readTargets, type Target } from "./target.ts";
 
 /** So many errors of a target are told. */
@@ -41,12 +41,13 @@ export const rsync: Command = {
   summary: "copies a folder to any number of gateways, later only what has changed",
   usage: "<source> <spec>:<folder>... [options]",
   description:
-    `Makes each folder a copy of the source, a folder or a file of this machine. Nothing but Deno is needed there.
+    `Makes each folder a copy of the source, a folder of this machine. Nothing but Deno is needed there. Where the source
+is a file, what stands in place of the folder is the path of its copy.
 
 A target is split at its last colon; in the folder, %3A stands for a colon and %25 for a percent sign. A relative
 folder begins at the gateway's working directory, which for ssh is the home. A spec that says nothing of reading
-or writing is allowed both in that folder; symbolic links need allow-read and allow-write without a list, which
-you have to say.
+or writing is allowed both in that folder, or in the one that the copy of a file is in; symbolic links need
+allow-read and allow-write without a list, which you have to say.
 
 A GLOB without a slash fits names, one with a slash fits paths from the source on; "**" stands for any folders,
 and a slash at the end means folders only.`,
@@ -65,8 +66,12 @@ and a slash at the end means folders only.`,
   words: [2, Infinity],
   async run(given, terminal): Promise<number> {
     const [source, ...words] = given.words;
+    if (source === "") throw new UsageError("The source is empty: it is a folder or a file", "rsync");
     const options = optionsOf(given, source!);
-    const targets = readTargets(words);
+    const targets = readTargets(words, (await Deno.stat(source!)).isFile);
+    if (targets.some(({ spec }) => (spec.nodes ?? 1) > 1)) {
+      throw new UsageError("A target of several nodes needs a spec for each of them", "rsync");
+    }
     const states = new Map<string, RSyncProgress>();
     const shown = terminal.errorIsTerminal && !given.flag("verbose");
     let began = performance.now();
@@ -81,33 +86,40 @@ and a slash at the end means folders only.`,
           elapsed: performance.now() - began,
         }],
     );
+    progress.draw();
     const tell = (line: string): void => {
       progress.hide();
       terminal.tell(line);
     };
     const specs = targets.map(({ spec }) => spec);
-    await using connections = await connect(given, terminal, specs, shown ? tell : undefined);
-    const { gateways } = connections;
-    if (gateways.length !== targets.length) {
-      throw new UsageError("A target of several nodes needs a spec for each of them", "rsync");
-    }
+    await using connections = await connectEach(given, terminal, specs, shown ? tell : undefined);
+    const { made } = connections;
     const copy = new RSync(source!, {
       ...options,
       ...(shown ? { onProgress: (state) => states.set(state.gateway.id, state) } : {}),
     });
-    targets.forEach(({ dest }, i) => copy.addTarget(gateways[i]!, dest, { delete: given.flag("delete") }));
+    for (const [i, one] of made.entries()) {
+      if (one.status === "rejected") continue;
+      copy.addTarget(one.value, targets[i]!.dest, { delete: given.flag("delete") });
+    }
     began = performance.now();
-    const results = await copy.send({ signal: terminal.signal });
+    const results = await copy.send({ signal: terminal.signal, raises: false });
     progress.end();
     const ms = performance.now() - began;
-    for (const [i, result] of results.entries()) {
+    const copied = results.values();
+    let failed = false;
+    for (const [i, one] of made.entries()) {
+      const target = targets[i]!;
+      const result = one.status === "fulfilled" ? copied.next().value : undefined;
+      const errors = one.status === "fulfilled" ? result!.errors : [one.reason];
       const line = given.flag("json")
-        ? json(factsOf(result, targets[i]!, ms))
-        : summary(result, targets[i]!, ms, given.flag("dry-run"));
-      await terminal.write(`${line}\n`);
-      report(result, targets[i]!, (line) => terminal.tell(line));
+        ? json({ target: target.word, ...factsOf(result, ms), errors: errors.map(messageOf) })
+        : result && summary(result, target, ms, given.flag("dry-run"));
+      if (line !== undefined) await terminal.write(`${line}\n`);
+      report(errors, target, (line) => terminal.tell(line));
+      failed ||= errors.length > 0;
     }
-    return results.every(({ errors }) => errors.length === 0) ? EXIT.ok : EXIT.failed;
+    return results.length === 0 ? EXIT.unreachable : failed ? EXIT.failed : EXIT.ok;
   },
 };
 
@@ -158,18 +170,15 @@ function rowsOf(states: readonly RSyncProgress[], elapsed: number): Row[] {
   }));
 }
 
-function factsOf(
-  { gateway, errors, ...counts }: RSyncResult,
-  { word }: Target,
-  ms: number,
-): Record<string, unknown> {
-  return {
-    target: word,
-    gateway: gateway.id,
-    ...counts,
-    ms: Math.round(ms),
-    errors: errors.map(({ message }) => message),
-  };
+/** Of a target that was never reached nothing is known. */
+function factsOf(result: RSyncResult | undefined, ms: number): Record<string, unknown> {
+  if (result === undefined) return { gateway: null };
+  const { gateway, errors: _, ...counts } = result;
+  return { gateway: gateway.id, ...counts, ms: Math.round(ms) };
+}
+
+function messageOf(error: unknown): string {
+  return explain(error).message;
 }
 
 function summary(result: RSyncResult, { word }: Target, ms: number, dry: boolean): string {
@@ -185,11 +194,11 @@ function summary(result: RSyncResult, { word }: Target, ms: number, dry: boolean
 }
 
 /** Tells what went wrong on a target, and once what to do about it. */
-function report({ errors }: RSyncResult, { word }: Target, tell: (line: string) => void): void {
+function report(errors: readonly unknown[], { word }: Target, tell: (line: string) => void): void {
   const told = new Set<string>();
   for (const error of errors.slice(0, MOST_ERRORS)) {
-    tell(`execnet: ${word}: ${oneLine(error.message)}`);
-    const { advice } = error instanceof Failure ? error : explain(error);
+    const { message, advice } = explain(error);
+    tell(`execnet: ${word}: ${message}`);
     if (advice !== "") told.add(advice);
   }
   if (errors.length > MOST_ERRORS) tell(`execnet: ${word}: and ${errors.length - MOST_ERRORS} errors more`);

@@ -17,12 +17,13 @@ const FORM = "A target is <spec>:<folder>, such as ssh=build1:/srv/site, or pope
 
 /**
  * Splits a target at its last colon: ports and lists of a spec hold colons, too. In the folder, `%3A` is a colon and `%25` a
- * percent sign. A spec that says nothing of reading and writing is allowed both in the folder.
+ * percent sign. A spec that says nothing of reading and writing is allowed both in the folder. Where the source is a single
+ * file, the target is one, too; it is written beside itself, so both are allowed in the folder that it is in.
  *
  * @throws {UsageError} when it has no folder
  * @throws {XSpecError} when its spec is none
  */
-export function readTarget(word: string): Target {
+export function readTarget(word: string, single = false): Target {
   const fail = (problem: string): never => {
     throw new Failure(`Cannot copy to "${word}": ${problem}`, FORM, EXIT.usage);
   };
@@ -39,7 +40,12 @@ export function readTarget(word: string): Target {
   }
   const text = raw.replace(/%(3A|25)/gi, (_, code) => code === "25" ? "%" : ":");
   const dest = text === "/" ? text : text.replace(/\/$/, "");
-  return { word, spec: allowed(new XSpec(word.slice(0, colon)), dest, fail), dest };
+  return { word, spec: allowed(new XSpec(word.slice(0, colon)), single ? folderOf(dest) : dest, fail), dest };
+}
+
+function folderOf(path: string): string {
+  const cut = path.lastIndexOf("/");
+  return cut < 0 ? "." : path.slice(0, cut) || "/";
 }
 
 /** A spec that may read and write the folder, unless it says itself what it may read or write. */
@@ -57,8 +63,8 @@ function allowed(spec: XSpec, dest: string, fail: (problem: string) => never): X
 }
 
 /** @throws {UsageError} when a target is named twice */
-export function readTargets(words: readonly string[]): Target[] {
+export function readTargets(words: readonly string[], single = false): Target[] {
   const twice = words.find((word, i) => words.indexOf(word) < i);
   if (twice !== undefined) throw new UsageError(`The target "${twice}" is given twice`, "rsync");
-  return words.map(readTarget);
+  return words.map((word) => readTarget(word, single));
 }

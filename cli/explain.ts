@@ -41,6 +41,8 @@ const AUTH_OF_SOCKETS =
 const TYPES =
   "A spec begins with what to start: popen, worker, ssh=HOST, socket=HOST:PORT, podman=BOX, command=…";
 
+const ENDED_ITSELF = "Code there ended its own process, e.g. by Deno.exit";
+
 /** What is told of an error: what failed, what to do, and the exit code. */
 export function explain(error: unknown): Failure {
   if (error instanceof Failure) return error;
@@ -84,12 +86,16 @@ function adviceFor(error: unknown): [advice: string, code: number] {
   if (error instanceof Deno.errors.PermissionDenied) {
     return ["Check who may read and write that", EXIT.failed];
   }
+  if (error instanceof Error && /^Cannot ship module "https?:/.test(error.message)) {
+    return ["Check the address, and that this machine can reach it", EXIT.failed];
+  }
   if (error instanceof TypeError || error instanceof RangeError) return ["See --help", EXIT.failed];
   return ["EXECNET_DEBUG=2 in the environment shows all that passes", EXIT.failed];
 }
 
-function adviceForSpec({ key, message }: XSpecError): string {
+function adviceForSpec({ key, message, spec }: XSpecError): string {
   if (key === undefined) {
+    if (/^\d+\*/.test(spec)) return "A factor is for map, which takes many gateways: leave it out";
     return message.includes("gateway type") ? TYPES : 'Keys are joined by "//": popen//allow-read=/srv';
   }
   if (/^(allow|deny)/.test(key)) {
@@ -119,14 +125,16 @@ function adviceForEnd(error: GatewayClosedError): [string, number] {
   if (error.signal === "SIGTRAP" || error.signal === "SIGABRT" || code === 133 || code === 134) {
     return ["The process there ran out of memory, or was killed; memory=2G in the spec allows it more", code];
   }
-  return ["Code there ended its own process, e.g. by Deno.exit", code || EXIT.failed];
+  return [ENDED_ITSELF, code || EXIT.failed];
 }
 
 const ACCESS = /Requires (read|write|net|env|run|sys|ffi|import) access(?: to ("[^"]*"|<[^>]*>))?/;
 
 /** What stands in the stack is all there is to say, but for permissions, which are the spec's. */
-function adviceForRemote({ remoteName, remoteMessage }: RemoteError): string {
+function adviceForRemote(error: RemoteError): string {
+  const { remoteName, remoteMessage } = error;
   if (remoteName === "NotCapable") {
+    if (/^Requires all access/.test(remoteMessage)) return "To allow that, add allow-all to the spec";
     const [, name, subject] = ACCESS.exec(remoteMessage) ?? [];
     if (name === undefined) return "The spec says what the code may do: add the permission to it";
     const item = subject?.startsWith('"') ? subject.slice(1, -1) : "";
@@ -137,7 +145,7 @@ function adviceForRemote({ remoteName, remoteMessage }: RemoteError): string {
   if (/ended its own Worker/.test(remoteMessage)) {
     return "With execmodel=process in the spec the exit code is passed on";
   }
-  return "";
+  return exitCodeOf(error) === undefined ? "" : ENDED_ITSELF;
 }
 
 function adviceForHere({ message }: Error): string {

@@ -1,5 +1,7 @@
 /** Items as JSON and back, also those that JSON has no form for. */
 
+import { Channel } from "../mod.ts";
+
 /**
  * What JSON cannot hold is an object with one key, which begins with `$`:
  *
@@ -88,7 +90,7 @@ function object(item: object): string {
     const bytes = new Uint8Array(item.buffer, item.byteOffset, item.byteLength);
     return form(item instanceof Uint8Array ? "bytes" : item.constructor.name, base64(bytes));
   }
-  if ("waitClose" in item && "id" in item) return form("channel", json(item.id));
+  if (item instanceof Channel) return form("channel", json(item.id));
   const fields = Object.entries(item);
   const text = `{${fields.map(([key, value]) => `${quoted(key)}:${json(value)}`).join(",")}}`;
   return fields.length === 1 && fields[0]![0].startsWith("$") ? form("object", text) : text;

@@ -1,14 +1,21 @@
 /** `execnet map`: a function over many inputs, by a pool of gateways. */
 
-import type { MapOptions, MapProgress } from "../mod.ts";
+import type { MapFailure, MapOptions, MapProgress } from "../mod.ts";
+import { clip } from "./bar.ts";
 import { codeOf, EXPRESSION } from "./code.ts";
 import type { Command, Given } from "./command.ts";
 import { connect, CONNECTION, repeated, startingNote } from "./connections.ts";
-import { EXIT, UsageError } from "./failure.ts";
+import { explain } from "./explain.ts";
+import { EXIT, Failure, UsageError } from "./failure.ts";
 import { INPUT, inputForm, itemsOf } from "./input.ts";
+import { json } from "./json.ts";
 import { ItemWriter, OUTPUT, outputForm } from "./output.ts";
-import { ERROR_SCREEN, Progress } from "./progress.ts";
+import { Progress } from "./progress.ts";
+import { ERROR_SCREEN } from "./screen.ts";
 import type { Terminal } from "./terminal.ts";
+
+/** So much is shown of an input that failed. */
+const MOST_INPUT_COLUMNS = 60;
 
 /** The command. */
 export const map: Command = {
@@ -65,11 +72,11 @@ gives. What it throws ends the map; the inputs of a gateway that dies are given 
     if (words.length === 0) throw new UsageError("There is no spec to make a gateway of", "map");
     const specs = repeated(words, "map");
     // Those that stand on the command line are counted, so that the bar knows how many there are.
-    const inputs = given.rest.length > 0 ? [...given.rest] : itemsOf(form, terminal.input);
+    const inputs = given.rest === undefined ? itemsOf(form, terminal.input) : [...given.rest];
     const shown = terminal.errorIsTerminal;
-    let state: MapProgress = given.rest.length > 0
-      ? { done: 0, failed: 0, total: given.rest.length }
-      : { done: 0, failed: 0 };
+    let state: MapProgress = given.rest === undefined
+      ? { done: 0, failed: 0 }
+      : { done: 0, failed: 0, total: given.rest.length };
     let starting = true;
     let began = performance.now();
     using progress = new Progress(shown ? ERROR_SCREEN : undefined, () => [{
@@ -80,6 +87,7 @@ gives. What it throws ends the map; the inputs of a gateway that dies are given 
       note: starting ? startingNote(specs.length) : state.failed > 0 ? `${state.failed} failed` : undefined,
       elapsed: performance.now() - began,
     }]);
+    progress.draw();
     const tell = (line: string): void => {
       progress.hide();
       terminal.tell(line);
@@ -93,21 +101,37 @@ gives. What it throws ends the map; the inputs of a gateway that dies are given 
         if (terminal.outputIsTerminal) progress.hide();
         return terminal.write(text);
       },
-      writeBytes: () => Promise.resolve(),
+      writeBytes: (bytes) => terminal.writeBytes(bytes),
     });
+    let failure: MapFailure | undefined;
     const all: MapOptions = {
       ...options,
       gateways: gateways.map(({ id }) => id),
-      onProgress: (now) => state = now,
+      onProgress(now): void {
+        state = now;
+        if (now.failure !== undefined) failure = now.failure;
+      },
     };
     // Which of the two overloads it is makes no difference.
     const results = typeof code === "string" ? group.map(code, inputs, all) : group.map(code, inputs, all);
-    for await (const result of results) await writer.put(result);
+    try {
+      for await (const result of results) await writer.put(result);
+    } catch (error) {
+      // What has a result is not lost because of what has none.
+      await writer.done();
+      throw failure !== undefined && failure.error === error ? withInput(explain(error), failure) : error;
+    }
     await writer.done();
     progress.end();
     return EXIT.ok;
   },
 };
+
+/** A failure that says of which input. */
+function withInput({ message, advice, code, cause }: Failure, { index, input }: MapFailure): Failure {
+  const text = clip(json(input), MOST_INPUT_COLUMNS);
+  return new Failure(`Input ${index + 1}, ${text}: ${message}`, advice, code, { cause });
+}
 
 function optionsOf(given: Given, terminal: Terminal): MapOptions {
   const concurrency = given.count("concurrency", 1);

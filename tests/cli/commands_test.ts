@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "jsr:@std/assert@^1.0.19";
 import { withFolder } from "../helpers/folder.ts";
+import { plain } from "../../cli/plain.ts";
 import { LeakCheck } from "../helpers/leaks.ts";
 import { limited } from "../helpers/wait.ts";
 import { execnet, type Outcome } from "./scripted_terminal.ts";
@@ -72,13 +73,26 @@ test("exec says what has failed, where, and what to do, by its exit code as well
   assertMatch(refused.err, /\n {2}To allow that, add allow-read=\/etc\/passwd to the spec\n$/);
   assertEquals(late.code, 1);
   assertMatch(late.err, /^execnet: The execution took longer than 200 ms\n {2}--timeout/);
-  assertEquals([code.code, code.err], [7, "execnet: The process of the execution ended with code 7\n"]);
+  assertEquals([code.code, code.err], [
+    7,
+    "execnet: The process of the execution ended with code 7\n" +
+    "  Code there ended its own process, e.g. by Deno.exit\n",
+  ]);
   assertEquals(zero, done(""));
   assertEquals(gone.code, 9);
   assertMatch(line.err, /^execnet: Cannot read line 2 of standard input as JSON.*\n {2}.*\n$/);
   assertEquals(line.code, 1);
   assertMatch(file.err, /^execnet: Cannot run "\/nowhere.ts": there is no such file\n/);
   assertEquals([file.code, two.code], [1, 2]);
+  const unawaited = await Promise.all(
+    ["worker", "process"].map((model) =>
+      execnet(["exec", `popen//execmodel=${model}`, "-e", "channel.send(() => {})"])
+    ),
+  );
+  for (const { code, err } of unawaited) {
+    assertEquals(code, 1);
+    assertMatch(err, /^execnet: Remote error .*\nDumpError: Cannot send \$: it is a function\n/);
+  }
 });
 
 test("a slow reader of the output slows the code, and slow code its input", async () => {
@@ -120,7 +134,7 @@ test("a slow reader of the output slows the code, and slow code its input", asyn
 });
 
 test("call prints what a function returns", async () => {
-  const [module, text, nothing, argument, thrown, late] = await Promise.all([
+  const [module, text, nothing, argument, thrown, late, steering] = await Promise.all([
     execnet(["call", "popen", `${SHOUT}#once`, "-s", "1"]),
     execnet([
       "call",
@@ -134,29 +148,42 @@ test("call prints what a function returns", async () => {
     execnet(["call", "popen", "-e", "x => x", "text"]),
     execnet(["call", "popen", `${SHOUT}#nothing`]),
     execnet(["call", "popen", "-e", "() => new Promise(() => {})", "--timeout", "200"]),
+    execnet([
+      ...["call", "popen", "-e"],
+      '() => { throw Object.assign(new Error("Requires read access to \\"\\x1b[2J\\u202e\\""), { name: "NotCapable" }) }',
+    ]),
   ]);
   assertEquals(module, done('"1"\n'));
   assertEquals(text, done('[-1,{"$date":"1970-01-01T00:00:00.000Z"}]\n'));
   assertEquals(nothing, done(""));
   assertEquals([argument.code, argument.out], [2, ""]);
   assertMatch(thrown.err, /exports no function "nothing"; it exports default, once/);
+  assertMatch(steering.err, /\n {2}To allow that, add allow-read=\ufffd\[2J\ufffd to the spec\n$/);
+  assertEquals(plain(steering.err), steering.err);
   assertMatch(late.err, /^execnet: No result after 200 ms\n/);
 });
 
 test("map works through lines, JSON and words, in order and on several gateways", async () => {
-  const [lines, words, jsons, failed] = await Promise.all([
+  const [lines, words, jsons, none, failed] = await Promise.all([
     execnet(["map", "2*popen", `${SHOUT}#once`, "-o", "--out=text"], { input: "a\nb\nc\n" }),
     execnet(["map", "2*popen", "-e", "(s: string) => s.length", "-c", "2", "--", "a", "--", "ccc"]),
     execnet(["map", "popen", "-e", "(n) => n + 1n", "--in", "json"], { input: '{"$bigint":"1"}' }),
+    execnet(["map", "popen", "-e", "(s) => s", "--"], { input: "unread\n" }),
     execnet(["map", "popen", "-e", "(s) => { if (s === '2') throw new Error('two'); return s }"], {
       input: "1\n2\n3",
+      // Slower than the input that fails.
+      write: () => new Promise((resolve) => setTimeout(resolve, 300)),
     }),
   ]);
+  assertEquals(none, done(""));
   assertEquals(lines, done("A\nB\nC\n"));
   assertEquals([words.code, words.out.split("\n").sort()], [0, ["", "1", "2", "3"]]);
   assertEquals(jsons, done('{"$bigint":"2"}\n'));
   assertEquals([failed.code, failed.out], [1, '"1"\n']);
-  assertMatch(failed.err, /Error: two\n {4}at .*<remote exec>:1:31/);
+  assertMatch(
+    failed.err,
+    /^execnet: Input 2, "2": Remote error on gateway "gw0":\nError: two\n {4}at .*<remote exec>:1:31/,
+  );
 });
 
 test("info and status say what is there, for people and for programs", async () => {
@@ -224,6 +251,27 @@ test("rsync copies to several targets, and says what went wrong on each", async 
     const none = await execnet(["rsync", `${folder}/nothing`, both[0]!]);
     assertEquals([none.code, none.out], [1, ""]);
     assertStringIncludes(none.err, "No such file");
+    assertEquals((await execnet(["rsync", "", both[0]!])).code, 2);
+
+    const single = await execnet(["rsync", `${folder}/from/a`, `popen:${folder}/new/copy`]);
+    assertEquals([single.code, single.err], [0, ""]);
+    assertEquals(await Deno.readTextFile(`${folder}/new/copy`), "a");
+    const gone = ["command=false:/x", "popen//via=hop:/x"];
+    const [some, nobody] = await Promise.all([
+      execnet(["rsync", source, ...gone, `popen:${folder}/four`, "--json", "--hop", "command=false//id=hop"]),
+      execnet(["rsync", source, gone[0]!]),
+    ]);
+    assertEquals([some.code, nobody.code, nobody.out], [1, 3, ""]);
+    const told = some.out.trim().split("\n").map((line) => JSON.parse(line));
+    assertEquals(
+      told.map(({ target, gateway, errors }) => [target, gateway === null, errors.length]),
+      [[gone[0], true, 1], [gone[1], true, 1], [`popen:${folder}/four`, false, 0]],
+    );
+    assertMatch(
+      some.err,
+      /^execnet: command=false:\/x: Cannot start .*\n {2}.*\nexecnet: popen\/\/via=hop:\/x: Cannot start gateway "hop" /,
+    );
+    assertEquals(await Deno.readTextFile(`${folder}/four/a`), "a");
   });
 });
 
@@ -247,11 +295,12 @@ test("a signal ends a command, whatever its gateway does", async () => {
     ["call", "popen", "-e", "() => { while (true); }"],
     ["map", "popen", "-e", "() => { while (true); }", "--", "1"],
     ["status", "popen", "--watch", "10"],
+    ["exec", "popen", "-"],
   ];
   await Promise.all(busy.map(async (args) => {
     const { signal, abort } = signals();
     const timer = setTimeout(abort, 300);
-    const { code, err } = await execnet(args, { signal });
+    const { code, err } = await execnet(args, { signal, input: new ReadableStream() });
     clearTimeout(timer);
     assertEquals([code, err], [1, ""], args[0]!);
   }));

@@ -56,6 +56,7 @@ test("explain() says what to add to a spec, and passes exit codes on", () => {
     ['Requires net access to "a.b:80", run again', "allow-net=a.b:80"],
     ['Requires write access to "/a,b", run again', "allow-write"],
     ["Requires read access to <CWD>, run again", "allow-read"],
+    ["Requires all access, run again with the --allow-all flag", "allow-all"],
     ['Requires run access to "ls", run again', "allow-run=ls"],
   ];
   for (const [message, keys] of refused) {
@@ -119,6 +120,9 @@ test("readTarget() splits at the last colon and allows the folder, and nothing b
     const target = readTarget(word);
     assertEquals([String(target.spec), target.dest], [spec, dest]);
   }
+  const file = (word: string): readonly string[] | true | undefined =>
+    readTarget(word, true).spec.permissions.allow.write;
+  assertEquals(["popen:/srv/x/a", "popen:a", "popen:/a"].map(file), [["/srv/x"], ["."], ["/"]]);
   assertEquals(readTarget("popen:/%2525F").spec.permissions.allow.read, ["/%25F"]);
   for (const word of ["/srv", "popen:", "popen:~/x", "popen:/a//b", "socket=h:80", "popen:/a,b"]) {
     const error = assertThrows(() => readTarget(word), Failure);
@@ -148,6 +152,7 @@ test("exclusion() means what a .gitignore means", () => {
 });
 
 test("repeated() spreads factors and nothing else", () => {
+  assertMatch(explain(assertThrows(() => new XSpec("4*popen"), XSpecError)).advice, /factor/);
   assertEquals(repeated(["2*popen", "ssh=a*b", "1*x"], "map"), ["popen", "popen", "ssh=a*b", "x"]);
   assertThrows(() => repeated(["0*popen"], "map"), UsageError, "factor");
   assertThrows(() => repeated(["99999*popen"], "map"), UsageError, "factor");

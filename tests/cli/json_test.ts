@@ -1,12 +1,18 @@
 /** Items as lines of JSON, and the ways in and out. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "jsr:@std/assert@^1.0.19";
+import { factLines } from "../../cli/facts.ts";
 import { Failure } from "../../cli/failure.ts";
+import { ignoredSignals } from "../../cli/ignored.ts";
 import { itemsOf } from "../../cli/input.ts";
 import { fromJson, json } from "../../cli/json.ts";
-import { linesAsTheyAre, linesOf } from "../../cli/lines.ts";
+import { linesOf } from "../../cli/lines.ts";
 import { ItemWriter } from "../../cli/output.ts";
 import { oneLine, plain } from "../../cli/plain.ts";
+import { linesAsTheyAre } from "../../cli/printed.ts";
+import { statusLines } from "../../cli/status.ts";
+import { styleFor } from "../../cli/style.ts";
+import type { RemoteStatus } from "../../mod.ts";
 import { test } from "../helpers/bounded.ts";
 
 test("json() has a form for every item, which fromJson() reads back", () => {
@@ -143,10 +149,54 @@ test("ItemWriter gathers what comes while it writes, waits when that is much, an
   await assertRejects(() => broken.put(2), Deno.errors.BrokenPipe);
 });
 
+test("only a channel is told of as one", () => {
+  assertEquals(json({ waitClose: 1, id: 2 }), '{"waitClose":1,"id":2}');
+});
+
+test("ignoredSignals() reads the mask that Linux tells", () => {
+  const status = (mask: string): string =>
+    `SigBlk:\t0000000000000000\nSigIgn:\t${mask}\nSigCgt:\tffffffffffffffff\n`;
+  assertEquals([...ignoredSignals(status("8000000000005001"))], [1, 13, 15, 64]);
+  assertEquals([ignoredSignals(status("0000000000000000")).size, ignoredSignals("").size], [0, 0]);
+});
+
+test("facts and states from elsewhere are lines that steer no terminal, as wide as it is", () => {
+  const evil = "/a\x1b[2J\n\u202eb";
+  assertEquals(factLines({ cwd: evil, [evil]: ["x\x07"], not: undefined }, styleFor(false)), [
+    "cwd         /a\ufffd[2J; \ufffdb",
+    "/a\ufffd[2J; \ufffdb  x\ufffd",
+  ]);
+  const state = {
+    ...{
+      numExecuting: evil,
+      numQueued: 0,
+      numRunaway: 0,
+      numChannels: 17,
+      execmodel: evil,
+      rss: 1,
+      uptime: 1,
+    },
+    channels: Array.from(
+      { length: 17 },
+      () => ({ id: evil, state: evil, sendCredit: 1, waiting: 2, unread: 3 }),
+    ),
+  } as unknown as RemoteStatus;
+  for (const columns of [5, 12, 13, 30, 79, Infinity]) {
+    const lines = statusLines(state, undefined, styleFor(false), columns);
+    assertEquals(lines.length, 21);
+    for (const line of lines) {
+      assert(line.length <= columns, `${columns}: ${line}`);
+      assertEquals(plain(line), line);
+      assert(!line.includes("\n"));
+    }
+  }
+});
+
 test("plain() takes what steers a terminal out of text", () => {
   assertEquals(
     plain("\x1b[31mred\x1b[0m\n\ttab\x07\x1b]0;title\x9b"),
     "red\n\ttab\ufffd\ufffd]0;title\ufffd",
   );
+  assertEquals(plain("a\u202eb\u2066c\u2029d\u200fe 日本"), "a\ufffdb\ufffdc\ufffdd\ufffde 日本");
   assertEquals(oneLine(" a\n  b\r\nc\n"), "a; b; c");
 });

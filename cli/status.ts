@@ -77,12 +77,18 @@ how many have arrived and were not received yet.`,
       ? unless(terminal.signal, new Promise<never>(() => {}))
       : receiveAll(channel, running!);
     ended.catch(() => {});
-    let over = false;
-    const end = ended.finally(() => over = true);
+    let state: "running" | "complete" | "failed" = "running";
+    const end = ended.then(() => void (state = "complete"), (error) => {
+      state = "failed";
+      throw error;
+    });
     end.catch(() => {});
-    while (true) {
+    const stateNow = (): typeof state => state;
+    while (stateNow() !== "failed") {
+      // The last one is of the time after the end.
+      const last = stateNow() === "complete";
       await screen.show(await statusOf(gateway, terminal), running);
-      if (every === undefined || over) break;
+      if (every === undefined || last) break;
       await Promise.race([end, pause(every)]).catch(() => {});
     }
     if (every === undefined) return EXIT.ok;

@@ -317,7 +317,7 @@ forEachKind("RSync prints what it sends, if it is asked to", async ({ open }) =>
   await withFolder(async (folder) => {
     const source = `${folder}/source`;
     make(source, { hello: 10 });
-    make(`${source}/sub`, { world: 10 });
+    make(`${source}/sub`, { world: 10, "x\x1b[2J\n\u202ey": 10 });
     const gateway = await open(keys(folder));
     const printed: unknown[][] = [];
     const { log } = console;
@@ -329,7 +329,9 @@ forEachKind("RSync prints what it sends, if it is asked to", async ({ open }) =>
     } finally {
       console.log = log;
     }
-    assertEquals(printed, [[`${gateway.id} <= hello`], [`${gateway.id} <= sub/world`]]);
+    // What a terminal would obey is spelled.
+    const names = ["hello", "sub/world", "sub/x\\u{1b}[2J\\u{a}\\u{202e}y"];
+    assertEquals(printed, names.map((name) => [`${gateway.id} <= ${name}`]));
   });
 });
 

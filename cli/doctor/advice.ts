@@ -1,14 +1,28 @@
 /** How troubles are mended, in commands to type. Pure. */
 
+import { quoteWord } from "../../gateway/probe/mod.ts";
 import type { Facts, Trouble } from "../../gateway/probe/mod.ts";
 
 /** What is to be done; `facts` names the host, the port and so on, as far as they are known. */
 export function adviceFor(trouble: Trouble, facts: Facts = {}): readonly string[] {
-  return ADVICE[trouble]((name, otherwise = name.toUpperCase()) => facts[name] || otherwise);
+  return ADVICE[trouble]((name, otherwise = name.toUpperCase()) => {
+    const fact = facts[name];
+    if (!fact) return otherwise;
+    return TEXTS.has(name) ? fact : quoteWord(fact);
+  });
 }
 
-/** A fact by its name, or what stands for it where it is not known. */
+/**
+ * A fact by its name, or what stands for it where it is not known. It is one word for a shell, because others, who may be
+ * hostile, have named hosts, users and paths, and advice is typed.
+ */
 type Say = (name: string, otherwise?: string) => string;
+
+/** What is no word of a command: commands that are made of quoted words, and what stands in sentences only. */
+const TEXTS: ReadonlySet<string> = new Set([
+  ...["ssh", "prefix", "proxy", "deno", "wanted"],
+  ...["hint", "methods", "fingerprint", "platform", "local", "program"],
+]);
 
 const VERBOSE = "EXECNET_DEBUG=2 execnet info SPEC shows all that passes";
 const INSTALL = "curl -fsSL https://deno.land/install.sh | sh";
@@ -23,6 +37,12 @@ function there(say: Say, command: string): string {
 /** A command of ssh's with an option more, which counts before the others. */
 function withOption(ssh: string, option: string): string {
   return ssh.replace(/^ssh /, `ssh -o ${option} `);
+}
+
+/** The option that names the file of known hosts, unless it is the usual one. */
+function known(say: Say): string {
+  const file = say("known", "");
+  return file === "" || /\/\.ssh\/known_hosts$/.test(file) ? "" : `-f ${file} `;
 }
 
 /** What is to be said where the server would take what nobody can type. */
@@ -126,9 +146,9 @@ const ADVICE: Readonly<Record<Trouble, (say: Say) => readonly string[]>> = {
   ],
   "key-changed": (say) => [
     `Ask whoever runs the host whether its key was changed; it shows ${say("fingerprint", "another one")}`,
-    `If so, forget the old one and look at the new one: ${say("remove", `ssh-keygen -R ${say("host")}`)}; ${
-      say("ssh", "ssh HOST")
-    }`,
+    `If so, forget the old one and look at the new one: ssh-keygen ${known(say)}-R ${
+      say("keyName", say("host"))
+    }; ${say("ssh", "ssh HOST")}`,
     "If not, somebody stands between you and the host: do not go on",
   ],
   "key-unknown": (say) => [
@@ -141,7 +161,7 @@ const ADVICE: Readonly<Record<Trouble, (say: Say) => readonly string[]>> = {
     `Put the key on the host, by a login that works: ssh-copy-id -i ${say("key", "KEY")}.pub -p ${
       say("port", "22")
     } ${say("user")}@${say("host")}`,
-    `Is "${say("user")}" the right user? ssh=USER@${say("destination", "HOST")}`,
+    `Is ${say("user")} the right user? ssh=USER@${say("destination", "HOST")}`,
     `Is it the right key? ssh=-i KEY ${
       say("destination", "HOST")
     }; on the host, journalctl -u ssh -n 20 says what it does not like`,

@@ -1,6 +1,7 @@
 /** What it means that a gateway does not start, though its way was free. Pure. */
 
 import type { ConnectErrorKind, GatewayType, XSpec } from "../../mod.ts";
+import { quoteWord } from "../../gateway/probe/mod.ts";
 import type { Facts, Step, Trouble } from "../../gateway/probe/mod.ts";
 import type { AnyStep, Told } from "./outcome.ts";
 
@@ -80,7 +81,7 @@ function wantedOf(found: string, spec: XSpec): Facts {
   const [, key, name] = /\(key "(allow-([a-z]+))"\)/.exec(found) ?? [];
   const value = key === undefined ? undefined : spec.get(key);
   if (name === undefined || value === undefined) return {};
-  return { wanted: value === true ? name : `${name}=${value}` };
+  return { wanted: value === true ? name : `${name}=${quoteWord(value)}` };
 }
 
 /** The state in an error's message, without what was tried, which is known, and what was said, which comes behind it. */

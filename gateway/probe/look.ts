@@ -123,7 +123,7 @@ function denoFinding(
   { path, version, platform }: { path: string; version: string; platform: string },
 ): Finding {
   const command = deno.join(" ");
-  const there = { ...facts, deno: command, path, platform };
+  const there = { ...facts, deno: deno.map(quoteWord).join(" "), path, platform };
   if (path === "") {
     if (provision === undefined) {
       return failed("no-deno", `there is no "${deno[0]}" on PATH or in ~/.deno/bin`, { facts: there });

@@ -5,6 +5,7 @@
  * @module
  */
 
+export { quoteWord } from "../../xspec/mod.ts";
 export type { Facts, Finding, Step, Trouble } from "./finding.ts";
 export type { Limit } from "./limit.ts";
 export type { Probed } from "./place.ts";

@@ -1,6 +1,6 @@
 /** `popen`, `command`, `podman`, `docker` and `kubectl`: the program, the container, the shell in it, and Deno there. */
 
-import { DENO_ON_PATH } from "../../xspec/mod.ts";
+import { DENO_ON_PATH, quoteWord } from "../../xspec/mod.ts";
 import { prefixOf } from "../launch.ts";
 import { ownDeno } from "../process/own_deno.ts";
 import { OLDEST_DENO, oldestLocalDeno } from "../process/versions.ts";
@@ -38,7 +38,7 @@ export async function* probeCommand(place: Place): AsyncGenerator<Probed> {
   const { type } = place.spec;
   const facts = {
     program,
-    prefix: prefix.join(" "),
+    prefix: prefix.map(quoteWord).join(" "),
     engine: hasContainer(type) ? type : program.replace(/^.*\//, ""),
     container: prefix.findLast((word) => word !== "--")!,
   };

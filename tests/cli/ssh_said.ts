@@ -77,10 +77,11 @@ Host key verification failed.
 No ED25519 host key is known for [192.0.2.7]:2222 and you have requested strict checking.
 Host key verification failed.
 `,
-  // The first three lines are those of a host in between.
-  "unknown key behind a jump": `${KNOWN}Authenticated to jump ([192.0.2.1]:22) using "publickey".
-debug1: Executing proxy command: exec ssh -v -W '[%h]:%p' jump
+  // The lines between are those of a host in between.
+  "unknown key behind a jump": `debug1: Executing proxy command: exec ssh -v -W '[%h]:%p' jump
+${KNOWN}Authenticated to jump ([192.0.2.1]:22) using "publickey".
 debug1: Remote protocol version 2.0, remote software version OpenSSH_9.2p1
+debug1: Server host key: ssh-ed25519 SHA256:behind
 No ED25519 host key is known for build.example.org and you have requested strict checking.
 Host key verification failed.
 `,

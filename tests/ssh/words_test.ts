@@ -35,6 +35,14 @@ const WORDS = [
   ["ssh: connect to host x port 22: Connection refused", "refused"],
   ["ssh: connect to host x port 22: Connection timed out", "timeout"],
   ["kex_exchange_identification: Connection closed by remote host", "refused"],
+  ["Host key verification failed.\nu@x: Permission denied (publickey).", "auth"],
+  ["Host key verification failed.\nConnection closed by 192.0.2.7 port 22", "refused"],
+  [
+    "Received disconnect from 192.0.2.7 port 22:2: Host key verification failed.\nDisconnected from 192.0.2.7 port 22",
+    "refused",
+  ],
+  ["u@jump: Permission denied (publickey).\r\nConnection closed by UNKNOWN port 65535", "auth"],
+  ["Host key verification failed.\r\nKilled by signal 1.", "hostkey"],
   ["something else", "exit"],
 ] as const;
 

@@ -74,8 +74,7 @@ export async function* examine(spec: XSpec, options: ExamineOptions): AsyncGener
     });
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof ConnectError)) throw error;
-    const [step, told] = readStart(error, spec, done);
+    const [step, told] = error instanceof ConnectError ? readStart(error, spec, done) : unknown(error);
     yield outcome(step, { ...told, facts: { ...facts, ...told.facts } });
     return yield* skipping(spec, left, "");
   }
@@ -99,6 +98,12 @@ export async function* examine(spec: XSpec, options: ExamineOptions): AsyncGener
       return yield* skipping(spec, left, "");
     }
   }
+}
+
+/** What no kind of failed start is, which is told all the same, and whatever comes behind it is skipped. */
+function unknown(error: unknown): readonly [AnyStep, Told] {
+  const found = error instanceof Error ? error.message : String(error);
+  return ["handshake", { state: "failed", trouble: "exit", found }];
 }
 
 /** Where a spec asks for several nodes, one of them tells enough. */

@@ -59,7 +59,9 @@ function troubleOf({ kind, stderrTail, message }: StartError, type: GatewayType,
   switch (kind) {
     case "exit":
       if (/gateway "[^"]*" (has ended|was told to end|could not)/.test(message)) return "hop";
-      return NO_FOLDER.test(stderrTail) ? "folder" : usual;
+      return NO_FOLDER.test(stderrTail) || /: its folder ".*" cannot be made: /s.test(message)
+        ? "folder"
+        : usual;
     case "no-deno":
       if (/--allow-run/.test(message)) return "permission";
       return /does not run there/.test(message) ? "deno-broken" : usual;

@@ -4,6 +4,7 @@ import type { Facts } from "../../channel/handshake.ts";
 import { FIND_AND_RUN, splitWords } from "../../xspec/mod.ts";
 import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
+import { ConnectProblem } from "../errors.ts";
 import { ownDeno } from "../process/own_deno.ts";
 import { planProcess } from "../process/plan.ts";
 import { isOlder, oldestLocalDeno } from "../process/versions.ts";
@@ -19,12 +20,9 @@ export function spawnPopen(
   greet: (facts: Facts) => Uint8Array,
   trace?: TraceTarget,
 ): Promise<SpawnedProcess> {
-  const { config, spawn } = planProcess(spec, {
-    name: id,
-    deno: denoWords(spec),
-    cwd: workingFolder(spec.chdir),
-    trace,
-  });
+  const cwd = workingFolder(spec.chdir);
+  if (cwd instanceof ConnectProblem) return Promise.reject(cwd);
+  const { config, spawn } = planProcess(spec, { name: id, deno: denoWords(spec), cwd, trace });
   return spawnDeno({ ...spawn, agent: agentScript(), hello: greet(config as unknown as Facts) });
 }
 
@@ -55,9 +53,17 @@ function denoWords(spec: XSpec): string[] {
   return spec.deno === undefined ? [ownDeno()] : splitWords(spec.deno, "deno", String(spec));
 }
 
-/** The absolute path of a working directory, which is made if it is missing. */
-function workingFolder(chdir: string | undefined): string {
+/** The absolute path of a working directory, which is made if it is missing, or why it cannot be. */
+function workingFolder(chdir: string | undefined): string | ConnectProblem {
   if (chdir === undefined) return Deno.cwd();
-  Deno.mkdirSync(chdir, { recursive: true });
-  return Deno.realPathSync(chdir);
+  try {
+    Deno.mkdirSync(chdir, { recursive: true });
+    return Deno.realPathSync(chdir);
+  } catch (cause) {
+    // What this program itself may not do is another matter.
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    return new ConnectProblem("exit", `its folder "${chdir}" cannot be made: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }

@@ -77,6 +77,8 @@ testWith([], "doctor finds out what is wrong with Deno on this machine", async (
     "throughput skipped",
   ]);
   assertEquals((await examined("popen//deno=true")).bad?.trouble, "not-deno");
+  const nowhere = await examined("popen//chdir=/proc/nope");
+  assertEquals([nowhere.code, nowhere.steps.at(-1)], [3, "handshake failed folder"]);
   await withScript('echo "deno 2.8.3 (stable)"', async (path) => {
     const { code, bad } = await examined(`popen//deno=${path}`);
     assertEquals([code, bad?.trouble], [3, "old-deno"]);

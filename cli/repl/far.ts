@@ -98,6 +98,11 @@ export async function farSide(
     ): Promise<void> {
       const module = await import(resolve(specifier), { with: attributes });
       for (const [local, imported] of names) {
+        if (imported !== "*" && !(imported in module)) {
+          throw new SyntaxError(
+            `The requested module '${specifier}' does not provide an export named '${imported}'`,
+          );
+        }
         constant(local, () => imported === "*" ? module : module[imported]);
       }
     },
@@ -108,7 +113,13 @@ export async function farSide(
     try {
       text = inspect(value, { colors: colours, depth: 4, iterableLimit: 100, strAbbreviateSize: 10_000 });
     } catch (error) {
-      text = `[cannot be shown: ${error instanceof Error ? error.message : typeof error}]`;
+      text = "[cannot be shown]";
+      try {
+        const { message } = error as Error;
+        if (typeof message === "string") text = `[cannot be shown: ${message}]`;
+      } catch {
+        // Nor can it be asked why.
+      }
     }
     const more = text.length - maxShown;
     return more > 0 ? `${text.slice(0, maxShown)}… (${more} more characters)` : text;
@@ -187,7 +198,10 @@ export async function farSide(
   for await (const request of channel) {
     switch (request.kind) {
       case "evaluate":
-        void evaluate(request);
+        // Whatever an input has done to what this stands on, the prompt waits for an answer.
+        evaluate(request).catch((error) =>
+          channel.send({ kind: "done", id: request.id, outcome: "error", text: shown(error), marked: false })
+        ).catch(() => {});
         break;
       case "interrupt":
         interrupt();

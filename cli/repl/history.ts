@@ -38,9 +38,9 @@ export class History {
     this.#last = lines.at(-1);
   }
 
-  /** Adds a line, but an empty one, one that begins with a space, and one like that before. */
+  /** Adds a line, but an empty one, and one like that before. */
   async add(line: string): Promise<void> {
-    if (this.#path === undefined || line.trim() === "" || line.startsWith(" ") || line === this.#last) return;
+    if (this.#path === undefined || line.trim() === "" || line === this.#last) return;
     this.#last = line;
     try {
       await Deno.writeTextFile(this.#path, `${line}\n`, { append: true, mode: 0o600 });
@@ -48,6 +48,11 @@ export class History {
       // See above.
     }
   }
+}
+
+/** Whether the user does not want an input that begins with this line to be kept. */
+export function isSecret(line: string): boolean {
+  return line.startsWith(" ");
 }
 
 /** Puts another file in the place of one. */

@@ -2,7 +2,7 @@
 
 import { type Edited, type Position, positionAt } from "./edits.ts";
 import { type Names, rewrite } from "./rewrite.ts";
-import { parse, ParseError, tokensOf } from "./syntax.ts";
+import { parse, ParseError, type Token, tokensOf } from "./syntax.ts";
 import { compile, type Compiled, withoutTypes } from "./typescript.ts";
 
 /** An input that can be evaluated. */
@@ -19,7 +19,7 @@ export interface Ready {
 /** What an input is. */
 export type Input =
   | Ready
-  | { readonly kind: "unfinished" }
+  | { readonly kind: "unfinished"; readonly waits: Waiting }
   | { readonly kind: "wrong"; readonly message: string; readonly place: Position };
 
 /** What stands before the statements: one line. */
@@ -37,7 +37,8 @@ export async function readInput(text: string, session: Names, whole = false): Pr
     return await read(text, session);
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;
-    if (!whole && goesOn(text)) return { kind: "unfinished" };
+    const waits = whole ? undefined : waitingFor(text);
+    if (waits !== undefined) return { kind: "unfinished", waits };
     if (withoutTypes(text) === undefined) {
       try {
         return await readCompiled(text, session);
@@ -77,31 +78,65 @@ function afterParenthesis({ line, column }: Position): Position {
   return { line, column: line === 1 ? Math.max(1, column - 1) : column };
 }
 
-/** Whether more lines may make sense of a text that does not parse: a bracket, a template or an operator waits. */
-export function goesOn(text: string): boolean {
+/**
+ * What an unfinished input waits for: brackets that are open, from the outermost on; the end of a template or of a
+ * comment; or whatever the next line may be.
+ */
+export type Waiting = readonly string[] | "`" | "*/" | "line";
+
+/** Whether more lines may make sense of a text that does not parse, and what these have to bring. */
+export function waitingFor(text: string): Waiting | undefined {
   const { tokens, problem } = tokensOf(text);
-  if (problem !== undefined && /^Unterminated (?:template|comment)/.test(problem.message)) return true;
-  const open: string[] = [];
+  if (problem !== undefined && /^Unterminated template/.test(problem.message)) return "`";
+  if (problem !== undefined && /^Unterminated comment/.test(problem.message)) return "*/";
+  const open = openAfter([], tokens);
+  if (open === undefined || problem !== undefined) return undefined;
+  if (open.length > 0) return open;
+  // An empty line gives it up.
+  if (/\n[^\S\n]*$/.test(text)) return undefined;
+  if (tokens.at(-1)?.wantsMore === true) return "line";
+  try {
+    parse(text);
+    return undefined;
+  } catch (error) {
+    return error instanceof ParseError && error.offset >= text.trimEnd().length ? "line" : undefined;
+  }
+}
+
+/**
+ * What an input waits for behind one more line, as far as that line alone tells: undefined says to read all of it. Long
+ * inputs would otherwise be read as often as they have lines.
+ */
+export function stillWaitingFor(waits: Waiting, line: string): Waiting | undefined {
+  if (typeof waits === "string") {
+    return waits === "line" || line.includes(waits) || waits === "`" && line.includes("${")
+      ? undefined
+      : waits;
+  }
+  // What is in a template is no line of its own.
+  if (waits.includes("`")) return undefined;
+  const { tokens, problem } = tokensOf(line);
+  // What a slash is depends on what stands before it.
+  if (problem !== undefined || tokens.some(({ label }) => label === "/" || label === "regexp")) {
+    return undefined;
+  }
+  const open = openAfter(waits, tokens);
+  return open === undefined || open.length === 0 ? undefined : open;
+}
+
+/** The brackets that are open behind words; undefined where one closes what is not open. */
+function openAfter(before: readonly string[], tokens: readonly Token[]): string[] | undefined {
+  const open = [...before];
   for (const { label } of tokens) {
     if (/^(?:[{([`]|\$\{)$/.test(label)) {
       if (label === "`" && open.at(-1) === "`") open.pop();
       else open.push(label);
     } else if (/^[})\]]$/.test(label)) {
       const opening = open.pop();
-      if (opening === undefined || CLOSING[opening] !== label) return false;
+      if (opening === undefined || CLOSING[opening] !== label) return undefined;
     }
   }
-  if (problem !== undefined) return false;
-  if (open.length > 0) return true;
-  // An empty line gives it up.
-  if (/\n[^\S\n]*$/.test(text)) return false;
-  if (tokens.at(-1)?.wantsMore === true) return true;
-  try {
-    parse(text);
-    return false;
-  } catch (error) {
-    return error instanceof ParseError && error.offset >= text.trimEnd().length;
-  }
+  return open;
 }
 
 const CLOSING: Readonly<Record<string, string>> = { "{": "}", "(": ")", "[": "]", "${": "}" };

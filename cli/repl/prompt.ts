@@ -1,9 +1,10 @@
 /** A prompt without its terminal: takes lines, evaluates inputs, and starts afresh where nothing else helps. */
 
 import type { Gateway, GatewayExit, GatewayOptions, Group, RemoteInfo } from "../../mod.ts";
+import { within } from "../../channel/wait.ts";
 import { offers, wantedBy } from "./completion.ts";
 import { directive, DIRECTIVES, type FoundDirective } from "./directives.ts";
-import { readInput } from "./input.ts";
+import { readInput, stillWaitingFor, type Waiting } from "./input.ts";
 import { Session } from "./session.ts";
 import { harmless, newMark, Printed } from "./shown.ts";
 import type { Taken, View } from "./view.ts";
@@ -11,6 +12,9 @@ import type { FarOptions } from "./wire.ts";
 
 /** How long an interrupted evaluation may take to notice it. What never waits for anything does not. */
 const INTERRUPT_GRACE_MS = 2_000;
+
+/** How long names are waited for. */
+const COMPLETION_LIMIT_MS = 500;
 
 /** One prompt, for as long as its connection stands. */
 export class Prompt {
@@ -32,9 +36,13 @@ export class Prompt {
   #printed!: Printed;
   #number = 0;
   #input = "";
+  /** What that waits for. */
+  #waits: Waiting = "line";
   #running = 0;
   #interrupted: ReturnType<typeof setTimeout> | undefined;
   #forced = false;
+  /** Whether a line was interrupted before its evaluation had begun. */
+  #early = false;
   #asking: AbortController | undefined;
   #starting: Promise<void> | undefined;
   /** The gateway that was given up last: its end is not that of the prompt. */
@@ -68,12 +76,26 @@ export class Prompt {
 
   /** Takes a line. */
   async line(line: string): Promise<Taken> {
+    try {
+      return await this.#take(line);
+    } finally {
+      this.#early = false;
+    }
+  }
+
+  async #take(line: string): Promise<Taken> {
     if (!this.unfinished) {
       const found = directive(line);
       if (found !== undefined) return await this.#obey(found);
       if (line.trim() === "") return "done";
     }
     const text = this.unfinished ? `${this.#input}\n${line}` : line;
+    const still = this.unfinished ? stillWaitingFor(this.#waits, line) : undefined;
+    if (still !== undefined) {
+      this.#input = text;
+      this.#waits = still;
+      return "unfinished";
+    }
     this.#input = "";
     const taken = await this.evaluate(text, false);
     if (taken === "unfinished") this.#input = text;
@@ -107,9 +129,12 @@ export class Prompt {
   /** Evaluates a text, and shows what comes of it. */
   async evaluate(text: string, whole: boolean): Promise<Taken> {
     await this.#starting;
-    const { style } = this.#view;
+    const { errorStyle: style } = this.#view;
     const input = await readInput(text, this.#session, whole);
-    if (input.kind === "unfinished") return "unfinished";
+    if (input.kind === "unfinished") {
+      this.#waits = input.waits;
+      return "unfinished";
+    }
     const number = ++this.#number;
     if (input.kind === "wrong") {
       const { line, column } = input.place;
@@ -121,14 +146,16 @@ export class Prompt {
     const session = this.#session;
     this.#running = number;
     try {
-      const { outcome, text, mark } = await session.evaluate(number, input);
+      const evaluated = session.evaluate(number, input);
+      if (this.#early) this.interrupt();
+      const { outcome, text, mark } = await evaluated;
       if (mark !== undefined) await this.#printed.until(mark);
       if (outcome === "interrupted") {
         await this.#note("Stopped waiting: what was begun goes on there");
         return "failed";
       }
       if (outcome === "error") {
-        await this.#tell(`${style.red("Uncaught")} ${this.#clean(text)}`);
+        await this.#tell(`${style.red("Uncaught")} ${this.#cleanError(text)}`);
         return "failed";
       }
       if (outcome === "value" || this.#view.showsNothing) await this.#view.value(`${this.#clean(text)}\n`);
@@ -149,7 +176,10 @@ export class Prompt {
   /** Ends the waiting for what is evaluated. The second time, and where it cannot notice that, it is killed. */
   interrupt(): void {
     this.#asking?.abort(new Error("Stopped waiting for the answer"));
-    if (!this.busy) return;
+    if (!this.busy) {
+      this.#early = true;
+      return;
+    }
     if (this.#interrupted !== undefined) return this.#force();
     this.#session.interrupt();
     this.#printed.skip(this.#running);
@@ -171,8 +201,10 @@ export class Prompt {
     }
     const wanted = wantedBy(line);
     if (wanted === undefined || this.busy) return [[], line];
-    const names = await this.#session.complete(++this.#number, wanted.path).catch(() => []);
-    return [offers(wanted, names), wanted.text];
+    // The far side cannot answer while it computes, and nothing can be typed while this is waited for.
+    const asked = this.#session.complete(++this.#number, wanted.path).catch(() => []);
+    const names = await within(asked, COMPLETION_LIMIT_MS);
+    return names === undefined ? [[], line] : [offers(wanted, names), wanted.text];
   }
 
   /** Resolves when what was replaced on the way has ended, too. */
@@ -211,7 +243,9 @@ export class Prompt {
     const session = await Session.start(this.gateway, options, {
       uncaught: (text) => {
         this.uncaught = true;
-        void this.#tell(`${this.#view.style.red("Uncaught, and nobody waits for it:")} ${this.#clean(text)}`);
+        void this.#tell(
+          `${this.#view.errorStyle.red("Uncaught, and nobody waits for it:")} ${this.#cleanError(text)}`,
+        );
       },
     });
     this.#session = session;
@@ -250,11 +284,15 @@ export class Prompt {
     return harmless(text, this.#view.colours);
   }
 
+  #cleanError(text: string): string {
+    return harmless(text, this.#view.colours && this.#view.errorStyle.bold("") !== "");
+  }
+
   async #tell(text: string): Promise<void> {
     await this.#view.tell(`${text}\n`);
   }
 
   async #note(text: string): Promise<void> {
-    await this.#tell(this.#view.style.yellow(text));
+    await this.#tell(this.#view.errorStyle.yellow(text));
   }
 }

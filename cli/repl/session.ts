@@ -85,13 +85,19 @@ export class Session implements Names {
 
   /** An error's text with the places of what was typed, and without what is between that and the engine. */
   located(text: string): string {
-    const lines = text.split("\n").filter((line) => !HIDDEN.test(line.replace(COLOURS, "")));
+    const lines: string[] = [];
+    for (const line of text.split("\n")) {
+      const bare = line.replace(COLOURS, "");
+      if (!HIDDEN.test(bare)) lines.push(line);
+      // Behind the last one begin the properties of the error.
+      else if (bare.endsWith(" {") && lines.length > 0) lines.push(`${lines.pop()} {`);
+    }
     return lines.map((line) => {
       const at = line.match(FRAME);
       if (at === null) return line.replace(PROPERTY, "$1");
       const place = this.#place(Number(at[1]), { line: Number(at[2]), column: Number(at[3]) });
       const where = `<input ${at[1]}>${place === undefined ? "" : `:${place.line}:${place.column}`}`;
-      return line.replace(at[0], where).replace(/at (?:async )?eval \((.*)\)$/, "at $1");
+      return line.replace(at[0], where).replace(/at (?:async )?eval \((.*)\)( \{)?$/, "at $1$2");
     }).join("\n");
   }
 
@@ -133,6 +139,6 @@ export class Session implements Names {
 // deno-lint-ignore no-control-regex -- this is how the engine's own places are coloured
 const COLOURS = /\x1b\[[\d;]*m/g;
 const FRAME = /execnet:repl\/(\d+)(?:, <anonymous>)?:(\d+):(\d+)/;
-const HIDDEN = /^\s+at .*(?:execnet:(?:agent|exec)|\bext:|<anonymous>\)?$)/;
+const HIDDEN = /^\s+at .*(?:execnet:(?:agent|exec)|\bext:|<anonymous>\)?(?: \{)?$)/;
 /** How the engine names what an input calls or looks into. */
 const PROPERTY = /\(0 ?, ?\$session_*\.([\p{ID_Continue}$]+)\)|\$session_*\.(?=[\p{ID_Start}$_])/gu;

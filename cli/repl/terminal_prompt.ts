@@ -4,7 +4,7 @@ import process from "node:process";
 import readline from "node:readline";
 import type { GatewayExit, GatewayOptions, Group } from "../../mod.ts";
 import type { Terminal } from "../terminal.ts";
-import { History } from "./history.ts";
+import { History, isSecret } from "./history.ts";
 import { Prompt } from "./prompt.ts";
 import { harmless } from "./shown.ts";
 
@@ -53,7 +53,15 @@ export async function promptAtTerminal(
     lines!.setPrompt(style.bold(prompt.unfinished ? NEXT : FIRST));
     lines!.prompt(keep);
   };
-  const view = { style, colours: style.bold("") !== "", showsNothing: true, show, value: line, tell: line };
+  const view = {
+    style,
+    errorStyle: style,
+    colours: style.bold("") !== "",
+    showsNothing: true,
+    show,
+    value: line,
+    tell: line,
+  };
   const prompt = await Prompt.start(group, spec, options, view);
   const { deno, os, arch, permissions } = prompt.info;
   const facts = harmless(
@@ -78,18 +86,21 @@ export async function promptAtTerminal(
   }) as Line;
   let working = false;
   let givenUp = false;
+  let secret = false;
   const work = async (): Promise<void> => {
     working = true;
     while (queue.length > 0) {
       const line = queue.shift()!;
-      await history.add(line);
+      if (!prompt.unfinished) secret = isSecret(line);
+      if (!secret) await history.add(line);
       const taken = await prompt.line(line);
       if (taken === "exit") return left.resolve(undefined);
       if (givenUp) prompt.forget();
       givenUp = false;
     }
     working = false;
-    ask(false);
+    // Somebody may have typed ahead.
+    ask(true);
   };
   lines.on("line", (line: string) => {
     waiting = false;

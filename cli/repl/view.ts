@@ -5,7 +5,11 @@ import type { Style } from "../style.ts";
 
 /** Where a prompt shows things. */
 export interface View {
+  /** The style of values. */
   readonly style: Style;
+  /** The style of what is told. */
+  readonly errorStyle: Style;
+  /** Whether values are coloured over there. */
   readonly colours: boolean;
   /** Whether a value that is undefined is shown. */
   readonly showsNothing: boolean;

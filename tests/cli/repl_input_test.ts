@@ -3,8 +3,8 @@
 import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
 import { offers, wantedBy } from "../../cli/repl/completion.ts";
 import { Edits } from "../../cli/repl/edits.ts";
-import { History, historyPath } from "../../cli/repl/history.ts";
-import { goesOn, readInput, type Ready } from "../../cli/repl/input.ts";
+import { History, historyPath, isSecret } from "../../cli/repl/history.ts";
+import { readInput, type Ready, stillWaitingFor, waitingFor } from "../../cli/repl/input.ts";
 import { harmless, newMark, Printed, withoutMarks } from "../../cli/repl/shown.ts";
 import { replyOf } from "../../cli/repl/wire.ts";
 import { test } from "../helpers/bounded.ts";
@@ -122,7 +122,7 @@ test("readInput() knows where what it has made came from", async () => {
   }
 });
 
-test("goesOn() tells an input that waits for more from one that is wrong", () => {
+test("waitingFor() tells an input that waits for more from one that is wrong", () => {
   for (
     const text of [
       "f(",
@@ -142,11 +142,46 @@ test("goesOn() tells an input that waits for more from one that is wrong", () =>
       "let a = {\n",
     ]
   ) {
-    assert(goesOn(text), text);
+    assert(waitingFor(text) !== undefined, text);
   }
   for (const text of ["a b", "f)", "(]", '"a', "a +\n", "let a: =  1", "}", "/a", "f(]"]) {
-    assert(!goesOn(text), text);
+    assertEquals(waitingFor(text), undefined, text);
   }
+});
+
+test("stillWaitingFor() tells by a line what all lines together tell, or nothing", () => {
+  const texts = ["[", "f(a => {", "`a", "`a${b", "/* a", "a +", "({ a: [", "{ /* b */"];
+  const lines = [
+    ...[
+      "1,",
+      "]",
+      "{ a: 1 },",
+      "}",
+      "})",
+      "} ]",
+      "'it]',",
+      "'it",
+      "a / b,",
+      "/]/",
+      "// ]",
+      "`",
+      "`]`",
+      "*/",
+      "a",
+    ],
+    ...["${", "})}`", "[", "#x", "", "async () => {", "]])"],
+  ];
+  let told = 0;
+  for (const text of texts) {
+    const waits = waitingFor(text)!;
+    for (const line of lines) {
+      const still = stillWaitingFor(waits, line);
+      if (still === undefined) continue;
+      told++;
+      assertEquals(still, waitingFor(`${text}\n${line}`), `${text}\n${line}`);
+    }
+  }
+  assert(told > 50, String(told));
 });
 
 test("Edits drop what is within a replaced part, and keep their order elsewhere", () => {
@@ -244,13 +279,14 @@ test("History keeps lines in a file of the user's own, as the environment says",
   assertEquals(historyPath(env({ EXECNET_HISTORY: "/x", HOME: "/h" })), "/x");
   assertEquals(historyPath(env({ XDG_STATE_HOME: "/s", HOME: "/h" })), "/s/execnet/repl_history");
   assertEquals(historyPath(env({ XDG_STATE_HOME: "s", HOME: "/h" })), "/h/.local/state/execnet/repl_history");
+  assertEquals([isSecret(" secret"), isSecret("a ")], [true, false]);
   await withFolder(async (folder) => {
     const at = env({ XDG_STATE_HOME: folder });
     const first = await History.open(at);
-    for (const line of ["a", "a", " secret", "", "b"]) await first.add(line);
+    for (const line of ["a", "a", "", "  b"]) await first.add(line);
     const path = historyPath(at)!;
     await Deno.chmod(path, 0o644);
-    assertEquals((await History.open(at)).lines, ["a", "b"]);
+    assertEquals((await History.open(at)).lines, ["a", "  b"]);
     assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
     assertEquals((await Deno.stat(`${folder}/execnet`)).mode! & 0o777, 0o700);
     await Deno.writeTextFile(path, Array.from({ length: 2500 }, (_, i) => `${i}\n`).join(""));

@@ -114,6 +114,16 @@ const INPUTS: readonly (readonly [input: string, shown: string])[] = [
     '"alive"',
   ],
   ["let sum = 0; for (let i = 0; i < 1e6; i++) sum += globalThis.Math.sqrt(i); sum > 6e8", "true"],
+  [
+    "import { nope } from 'node:fs'",
+    "! SyntaxError: The requested module 'node:fs' does not provide an export",
+  ],
+  ["export { c as other }; 5", "5"],
+  [
+    "({ [Symbol.for('Deno.customInspect')]() { throw { __proto__: Error.prototype, get message() { throw 1 } } } })",
+    "[cannot be shown]",
+  ],
+  ["await import('/nope.ts')", '! TypeError: Requires read access to "/nope.ts"'],
 ];
 
 for (const execmodel of ["worker", "main", "process"]) {
@@ -127,6 +137,10 @@ for (const execmodel of ["worker", "main", "process"]) {
         const got = await prompt.evaluate(input);
         assert(got.startsWith(shown), `${input}\n${got}\n${shown}`);
       }
+      const failed = await prompt.evaluate(
+        "throw Object.assign(await import('/nope.ts').catch((e) => e), { more: 1 })",
+      );
+      assertMatch(failed, /\n {4}at <input \d+>:1:\d+ \{\n[^]*more: 1\n\}$/);
       assertEquals(prompt.printed, "printed 1\n");
       assertEquals(prompt.uncaught.map((text) => text.split("\n")[0]).sort(), [
         "Error: lost",
@@ -267,7 +281,7 @@ test("execnet repl takes standard input for a program, up to its first error", a
   const [good, bad, unfinished, lost] = await Promise.all([
     piped(
       "popen",
-      'function f(x: number) {\n  return x + 1\n}\nlet a\nconsole.log("\\x1b]0;title\\x07")\nf(1)\n.nothing',
+      '#!/usr/bin/env execnet\nfunction f(x: number) {\n  return x + 1\n}\nlet a\nconsole.log("\\x1b]0;title\\x07")\nf(1)\n.nothing',
     ),
     piped("popen//execmodel=main", "1\nnull.x\n2\n"),
     piped("popen//execmodel=main", "3\n[1,\n2\n"),
@@ -390,8 +404,19 @@ for (
         await typist.type("\x03");
         await typist.sees("Stopped waiting");
         await typist.line("greeting.hello", '"wörld"');
-        await typist.type("console.log('loops'); while (true) {}\r");
-        await typist.sees("\nloops");
+        // What is typed while it evaluates is what stands behind the next prompt.
+        await typist.type("console.log('typed'); await new Promise((r) => setTimeout(r, 300))\r");
+        await typist.sees("\ntyped");
+        await typist.type("100+");
+        await typist.sees("> 100+");
+        await typist.line("7", "107");
+        // What cannot answer keeps nobody from typing, and can be ended.
+        await typist.type("setTimeout(() => { console.log('loops'); while (true) {} }); 1\r");
+        await typist.sees("loops\r");
+        await typist.type("Math.");
+        await typist.sees("Math.");
+        await typist.type("\t");
+        await typist.type("PI\r");
         await typist.type("\x03");
         await typist.sees(ended!);
         await typist.sees("> ");

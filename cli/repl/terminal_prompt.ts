@@ -122,6 +122,8 @@ export async function promptAtTerminal(
     ask(false);
   });
   lines.on("close", () => left.resolve(undefined));
+  // A terminal that hangs up takes nothing any more, which may come to light behind the end of the prompt.
+  for (const stream of [stdin, stdout]) stream.on("error", () => {});
   const told = Promise.withResolvers<never>();
   const tell = (): void => told.reject(signal.reason);
   signal.addEventListener("abort", tell);

@@ -1,7 +1,7 @@
 /** `execnet map`: a function over many inputs, by a pool of gateways. */
 
 import type { MapFailure, MapOptions, MapProgress } from "../mod.ts";
-import { clip } from "./bar.ts";
+import { clip } from "./columns.ts";
 import { codeOf, EXPRESSION } from "./code.ts";
 import type { Command, Given } from "./command.ts";
 import { connect, CONNECTION, repeated, startingNote } from "./connections.ts";

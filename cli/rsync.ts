@@ -1,7 +1,8 @@
 /** `execnet rsync`: copies a folder to any number of targets. */
 
 import { RSync, type RSyncOptions, type RSyncProgress, type RSyncResult } from "../mod.ts";
-import { amount, type Row } from "./bar.ts";
+import type { Row } from "./bar.ts";
+import { amount } from "./units.ts";
 import type { Command, Given, Option } from "./command.ts";
 import { connectEach, CONNECTION, startingNote } from "./connections.ts";
 import { explain } from "./explain.ts";

@@ -1,7 +1,8 @@
 /** `execnet status`: executions, channels, windows and memory of a gateway. */
 
 import type { Channel, Gateway, RemoteStatus } from "../mod.ts";
-import { amount, clip, clock } from "./bar.ts";
+import { clip } from "./columns.ts";
+import { amount, clock } from "./units.ts";
 import { CODE } from "./code.ts";
 import type { Command } from "./command.ts";
 import { CONNECTION, connectOne } from "./connections.ts";

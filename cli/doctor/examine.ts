@@ -10,7 +10,7 @@ import { roundTrips, throughput } from "./measure.ts";
 import type { AnyStep, Outcome, Told } from "./outcome.ts";
 import { judge, questionsOf } from "./permissions.ts";
 import { readStart } from "./start.ts";
-import { bytesPerSecond, milliseconds } from "./units.ts";
+import { amount, milliseconds } from "../units.ts";
 
 /** How a spec is examined. */
 export interface ExamineOptions {
@@ -153,6 +153,6 @@ async function trips(gateway: Gateway, limit: Limit): Promise<Done> {
 
 async function passes(gateway: Gateway, limit: Limit): Promise<Done> {
   const { up, down } = await throughput(gateway, limit);
-  const found = `${bytesPerSecond(up)} there, ${bytesPerSecond(down)} back`;
+  const found = `${amount(up, "bytes")}/s there, ${amount(down, "bytes")}/s back`;
   return { state: "ok", found, values: { up, down } };
 }

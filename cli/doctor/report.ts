@@ -3,7 +3,7 @@
 import { oneLine, plain } from "../plain.ts";
 import type { Style } from "../style.ts";
 import type { Outcome } from "./outcome.ts";
-import { milliseconds } from "./units.ts";
+import { milliseconds } from "../units.ts";
 
 /** How steps are marked: signs for people, words for those who search. */
 const SIGNS: Readonly<Record<Outcome["state"], readonly [sign: string, word: string]>> = {

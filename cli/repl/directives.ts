@@ -1,6 +1,6 @@
 /** What a prompt does besides evaluating: lines that begin with a point and a word. */
 
-import { harmless } from "./shown.ts";
+import { factLines } from "../facts.ts";
 import type { Prompted, Taken, View } from "./view.ts";
 
 /** A line that the prompt takes for itself. */
@@ -94,11 +94,6 @@ async function load(prompt: Prompted, view: View, file: string): Promise<Taken> 
 }
 
 async function table({ value: put, style }: View, facts: object): Promise<Taken> {
-  const rows = Object.entries(facts).filter(([, value]) => value !== undefined);
-  const width = Math.max(...rows.map(([name]) => name.length));
-  for (const [name, value] of rows) {
-    const text = Array.isArray(value) ? value.join(" ") || "none" : String(value);
-    await put(`${style.cyan(name.padEnd(width))}  ${harmless(text, false)}\n`);
-  }
+  for (const line of factLines(facts, style)) await put(`${line}\n`);
   return "done";
 }

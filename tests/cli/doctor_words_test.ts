@@ -8,8 +8,8 @@ import { judge, questionsOf } from "../../cli/doctor/permissions.ts";
 import type { Inside, Reply } from "../../cli/doctor/permissions.ts";
 import { conclusion, report } from "../../cli/doctor/report.ts";
 import { readStart } from "../../cli/doctor/start.ts";
-import { bytesPerSecond, milliseconds } from "../../cli/doctor/units.ts";
 import { styleFor } from "../../cli/style.ts";
+import { milliseconds } from "../../cli/units.ts";
 import { readEngine } from "../../gateway/probe/engine_words.ts";
 import { lookLine, readLook } from "../../gateway/probe/look.ts";
 import { readConfig } from "../../gateway/probe/ssh_config.ts";
@@ -463,5 +463,4 @@ test("summary() and the units tell of times and rates", () => {
   const times = Array.from({ length: 100 }, (_, i) => 100 - i);
   assertEquals(summary(times), { count: 100, min: 1, median: 51, p95: 96 });
   assertEquals([0.25, 2.5, 30, 12_345].map(milliseconds), ["250 µs", "2.5 ms", "30 ms", "12.3 s"]);
-  assertEquals([100, 5 * 2 ** 20, 600 * 2 ** 20].map(bytesPerSecond), ["1 KiB/s", "5.0 MiB/s", "600 MiB/s"]);
 });

@@ -1,7 +1,9 @@
 /** Progress bars, without a terminal. */
 
 import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
-import { amount, barLine, clip, clock, type Row } from "../../cli/bar.ts";
+import { barLine, type Row } from "../../cli/bar.ts";
+import { clip } from "../../cli/columns.ts";
+import { amount, clock } from "../../cli/units.ts";
 import { Progress } from "../../cli/progress.ts";
 import { wantsColours } from "../../cli/style.ts";
 import { test } from "../helpers/bounded.ts";

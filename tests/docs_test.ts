@@ -15,6 +15,7 @@ const PAGE_LIMIT_MS = 300_000;
 
 /** The blocks that are not run, with their reasons. There should be none but where running them would do harm. */
 const NOT_RUN: readonly string[] = [
+  "README.md: runs the tests from within the tests",
   "docs/from_execnet.md: it is Python, to be compared with the block behind it",
   "docs/import_and_compile.md: fetches the runtime of compiled programs from Deno's own host",
   "docs/observability.md: fetches a receiver from a registry of images",

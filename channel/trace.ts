@@ -2,6 +2,7 @@
 
 import { EMPTY, FrameType, HEADER_BYTES, isChannelFrame, readUint32, readUint48 } from "./frame.ts";
 import type { Transport } from "./transport.ts";
+import { watchTransport } from "./watched_transport.ts";
 
 /** Takes lines, without their ends, that belong together. Must not throw, and is done with them when it returns. */
 export type TracePrint = (lines: readonly string[]) => void;
@@ -30,29 +31,7 @@ export function traceTransport(
   const sent = new HeaderWatch(`${name} sent`, print);
   const received = new HeaderWatch(`${name} received`, print);
   received.look(first);
-  const { receiveMessages } = transport;
-  return {
-    async read(into): Promise<number | null> {
-      const count = await transport.read(into);
-      if (count !== null) received.look(into.subarray(0, count));
-      return count;
-    },
-    write(bytes, whole): Promise<void> {
-      // Afterwards they may be detached.
-      sent.look(bytes);
-      return transport.write(bytes, whole);
-    },
-    close: () => transport.close(),
-    abort: () => transport.abort(),
-    writeBudget: transport.writeBudget,
-    ...(receiveMessages === undefined ? {} : {
-      receiveMessages: (push, ended) =>
-        receiveMessages.call(transport, (bytes) => {
-          received.look(bytes);
-          push(bytes);
-        }, ended),
-    }),
-  };
+  return watchTransport(transport, (bytes) => sent.look(bytes), (bytes) => received.look(bytes));
 }
 
 /** Follows one direction: headers are gathered, payloads skipped, cut wherever they are. */

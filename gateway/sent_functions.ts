@@ -43,11 +43,8 @@ export class SentFunctions {
 
   /** The far side gets what {@linkcode find} gave. */
   sent({ id, forget }: SentFunction, { text, module }: Shipment): void {
-    const forgotten = new Set(forget);
     this.#free = [];
-    for (const [key, known] of this.#known) {
-      if (known.numbers.values().some((number) => forgotten.has(number))) this.#drop(key, known);
-    }
+    if (forget !== undefined) this.#forget(new Set(forget));
     const key = keyOf(text, module);
     let known = this.#known.get(key);
     if (known === undefined) {
@@ -65,6 +62,12 @@ export class SentFunctions {
     if (known?.numbers.get(module?.export ?? ITSELF) !== number) return;
     this.#drop(key, known);
     this.#free.push(...known.numbers.values());
+  }
+
+  #forget(numbers: ReadonlySet<number>): void {
+    for (const [key, known] of this.#known) {
+      if (known.numbers.values().some((number) => numbers.has(number))) this.#drop(key, known);
+    }
   }
 
   /** The numbers of what has to go for a text of that length. */

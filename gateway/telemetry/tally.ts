@@ -1,6 +1,7 @@
 /** What is counted of one connection: added up here, and told now and then, so that what passes costs next to nothing. */
 
 import type { Transport } from "../../channel/transport.ts";
+import { watchTransport } from "../../channel/watched_transport.ts";
 import type { Attributes } from "../process/otel.ts";
 import type { Instruments } from "./instruments.ts";
 
@@ -23,33 +24,11 @@ export class Tally {
   /** The transport, whose bytes are counted. */
   count(transport: Transport, rest: Uint8Array): Transport {
     this.#received += rest.length;
-    const tally = (sent: number, received: number): void => {
-      this.#sent += sent;
-      this.#received += received;
-    };
-    const { receiveMessages } = transport;
-    return {
-      async read(into): Promise<number | null> {
-        const count = await transport.read(into);
-        tally(0, count ?? 0);
-        return count;
-      },
-      write(bytes, whole): Promise<void> {
-        // Afterwards they may be detached.
-        tally(bytes.length, 0);
-        return transport.write(bytes, whole);
-      },
-      close: () => transport.close(),
-      abort: () => transport.abort(),
-      writeBudget: transport.writeBudget,
-      ...(receiveMessages === undefined ? {} : {
-        receiveMessages: (push, ended) =>
-          receiveMessages.call(transport, (bytes) => {
-            tally(0, bytes.length);
-            push(bytes);
-          }, ended),
-      }),
-    };
+    return watchTransport(
+      transport,
+      (bytes) => void (this.#sent += bytes.length),
+      (bytes) => void (this.#received += bytes.length),
+    );
   }
 
   /** Tells what has been counted since the last time. */

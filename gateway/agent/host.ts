@@ -122,8 +122,9 @@ export class Host {
       end.state === "closed" && (error instanceof EOFError || error instanceof ChannelClosedError);
     try {
       await this.#run(channel, failure, quiet);
-      // What the code has not awaited may have failed: the engine tells of that before the next turn.
-      if (!service) await Promise.race([turn(), failure]);
+      // What the code has not awaited may have failed: the engine tells of that before the next turn. Where executions
+      // share an isolate nobody knows whose failure it is, and a turn would cost each of them as much as all the rest.
+      if (!service && !this.#shared) await Promise.race([turn(), failure]);
       end.close();
     } catch (error) {
       if (quiet(error)) end.close();

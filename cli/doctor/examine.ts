@@ -3,25 +3,21 @@
 import { ConnectError, XSpec } from "../../mod.ts";
 import type { Gateway, Group } from "../../mod.ts";
 import { probe, stepsOf } from "../../gateway/probe/mod.ts";
-import type { Facts } from "../../gateway/probe/mod.ts";
+import type { Facts, Limit } from "../../gateway/probe/mod.ts";
+import { amount, milliseconds } from "../units.ts";
 import { adviceFor } from "./advice.ts";
 import { ask } from "./inside.ts";
 import { roundTrips, throughput } from "./measure.ts";
 import type { AnyStep, Outcome, Told } from "./outcome.ts";
 import { judge, questionsOf } from "./permissions.ts";
 import { readStart } from "./start.ts";
-import { amount, milliseconds } from "../units.ts";
 
 /** How a spec is examined. */
-export interface ExamineOptions {
+export interface ExamineOptions extends Limit {
   /** Where the gateway is made; it stays there when all is well. */
   readonly group: Group;
   /** The gateway that it is to be started from, once that is there. */
   readonly hop?: Gateway | undefined;
-  /** Nobody wants to know any more. */
-  readonly signal: AbortSignal;
-  /** Milliseconds for each step. */
-  readonly timeout: number;
   /** Milliseconds for the start, in which a Deno may have to be brought there. */
   readonly startTimeout: number;
   /** Told which step is under way. */
@@ -122,12 +118,6 @@ function outcomeOf(gateway: string, step: AnyStep, { facts, ...told }: Told): Ou
     ...(told.ms === undefined ? {} : { ms: Math.round(told.ms * 1000) / 1000 }),
     ...(trouble === undefined ? {} : { advice: adviceFor(trouble, facts) }),
   };
-}
-
-/** Milliseconds for what a process is asked, and who wants to know. */
-interface Limit {
-  readonly signal: AbortSignal;
-  readonly timeout: number;
 }
 
 type Done = Told & { readonly advice?: readonly string[] };

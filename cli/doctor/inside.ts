@@ -1,13 +1,8 @@
 /** Asks a process what it may really do. */
 
+import type { Limit } from "../../gateway/probe/mod.ts";
 import type { Channel, Gateway } from "../../mod.ts";
 import type { Inside, Question } from "./permissions.ts";
-
-/** How long it may take, and who wants to know. */
-interface Limit {
-  readonly signal: AbortSignal;
-  readonly timeout: number;
-}
 
 /** Asks in an execution, whose permissions are those that count. */
 export async function ask(gateway: Gateway, questions: readonly Question[], limit: Limit): Promise<Inside> {

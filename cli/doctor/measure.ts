@@ -1,13 +1,7 @@
 /** How fast the way to a process is: round trips of small items, and what passes in each direction. */
 
+import type { Limit } from "../../gateway/probe/mod.ts";
 import type { Channel, Gateway } from "../../mod.ts";
-
-/** What is to be measured, and how long that may take at most. */
-export interface MeasureOptions {
-  readonly signal: AbortSignal;
-  /** Milliseconds for each answer. */
-  readonly timeout: number;
-}
 
 /** Milliseconds of round trips. */
 export interface RoundTrips {
@@ -48,7 +42,7 @@ async function answer(channel: Channel<number | Uint8Array, number | Uint8Array>
 }
 
 /** Measures round trips, one at a time. */
-export async function roundTrips(gateway: Gateway, { signal, timeout }: MeasureOptions): Promise<RoundTrips> {
+export async function roundTrips(gateway: Gateway, { signal, timeout }: Limit): Promise<RoundTrips> {
   const channel = gateway.remoteExec(echo);
   const times: number[] = [];
   const started = performance.now();
@@ -77,11 +71,11 @@ export function summary(times: readonly number[]): RoundTrips {
 }
 
 /** Measures each direction with ever larger items, each of which is waited for, so that nothing piles up on a slow way. */
-export async function throughput(gateway: Gateway, options: MeasureOptions): Promise<Throughput> {
+export async function throughput(gateway: Gateway, limit: Limit): Promise<Throughput> {
   const channel = gateway.remoteExec(answer);
   try {
-    const up = await direction(channel, options, (bytes) => new Uint8Array(bytes));
-    const down = await direction(channel, options, (bytes) => bytes);
+    const up = await direction(channel, limit, (bytes) => new Uint8Array(bytes));
+    const down = await direction(channel, limit, (bytes) => bytes);
     return { up, down };
   } finally {
     // On a way that is dead this would take as long as the gateway's end, which is waited for elsewhere.
@@ -91,7 +85,7 @@ export async function throughput(gateway: Gateway, options: MeasureOptions): Pro
 
 async function direction(
   channel: Channel<number | Uint8Array, number | Uint8Array>,
-  { signal, timeout }: MeasureOptions,
+  { signal, timeout }: Limit,
   item: (bytes: number) => number | Uint8Array,
 ): Promise<number> {
   const pass = async (bytes: number): Promise<number> => {

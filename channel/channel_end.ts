@@ -1,5 +1,6 @@
 /** One end of a channel: its states, what has arrived and what waits to be sent. Pure: it knows its session as a host. */
 
+import type { Branch } from "./branch.ts";
 import { coerce } from "./coerce.ts";
 import type { CoercionOptions } from "./coerce.ts";
 import { ChannelClosedError, EOFError, ProtocolError } from "./errors.ts";
@@ -40,8 +41,8 @@ export interface ChannelHost extends ItemSource {
   encode(item: unknown, end: ChannelEnd): Uint8Array;
   /** Payload bytes of each part of a long item. */
   readonly fragmentBytes: number;
-  /** Queues a frame that overtakes everything else. */
-  control(frame: Uint8Array): void;
+  /** Queues a frame about `end` that overtakes everything else. */
+  control(frame: Uint8Array, end: ChannelEnd): void;
   /** Queues what `end` has to send. */
   ready(end: ChannelEnd): void;
   /** Drops an end that has nothing more to send or to receive. */
@@ -76,8 +77,8 @@ export class ChannelEnd {
   readonly outbox: Outbox;
   /** The public object, made when first asked for, so that it is always the same one. */
   facade: unknown;
-  /** The execution this channel belongs to, by the id of its first channel; undefined until the far side knows it. */
-  root: number | undefined;
+  /** The execution this channel belongs to; undefined until the far side knows it. */
+  branch: Branch | undefined;
   /** Frames that announce other channels and wait until this one is known. */
   readonly heldOpens: Uint8Array[] = [];
   /** The frame that tells the far side of this end, while that has not been sent. */
@@ -113,10 +114,10 @@ export class ChannelEnd {
   #cut: Error | undefined;
 
   /** Makes an open end. */
-  constructor(host: ChannelHost, id: number, root: number | undefined, pool: BufferPool) {
+  constructor(host: ChannelHost, id: number, branch: Branch | undefined, pool: BufferPool) {
     this.#host = host;
     this.id = id;
-    this.root = root;
+    this.branch = branch;
     this.#pool = pool;
     this.outbox = new Outbox(id, pool);
     this.#inbox = new Inbox(this, host);
@@ -166,7 +167,7 @@ export class ChannelEnd {
     if (small && this.#pending.length === 0 && this.#sendWindow.open) {
       this.#sendWindow.spend(this.outbox.appendItem(bytes));
       this.#host.ready(this);
-      return this.outbox.bytes < BACKLOG_BYTES || this.root === undefined ? DONE : this.#backlog(signal);
+      return this.outbox.bytes < BACKLOG_BYTES || this.branch === undefined ? DONE : this.#backlog(signal);
     }
     const waiter = new Waiter<void>(signal === undefined ? undefined : { signal }, () => "", (gaveUp) => {
       const at = this.#pending.findIndex((one) => one.waiter === gaveUp);
@@ -341,7 +342,7 @@ export class ChannelEnd {
     if (this.receiveEnded && !this.#discarding) return;
     const payload = new Uint8Array(4);
     writeUint32(payload, 0, bytes);
-    this.#host.control(makeFrame(FrameType.CREDIT, this.id, payload));
+    this.#host.control(makeFrame(FrameType.CREDIT, this.id, payload), this);
   }
 
   /** The far side sends nothing more. */

@@ -4,7 +4,8 @@ import { ChannelEnd } from "./channel_end.ts";
 import type { ChannelHost } from "./channel_end.ts";
 import { EOFError, LoadError, ProtocolError } from "./errors.ts";
 import { MAX_CHANNEL_ID } from "./frame.ts";
-import type { BufferPool } from "./outbox.ts";
+import type { Branch } from "./branch.ts";
+import type { Writer } from "./writer.ts";
 
 /** More channels than this on one gateway are taken for an attack. */
 const MAX_CHANNELS = 262_144;
@@ -15,16 +16,16 @@ const MAX_UNDELIVERED = 4_096;
 /** A table of channels. The two sides give out ids of different parity. */
 export class ChannelTable {
   readonly #host: ChannelHost;
-  readonly #pool: BufferPool;
+  readonly #writer: Writer;
   readonly #open = new Map<number, ChannelEnd>();
   /** Channels that are closed already, but whose item has not been received yet. */
   readonly #undelivered = new Map<number, ChannelEnd>();
   #nextId: number;
 
-  /** Makes an empty table whose first own channel gets `firstId`. */
-  constructor(host: ChannelHost, pool: BufferPool, firstId: number) {
+  /** Makes an empty table whose first own channel gets `firstId`. `writer` is that of the connection. */
+  constructor(host: ChannelHost, writer: Writer, firstId: number) {
     this.#host = host;
-    this.#pool = pool;
+    this.#writer = writer;
     this.#nextId = firstId;
   }
 
@@ -38,15 +39,30 @@ export class ChannelTable {
     return this.#open.values();
   }
 
+  /** The branch whose root has that id: that of the open channels of it, or else a new one. */
+  branch(id: number): Branch {
+    for (const { branch } of this.#open.values()) if (branch?.id === id) return branch;
+    return this.#newBranch(id);
+  }
+
+  #newBranch(id: number): Branch {
+    return { id, writer: this.#writer };
+  }
+
   /** Opens a channel of this side; with `isRoot` it is that of an execution. */
   openOwn(isRoot: boolean): ChannelEnd {
     const id = this.#nextId;
     this.#nextId += 2;
-    return this.#add(id, isRoot ? id : undefined);
+    return this.#add(id, isRoot ? this.#newBranch(id) : undefined);
+  }
+
+  /** Opens the channel of an execution that the far side wants. Throws as {@linkcode ChannelTable.openFar} does. */
+  openFarRoot(id: number): ChannelEnd {
+    return this.openFar(id, this.#newBranch(id));
   }
 
   /** Opens a channel of the far side. Throws ProtocolError when it may not have that id, or too many are open. */
-  openFar(id: number, root: number | undefined): ChannelEnd {
+  openFar(id: number, branch: Branch | undefined): ChannelEnd {
     if (this.#isOwn(id) || id > MAX_CHANNEL_ID) {
       throw new ProtocolError(`Cannot open channel ${id}: the id is not the far side's to give`);
     }
@@ -54,7 +70,7 @@ export class ChannelTable {
     if (this.#open.size >= MAX_CHANNELS) {
       throw new ProtocolError(`Cannot open channel ${id}: there are ${MAX_CHANNELS} already`);
     }
-    return this.#add(id, root);
+    return this.#add(id, branch);
   }
 
   /**
@@ -76,7 +92,7 @@ export class ChannelTable {
     this.#undelivered.delete(id);
     if (end !== undefined) return end;
     // Closed while the item was under way: it arrives as what it is, a closed channel.
-    const gone = new ChannelEnd(this.#host, id, id, this.#pool);
+    const gone = new ChannelEnd(this.#host, id, this.#newBranch(id), this.#writer.pool);
     gone.closedByPeer(undefined, new EOFError(`Cannot receive on ${gone.describe()}: closed`));
     return gone;
   }
@@ -90,7 +106,7 @@ export class ChannelTable {
   drop(end: ChannelEnd): boolean {
     if (this.#open.get(end.id) !== end) return false;
     this.#open.delete(end.id);
-    const unmet = end.facade === undefined && !this.#isOwn(end.id) && end.root !== end.id;
+    const unmet = end.facade === undefined && !this.#isOwn(end.id) && end.branch?.id !== end.id;
     if (unmet) {
       this.#undelivered.set(end.id, end);
       if (this.#undelivered.size > MAX_UNDELIVERED) {
@@ -107,8 +123,8 @@ export class ChannelTable {
     this.#undelivered.clear();
   }
 
-  #add(id: number, root: number | undefined): ChannelEnd {
-    const end = new ChannelEnd(this.#host, id, root, this.#pool);
+  #add(id: number, branch: Branch | undefined): ChannelEnd {
+    const end = new ChannelEnd(this.#host, id, branch, this.#writer.pool);
     this.#open.set(id, end);
     return end;
   }

@@ -27,6 +27,7 @@ export const FrameType = {
   CLOSE: 21,
   KILL: 22,
   DONE: 23,
+  BYPASS: 24,
 } as const;
 
 /** One of the values of {@linkcode FrameType}. */

@@ -1,5 +1,7 @@
 /** The multiplexer: many channels over one transport. It owns the channel table, one reader and one writer. */
 
+import type { Branch } from "./branch.ts";
+import { Bypass } from "./bypass.ts";
 import { Channel } from "./channel.ts";
 import type { ChannelGateway } from "./channel.ts";
 import type { ChannelEnd, ChannelHost } from "./channel_end.ts";
@@ -29,6 +31,8 @@ export interface SessionHandlers {
   request?: (kind: string) => unknown;
   /** The far side wants this side to end. */
   terminate?: () => void;
+  /** An execution will be reached by a link of its own, the one that showed this token. */
+  bypass?: (token: Uint8Array) => Promise<Transport>;
   /** The last channel has gone. */
   idle?: () => void;
   /** Someone has begun to wait for the far side, or nobody waits any more. */
@@ -70,6 +74,9 @@ export interface SessionOptions {
 /** Longer parts carry bulk with fewer system calls; they delay other channels by as much. */
 const FRAGMENT_BYTES = 256 * 1024;
 
+/** A CLOSE frame with this flag: nothing more is to be read from the execution's bypass. */
+export const CUT = 1;
+
 const NO_ENDS: readonly ChannelEnd[] = [];
 
 /** Bytes of an error in a closing frame. */
@@ -106,6 +113,8 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
   readonly #channels: ChannelTable;
   readonly #requests: Requests = new Requests(this);
   readonly #resolveEnded: (reason: unknown) => void;
+  /** By the id of their executions. */
+  readonly #bypasses = new Map<number, Bypass>();
   #waiting = 0;
   #closed = false;
   #reason: unknown;
@@ -137,7 +146,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       transport.writeBudget,
       (reason) => this.fail(reason),
     );
-    this.#channels = new ChannelTable(this, this.#writer.pool, options.firstId);
+    this.#channels = new ChannelTable(this, this.#writer, options.firstId);
     this.#keepalive = new Keepalive({
       interval: options.keepalive ?? 0,
       ping: () => this.control(makeFrame(FrameType.PING, 0)),
@@ -181,6 +190,11 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     return this.#channels.ends;
   }
 
+  /** The open channels whose frames do not pass the router, which does not count them therefore. */
+  get bypassed(): ChannelEnd[] {
+    return [...this.ends].filter(({ branch }) => branch !== undefined && branch.writer !== this.#writer);
+  }
+
   /** Makes a channel that the far side does not know yet: it learns of it when it is sent. */
   newChannel(): Channel {
     return this.facade(this.newEnd());
@@ -222,8 +236,8 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
   kill(end: ChannelEnd, reason: unknown): void {
     if (end.peerClosed) return;
     const payload = this.errorPayload(reason);
-    if (end.root === end.id) this.control(makeFrame(FrameType.KILL, end.id, payload));
-    else this.control(makeFrame(FrameType.CLOSE, end.id, payload));
+    if (end.branch?.id === end.id) this.control(makeFrame(FrameType.KILL, end.id, payload));
+    else this.control(makeFrame(FrameType.CLOSE, end.id, payload), end);
     end.closedByPeer(new RemoteError(errorData(reason), this.name, { cause: reason }));
   }
 
@@ -232,6 +246,16 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     if (end.peerClosed) return;
     this.control(makeFrame(FrameType.KILL, end.id, this.errorPayload(error)));
     end.closedByPeer(error);
+  }
+
+  /**
+   * Moves all that belongs to the execution behind `end` to a link of its own, for the side that executes: nothing has
+   * been sent on `end` yet. The other side knows the link by its token. Its end is the end of the session.
+   */
+  openBypass(end: ChannelEnd, transport: Transport, token: Uint8Array): void {
+    const bypass = this.#addBypass(end.branch!);
+    bypass.attach(transport, makeFrame(FrameType.BYPASS, end.id, token));
+    void bypass.drained.then(() => this.fail(undefined));
   }
 
   /** Asks the far side for something. */
@@ -248,19 +272,20 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     if (this.#closed) throw this.#explain(this.#reason);
   }
 
-  /** Sends a frame that is about the connection, or overtakes what channels have to send. */
-  control(frame: Uint8Array): void {
-    this.#writer.control(frame);
+  /** Sends a frame that is about the connection, an execution or `end`, and overtakes what channels have to send. */
+  control(frame: Uint8Array, end?: ChannelEnd): void {
+    (end?.branch?.writer ?? this.#writer).control(frame);
   }
 
   /** Resolves when all that is queued has been written. */
-  flushed(): Promise<void> {
-    return this.#writer.idle();
+  async flushed(): Promise<void> {
+    await this.#writer.idle();
+    for (const bypass of this.#bypasses.values()) await bypass.flushed();
   }
 
   /** Ends the connection in an orderly way: what is queued leaves first. */
   async close(reason?: unknown): Promise<void> {
-    await this.#writer.idle();
+    await this.flushed();
     this.#finish(reason);
     this.#transport.close();
   }
@@ -278,6 +303,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     this.#reason = reason;
     this.#keepalive.stop();
     this.#writer.stop();
+    for (const bypass of this.#bypasses.values()) bypass.end();
     const error = this.#explain(reason);
     this.#channels.endAll(error);
     this.#requests.fail(error);
@@ -292,7 +318,11 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     try {
       while (!this.#closed) {
         const count = await transport.read(reader.space());
-        if (count === null) return this.fail(this.#cutReason());
+        if (count === null) {
+          // What an execution had sent before is still to be received.
+          await Promise.all([...this.#bypasses.values()].map(({ drained }) => drained));
+          return this.fail(this.#cutReason());
+        }
         if (count === 0) throw new ProtocolError("The transport read nothing");
         this.#keepalive.alive();
         reader.filled(count);
@@ -315,9 +345,28 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
   frame(head: FrameHead, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
     if (this.#closed) return;
     const { type, channel } = head;
-    if (head.flags !== 0 && type !== FrameType.DATA) {
-      throw new ProtocolError(`Cannot read a frame of type ${type}: flags ${head.flags}`);
+    switch (type) {
+      case FrameType.CLOSE: {
+        const bypass = this.#handlers.bypass && this.#bypasses.get(channel);
+        if (bypass !== undefined) this.#lastWord(bypass, head.flags, bytes.slice(start, end));
+        else this.#channelFrame(head, bytes, start, end, owned);
+        break;
+      }
+      case FrameType.DATA:
+      case FrameType.CREDIT:
+      case FrameType.CLOSE_WRITE:
+      case FrameType.OPEN:
+        this.#channelFrame(head, bytes, start, end, owned);
+        break;
+      default:
+        this.#otherFrame(head, bytes, start, end);
     }
+  }
+
+  /** Takes a frame that came by the connection or by a bypass. */
+  #channelFrame(head: FrameHead, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
+    const { type, channel } = head;
+    if (type !== FrameType.DATA) checkFlags(head);
     switch (type) {
       case FrameType.DATA:
         this.#channels.known(channel)?.data(head.flags, bytes, start, end, owned);
@@ -342,8 +391,19 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
         expectLength(type, end - start, 6);
         this.#opened(channel, readUint48(bytes, start));
         break;
+    }
+  }
+
+  /** Takes a frame about the connection, or about an execution. */
+  #otherFrame(head: FrameHead, bytes: Uint8Array, start: number, end: number): void {
+    const { type, channel } = head;
+    checkFlags(head);
+    switch (type) {
       case FrameType.EXEC:
         this.#executed(channel, this.#value(bytes.subarray(start, end)));
+        break;
+      case FrameType.BYPASS:
+        this.#bypassed(channel, bytes.slice(start, end));
         break;
       case FrameType.KILL: {
         const { kill } = this.#handlers;
@@ -371,12 +431,8 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
         terminate();
         break;
       }
-      case FrameType.DONE:
-        throw new ProtocolError("Cannot take a frame that only a router takes");
-      default: {
-        const never: never = type;
-        throw new ProtocolError(`Cannot read a frame of type ${never}`);
-      }
+      default:
+        throw new ProtocolError(`Cannot take a frame of type ${type} here`);
     }
   }
 
@@ -394,7 +450,53 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
   #executed(id: number, options: unknown): void {
     const { exec } = this.#handlers;
     if (exec === undefined) throw new ProtocolError("Cannot execute anything on this side");
-    exec(this.#channels.openFar(id, id), options);
+    exec(this.#channels.openFarRoot(id), options);
+  }
+
+  #addBypass(branch: Branch): Bypass {
+    const bypass = new Bypass({
+      branchOf: (channel) => this.#channels.get(channel)?.branch,
+      fail: (reason) => this.fail(reason),
+      frame: (head, bytes, start, end, owned) => {
+        if (!this.#closed) this.#channelFrame(head, bytes, start, end, owned);
+      },
+      place: (head, length) => this.place(head, length),
+      placed: (head, payload) => this.placed(head, payload),
+    }, branch);
+    this.#bypasses.set(branch.id, bypass);
+    return bypass;
+  }
+
+  /** The mark of the other side: from now on its frames about an execution come by a link of their own. */
+  #bypassed(id: number, token: Uint8Array): void {
+    const { bypass: find } = this.#handlers;
+    const opened = this.#bypasses.get(id);
+    if (opened !== undefined && find === undefined) return void opened.read();
+    if (opened !== undefined || find === undefined) throw new ProtocolError("Cannot take another bypass");
+    // The execution's own channel may have been closed here meanwhile; others of it may be open.
+    const branch = this.#channels.known(id)?.branch ?? this.#channels.branch(id);
+    const bypass = this.#addBypass(branch);
+    find(token).then((transport) => {
+      bypass.attach(transport, makeFrame(FrameType.BYPASS, id));
+      void bypass.read();
+    }, (error) => {
+      this.control(makeFrame(FrameType.KILL, id, this.errorPayload(error)));
+      bypass.end();
+    });
+  }
+
+  /** The router's last word about an execution with a bypass, which it sends when that is over. */
+  #lastWord(bypass: Bypass, flags: number, payload: Uint8Array): void {
+    if (payload.length > 0) this.#remoteError(payload);
+    // One that was killed may go on and never close its link.
+    if (flags & CUT) bypass.end();
+    void bypass.drained.then(() => {
+      this.#bypasses.delete(bypass.branch.id);
+      for (const end of [...this.#channels.ends]) {
+        if (end.branch !== bypass.branch) continue;
+        end.closedByPeer(payload.length === 0 ? undefined : this.#remoteError(payload, end.readStack));
+      }
+    });
   }
 
   #opened(id: number, carrier: number): void {
@@ -404,7 +506,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       this.control(makeFrame(FrameType.CLOSE, id));
       return;
     }
-    this.#channels.openFar(id, via.root).readStack = via.readStack;
+    this.#channels.openFar(id, via.branch).readStack = via.readStack;
   }
 
   #requested(value: unknown): void {
@@ -474,7 +576,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
 
   /** Queues what an end has to send, once the far side knows it. */
   ready(end: ChannelEnd): void {
-    if (end.root !== undefined) this.#writer.ready(end.outbox);
+    end.branch?.writer.ready(end.outbox);
   }
 
   /** Drops an end. Items that have arrived stay readable through its public object. */
@@ -510,7 +612,8 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     const name = `channel ${end.id}`;
     if (Channel.sessionOf(value) !== this) throw new TypeError(`${name} belongs to another gateway`);
     if (this.#channels.get(end.id) !== end) throw new TypeError(`${name} is closed`);
-    if (!this.#shared && end.root !== undefined && carrier.root !== undefined && end.root !== carrier.root) {
+    const { branch } = carrier;
+    if (!this.#shared && end.branch !== undefined && branch !== undefined && end.branch !== branch) {
       throw new TypeError(`${name} belongs to another execution of this gateway`);
     }
     if (this.#found === NO_ENDS) this.#found = [end];
@@ -526,27 +629,31 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
 
   /** Tells the far side of a channel that it meets for the first time in an item on `carrier`. */
   #announce(end: ChannelEnd, carrier: ChannelEnd): void {
-    if (end.root !== undefined || end === carrier) return;
+    if (end.branch !== undefined || end === carrier) return;
     const payload = new Uint8Array(6);
     writeUint48(payload, 0, carrier.id);
     const frame = makeFrame(FrameType.OPEN, end.id, payload);
-    if (carrier.root === undefined) {
+    if (carrier.branch === undefined) {
       carrier.heldOpens.push(frame);
       return;
     }
     end.readStack = carrier.readStack;
-    this.#release(end, frame, carrier.root);
+    this.#release(end, frame, carrier.branch);
   }
 
-  #release(end: ChannelEnd, open: Uint8Array, root: number): void {
-    end.root = root;
-    this.control(open);
+  #release(end: ChannelEnd, open: Uint8Array, branch: Branch): void {
+    end.branch = branch;
+    this.control(open, end);
     for (const frame of end.heldOpens.splice(0)) {
       const held = this.#channels.get(readUint48(frame, 2));
-      if (held !== undefined && held.root === undefined) this.#release(held, frame, root);
+      if (held !== undefined && held.branch === undefined) this.#release(held, frame, branch);
     }
     this.ready(end);
   }
+}
+
+function checkFlags({ type, flags }: FrameHead): void {
+  if (flags !== 0) throw new ProtocolError(`Cannot read a frame of type ${type}: flags ${flags}`);
 }
 
 function expectLength(type: number, length: number, expected: number): void {

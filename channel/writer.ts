@@ -43,6 +43,7 @@ export class Writer {
   #running = false;
   #stopped = false;
   #idle: PromiseWithResolvers<void> | undefined;
+  #between: (() => void) | undefined;
 
   /** Makes a writer that takes at most `budget` bytes of a channel in its turn. */
   constructor(write: WriteBytes, budget: number, onError: (reason: unknown) => void) {
@@ -70,6 +71,24 @@ export class Writer {
     this.#wake();
   }
 
+  /** Calls `action`, once, when nothing is being written: what was queued until now has left then, or still waits. */
+  between(action: () => void): void {
+    if (!this.#running) return action();
+    const earlier = this.#between;
+    this.#between = earlier === undefined ? action : () => {
+      earlier();
+      action();
+    };
+  }
+
+  /** Takes channels out of the line. Only between two writes: what is being written of a channel is not there. */
+  withdraw(wanted: (outbox: Outbox) => boolean): Outbox[] {
+    const taken = this.#ready.filter(wanted);
+    if (taken.length > 0) this.#ready = this.#ready.filter((outbox) => !taken.includes(outbox));
+    for (const outbox of taken) outbox.queued = false;
+    return taken;
+  }
+
   /** Resolves when nothing is left to write, or the writer has stopped. */
   idle(): Promise<void> {
     if (!this.#running) return Promise.resolve();
@@ -95,7 +114,9 @@ export class Writer {
   async #run(): Promise<void> {
     try {
       let singles = 0;
-      while (!this.#stopped && (this.#control.length > 0 || this.#ready.length > 0)) {
+      while (!this.#stopped) {
+        this.#pause();
+        if (this.#control.length === 0 && this.#ready.length === 0) break;
         const filled = this.#gatherSmall();
         if (filled > 0) await this.#write(this.#gather!.subarray(0, filled), false);
         else await this.#writeLarge();
@@ -114,6 +135,12 @@ export class Writer {
     this.#running = false;
     this.#idle?.resolve();
     this.#idle = undefined;
+  }
+
+  #pause(): void {
+    const action = this.#between;
+    this.#between = undefined;
+    action?.();
   }
 
   /** Fills the gather buffer from the front of the queues until something large or the end comes. */

@@ -40,6 +40,8 @@ export interface Connection {
   readonly process: SpawnedProcess;
   readonly output: Output;
   readonly transport: Transport;
+  /** Gives the links of executions, where they have any. */
+  readonly bypass?: ((token: Uint8Array) => Promise<Transport>) | undefined;
   /** What the far side said of itself. */
   readonly facts: Facts;
   /** What came behind its greeting. */
@@ -134,7 +136,7 @@ class Attempt {
       const met = await Promise.race([meet(child, this.#noise), limited.promise]);
       if ("version" in met && met.version === PROTOCOL_VERSION) {
         output.release();
-        return { process: child, output, address: launcher.address, ...met };
+        return { process: child, output, address: launcher.address, bypass: child.bypass, ...met };
       }
       if (!("end" in met)) {
         letGo(child);

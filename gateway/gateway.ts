@@ -190,7 +190,10 @@ export class Gateway implements AsyncDisposable {
       keepalive: keepaliveOf(spec),
       unrefTimer: (timer) => Deno.unrefTimer(timer as unknown as number),
       sharedFarSide: spec.execmodel === "main",
-      handlers: { busy: (busy) => process.keepAlive(busy) },
+      handlers: {
+        busy: (busy) => process.keepAlive(busy),
+        ...(connection.bypass === undefined ? {} : { bypass: connection.bypass }),
+      },
       explain: (reason) => this.#explain(reason),
     });
     this.#shipping = shipping;
@@ -338,6 +341,7 @@ export class Gateway implements AsyncDisposable {
     const status = await this.#session.request("status", options) as RemoteStatus;
     for (const service of this.#services.keys()) status.numExecuting += service.outstanding;
     const serving = new Set(this.#services.values());
+    for (const end of this.#session.bypassed) if (!serving.has(end)) status.numChannels++;
     status.channels = [...this.#session.ends].filter((end) => !serving.has(end) && !end.background)
       .map((end) => end.status);
     return status;

@@ -5,6 +5,7 @@ import type { Permissions, PermissionsInit } from "../../xspec/mod.ts";
 import { after } from "./after.ts";
 import type { Backend, Execution, ExecutionEvents } from "./router.ts";
 import { WORKER_URL } from "../process/link.ts";
+import type { BypassPlace } from "../process/link.ts";
 import { DIE, WorkerSays } from "./worker_entry.ts";
 import type { WorkerStart } from "./worker_entry.ts";
 
@@ -34,6 +35,8 @@ export interface WorkerBackendOptions {
   cwd: string;
   /** Makes the Workers. */
   workers: WorkerMaker;
+  /** Where the caller takes links of executions. */
+  bypass?: BypassPlace | undefined;
 }
 
 /** Where Workers come from. */
@@ -53,10 +56,9 @@ export function agentWorkers(script: Uint8Array, held: Permissions): WorkerMaker
   const text = new TextDecoder().decode(script);
   return {
     make(narrower): Worker {
-      const deno = narrower === undefined
-        ? {}
-        : { deno: { permissions: workerPermissions(narrower, [], held) } };
-      const worker = new Worker(WORKER_URL, { type: "module", ...deno } as WorkerOptions);
+      // Without a word about permissions all Workers would share one set, and what one gives back, all would lose.
+      const permissions = narrower === undefined ? "inherit" : workerPermissions(narrower, [], held);
+      const worker = new Worker(WORKER_URL, { type: "module", deno: { permissions } } as WorkerOptions);
       worker.postMessage(text);
       return worker;
     },
@@ -77,7 +79,7 @@ export class WorkerBackend implements Backend {
   /** Makes a backend; `spare` is a Worker that runs the agent's text already. */
   constructor(options: WorkerBackendOptions, spare?: Worker) {
     this.#options = options;
-    if (spare !== undefined) this.#spare = this.#greet(spare);
+    if (spare !== undefined) this.#spare = this.#greet(spare, options.bypass);
   }
 
   /** How many Workers could not be stopped. */
@@ -116,12 +118,14 @@ export class WorkerBackend implements Backend {
   }
 
   #create(narrower?: Permissions): Worker {
-    return this.#greet(this.#options.workers.make(narrower));
+    const { workers, bypass } = this.#options;
+    // With narrower permissions it could not connect.
+    return this.#greet(workers.make(narrower), narrower === undefined ? bypass : undefined);
   }
 
-  #greet(worker: Worker): Worker {
+  #greet(worker: Worker, bypass: BypassPlace | undefined): Worker {
     const { name, workers } = this.#options;
-    worker.postMessage({ name, firstId: this.#nextId(), ...workers.start } satisfies WorkerStart);
+    worker.postMessage({ name, firstId: this.#nextId(), bypass, ...workers.start } satisfies WorkerStart);
     return worker;
   }
 

@@ -12,6 +12,6 @@ export function startAgent(link: RawLink, start: AgentStart): Promise<void> {
 }
 
 /** Serves an execution, or a whole gateway, in a Worker, with what its owner sent. Called by a Worker's first lines. */
-export function startWorker(start: unknown): void {
-  startWorkerSide(start as WorkerStart);
+export function startWorker(start: unknown): Promise<void> {
+  return startWorkerSide(start as WorkerStart);
 }

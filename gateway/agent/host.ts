@@ -10,6 +10,7 @@ import type { SessionHandlers } from "../../channel/session.ts";
 import { turn } from "../../channel/turn.ts";
 import type { Transport } from "../../channel/transport.ts";
 import type { ExecFrameOptions, Job, TextJob } from "../process/job.ts";
+import type { OpenLink } from "./bypass.ts";
 import { runJob } from "./jobs.ts";
 import { reportUncaught } from "./uncaught.ts";
 import { EXEC_NAME, mapStack } from "./run.ts";
@@ -25,6 +26,8 @@ export interface HostOptions {
   shared: boolean;
   /** What arrived behind the handshake. */
   first?: Uint8Array;
+  /** A link of the execution's own, for an isolate that is for one. */
+  bypass?: OpenLink | undefined;
   /** Milliseconds after which a silent caller is asked for a sign of life. */
   keepalive?: number;
   /** Further handlers of the session. */
@@ -56,8 +59,13 @@ export class Host {
       mapStack,
       handlers: {
         ...handlers,
-        exec: (end, options) =>
-          void this.#execute(end, (options as ExecFrameOptions | null)?.service === true),
+        exec: (end, execOptions) => {
+          const { bypass } = options;
+          if (bypass !== undefined && !this.used) {
+            this.session.openBypass(end, bypass.transport, bypass.token);
+          }
+          void this.#execute(end, (execOptions as ExecFrameOptions | null)?.service === true);
+        },
         idle: () => this.#checkDone(),
       },
     });

@@ -93,12 +93,12 @@ function serveGateway(
   transport: Transport,
   config: AgentConfig,
   first: Uint8Array,
-  { script, spare, folder }: AgentStart,
+  { script, spare, folder, bypass }: AgentStart,
 ): void {
   const { name, permissions, cwd, keepalive } = config;
   if (config.execmodel === "main") return serveShared(transport, config, first, (code) => Deno.exit(code));
   const backend = config.execmodel === "worker"
-    ? new WorkerBackend({ name, permissions, cwd, workers: agentWorkers(script, permissions) }, spare)
+    ? new WorkerBackend({ name, permissions, cwd, workers: agentWorkers(script, permissions), bypass }, spare)
     : new ProcessBackend({
       name,
       spawn: {

@@ -10,6 +10,7 @@ import { Keepalive } from "../../channel/keepalive.ts";
 import { Outbox } from "../../channel/outbox.ts";
 import { errorData } from "../../channel/remote_error.ts";
 import type { Transport } from "../../channel/transport.ts";
+import { CUT } from "../../channel/session.ts";
 import { Writer } from "../../channel/writer.ts";
 import type { ExecFrameOptions } from "../process/job.ts";
 import { LINGERS } from "./host.ts";
@@ -83,6 +84,8 @@ interface Owner {
   execution: Execution | undefined;
   readonly channels: Map<number, Route>;
   executing: boolean;
+  /** Its frames take another way: of its channels, only the first is still known here. */
+  bypassed: boolean;
   /** It serves calls, which its caller counts. */
   service: boolean;
   /** Small frames on their way in, gathered for one message. */
@@ -190,6 +193,9 @@ export class Router implements FrameSink {
       case FrameType.EXEC:
         this.#start(channel, bytes, start, end, owned);
         break;
+      case FrameType.BYPASS:
+        this.#send(this.#owners.get(channel), bytes, start, end, owned);
+        break;
       case FrameType.KILL:
         this.#kill(channel, bytes.slice(start, end));
         break;
@@ -221,7 +227,10 @@ export class Router implements FrameSink {
   placed(): void {}
 
   #toOwner(route: Route | undefined, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
-    const owner = route?.owner;
+    this.#send(route?.owner, bytes, start, end, owned);
+  }
+
+  #send(owner: Owner | undefined, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
     if (owner?.execution === undefined) return;
     const from = start - HEADER_BYTES;
     if (owned && from === 0 && end === bytes.length) {
@@ -260,6 +269,7 @@ export class Router implements FrameSink {
       execution: undefined,
       channels: new Map(),
       executing: true,
+      bypassed: false,
       service: false,
       inbound: EMPTY,
       inboundBytes: 0,
@@ -329,6 +339,12 @@ export class Router implements FrameSink {
       if (!(head.flags & LINGERS)) this.#release(owner);
       return;
     }
+    if (type === FrameType.BYPASS) {
+      if (channel !== owner.id || owner.bypassed) return;
+      owner.bypassed = true;
+      this.#writer.control(frame());
+      return;
+    }
     if (type === FrameType.OPEN) {
       const carrier = end - start === 6 ? owner.channels.get(readUint48(bytes, start)) : undefined;
       if (carrier === undefined || channel % 2 !== 0) return;
@@ -363,6 +379,7 @@ export class Router implements FrameSink {
   /** An execution has ended by itself and in order. */
   #release(owner: Owner): void {
     owner.execution?.release();
+    if (owner.bypassed) this.#writer.control(makeFrame(FrameType.CLOSE, owner.id));
     this.#forget(owner);
   }
 
@@ -380,15 +397,16 @@ export class Router implements FrameSink {
 
   #kill(id: number, reason: Uint8Array): void {
     const owner = this.#owners.get(id);
-    if (owner !== undefined) this.#endChannels(owner, reason);
+    if (owner !== undefined) this.#endChannels(owner, reason, CUT);
   }
 
-  #endChannels(owner: Owner, reason: Uint8Array): void {
-    for (const route of owner.channels.values()) {
-      const close = makeFrame(FrameType.CLOSE, route.outbox.channel, reason);
-      route.outbox.appendFrames(close, 0, close.length);
-      this.#writer.ready(route.outbox);
-    }
+  #endChannels(owner: Owner, reason: Uint8Array, flags = 0): void {
+    if (owner.bypassed) this.#writer.control(makeFrame(FrameType.CLOSE, owner.id, reason, flags));
+    else {for (const route of owner.channels.values()) {
+        const close = makeFrame(FrameType.CLOSE, route.outbox.channel, reason);
+        route.outbox.appendFrames(close, 0, close.length);
+        this.#writer.ready(route.outbox);
+      }}
     owner.execution?.kill();
     this.#forget(owner);
   }
@@ -402,8 +420,9 @@ export class Router implements FrameSink {
     let numChannels = this.#routes.size;
     for (const owner of this.#owners.values()) {
       // Calls are counted by whoever calls.
-      if (owner.service) numChannels -= owner.channels.has(owner.id) ? 1 : 0;
-      else if (owner.executing) numExecuting++;
+      if (owner.bypassed) numChannels -= owner.channels.size;
+      else if (owner.service) numChannels -= owner.channels.has(owner.id) ? 1 : 0;
+      if (owner.executing && !owner.service) numExecuting++;
     }
     const counts: RouterCounts = {
       numExecuting,

@@ -4,7 +4,9 @@ import { encodeHello } from "../../channel/handshake.ts";
 import { EMPTY } from "../../channel/frame.ts";
 import type { Transport } from "../../channel/transport.ts";
 import type { AgentConfig } from "../process/config.ts";
+import type { BypassPlace } from "../process/link.ts";
 import { after } from "./after.ts";
+import { openLink } from "./bypass.ts";
 import { describe } from "./facts.ts";
 import { Host, rehearse } from "./host.ts";
 import { redirectPrinting } from "./printing.ts";
@@ -20,6 +22,8 @@ export interface WorkerStart {
   firstId: number;
   /** It is a Worker inside of the caller's own process: what it prints goes to its owner, as text. */
   inside?: boolean;
+  /** Where the caller takes links of executions. */
+  bypass?: BypassPlace | undefined;
   /** It is a whole gateway of `execmodel=main`. */
   gateway?: AgentConfig;
 }
@@ -53,16 +57,17 @@ interface WorkerScope {
 }
 
 /** Starts the Worker's side, with what its owner sent first. */
-export function startWorker(start: WorkerStart): void {
+export async function startWorker(start: WorkerStart): Promise<void> {
   const scope = globalThis as unknown as WorkerScope;
   const post = scope.postMessage.bind(scope);
   const close = scope.close.bind(scope);
-  let receive: ((bytes: Uint8Array) => void) | undefined;
+  const early: Uint8Array[] = [];
+  let receive = (bytes: Uint8Array): void => void early.push(bytes);
   scope.addEventListener("message", (event: MessageEvent) => {
     // The port is the agent's: code that listens for messages of its own gets none of these.
     event.stopImmediatePropagation();
     const { data } = event;
-    if (receive !== undefined && data instanceof Uint8Array) return receive(data);
+    if (data instanceof Uint8Array) return receive(data);
     if (data === DIE) die();
   });
   const die = (): void => {
@@ -71,12 +76,15 @@ export function startWorker(start: WorkerStart): void {
     close();
   };
   scope.addEventListener("unload", () => post(WorkerSays.GONE));
-  const { name, firstId, inside, gateway } = start;
+  const { name, firstId, inside, bypass: place, gateway } = start;
   if (inside) {
     redirectPrinting(post);
     post(WorkerSays.READY);
   }
-  const transport = portTransport((push) => receive = push, post);
+  const transport = portTransport((push) => {
+    receive = push;
+    for (const bytes of early.splice(0)) push(bytes);
+  }, post);
   Object.assign(scope, {
     close: () => {
       post(WorkerSays.GONE);
@@ -95,7 +103,8 @@ export function startWorker(start: WorkerStart): void {
     serveShared(transport, gateway, EMPTY, die);
     return;
   }
-  const host = new Host(transport, { name, firstId, shared: false });
+  const bypass = place === undefined ? undefined : await openLink(place);
+  const host = new Host(transport, { name, firstId, shared: false, bypass });
   void host.session.ended.then(() => scope.close());
   after(REHEARSE_AFTER_MS, () => {
     if (host.used) return;

@@ -1,6 +1,7 @@
 /** What the greeting of a caller tells an agent. */
 
 import type { Permissions } from "../../xspec/mod.ts";
+import type { BypassPlace } from "./link.ts";
 import type { TraceTarget } from "./trace.ts";
 
 /** What an agent is told by whoever started it. */
@@ -31,6 +32,8 @@ export interface AgentStart {
   spare?: Worker | undefined;
   /** A folder that goes with the process, or nothing. */
   folder: string;
+  /** Where the caller takes links of executions, if it does. */
+  bypass?: BypassPlace | undefined;
   /** The process's trace file, where there is one. */
   trace?: Deno.FsFile | undefined;
 }

@@ -13,6 +13,7 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
     path: "",
     revoke: [],
     nonce,
+    bypass: false,
     worker: options.spareWorker,
     trace: options.stageTrace,
   });

@@ -80,6 +80,16 @@ export interface StageTrace {
   revoke: boolean;
 }
 
+/** Where a program takes links of executions past the router. */
+export interface BypassPlace {
+  /** Its socket. */
+  path: string;
+  /** Proof, in hexadecimal digits. */
+  nonce: string;
+  /** The permissions that connecting takes, which whoever has connected gives back. */
+  revoke: Revocation[];
+}
+
 /** What the first lines of a process get from whoever started it, in its arguments. */
 export interface StageZero {
   kind: LinkKind;
@@ -88,6 +98,8 @@ export interface StageZero {
   revoke: Revocation[];
   /** Proof, in hexadecimal digits; none where there is no other who could have connected. */
   nonce: string;
+  /** Whether the agent's Workers connect there, too; it keeps the permissions for them, and each gives its own back. */
+  bypass: boolean;
   /** Whether to make a spare Worker for the agent while that is on its way. */
   worker: boolean;
   /** The trace file to make, if any. */
@@ -146,12 +158,15 @@ const TRACE_FILE = `const F=Z.trace.base+I;try{Deno.removeSync(F)}catch{}
 try{T=Deno.openSync(F,{append:true,createNew:true,mode:384})}catch{}
 if(Z.trace.revoke)Deno.permissions.revokeSync({name:"write",path:F});`;
 
-/** Its permissions are those that are left, so it is made when the others have been given back. */
-const SPARE_WORKER = `const W=Z.worker?new Worker(U,{type:"module"}):undefined;`;
+/**
+ * Its permissions are those that are left, so it is made when the others have been given back. Each Worker has a set of
+ * its own: without a word about them, all would share one, and what one gives back, all would lose.
+ */
+const SPARE_WORKER = `const W=Z.worker?new Worker(U,{type:"module",deno:{permissions:"inherit"}}):undefined;`;
 
 const SOCKET_LINK =
   `const l=await Deno.connect({transport:"unix",path:Z.path}).catch(e=>{if(e instanceof Deno.errors.NotCapable)throw e;Deno.exit(0)});
-for(const p of Z.revoke)Deno.permissions.revokeSync(p);`;
+if(!Z.bypass)for(const p of Z.revoke)Deno.permissions.revokeSync(p);`;
 
 /**
  * Descriptor 3 is one end of a pair of sockets, or a pipe, and then descriptor 4 is the pipe for the other direction. It
@@ -173,7 +188,7 @@ if(Z.nonce)await w(Uint8Array.fromHex(Z.nonce)).catch(()=>Deno.exit(0));`;
 const STAGE_ZERO = `
 const r=async n=>{const b=new Uint8Array(n);for(let o=0;o<n;){const c=await l.read(b.subarray(o)).catch(()=>null);if(c===null)Deno.exit(0);o+=c}return b};
 const n=new DataView((await r(4)).buffer).getUint32(0);
-const t=await r(n),c=new TextDecoder().decode(t);W?.postMessage(c);new Function(c)().startAgent(l,{script:t,spare:W,folder:Z.path.slice(0,-2),trace:T})`;
+const t=await r(n),c=new TextDecoder().decode(t);W?.postMessage(c);new Function(c)().startAgent(l,{script:t,spare:W,folder:Z.path.slice(0,-2),bypass:Z.bypass?Z:undefined,trace:T})`;
 
 /** What both `Deno.Conn` and the script above offer. */
 export interface RawLink {

@@ -32,6 +32,8 @@ export interface SpawnOptions {
   folder?: string | undefined;
   /** Does without such a folder: the process is reached by a descriptor. */
   byDescriptor?: boolean;
+  /** Takes a link of each execution, too, if it is reached by a socket at all. */
+  bypass?: boolean;
   /** Keeps that folder until the process has ended, as a place for the meetings of what the process starts itself. */
   keepFolder?: boolean;
   /** Where it traces to; the agent is told by the greeting. */
@@ -66,6 +68,11 @@ export interface SpawnedProcess {
   readonly output: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   /** Resolves with the connection, the agent and the greeting being on their way; rejects when that fails. */
   readonly connected: Promise<Transport>;
+  /**
+   * The link of an execution, the one that has shown this token or will. It rejects when there can be no further one; it
+   * may never settle when what claims to be there is not, until the process is killed.
+   */
+  readonly bypass?: ((token: Uint8Array) => Promise<Transport>) | undefined;
   /** Tells it to end, by SIGTERM to the process itself. */
   terminate(): void;
   /** Kills it and all that it started. Idempotent, never throws, does not wait. */
@@ -107,13 +114,18 @@ export function makeNonce(): string {
 
 /** Whether what connects shows the proof that the process was given. Rejects when reading fails. */
 export async function showsProof(link: RawLink, nonce: string): Promise<boolean> {
+  return await readProof(link) === nonce;
+}
+
+/** The next proof or token that a link shows, in hexadecimal digits; undefined where it ends before. */
+export async function readProof(link: RawLink): Promise<string | undefined> {
   const proof = new Uint8Array(NONCE_BYTES);
   for (let got = 0; got < NONCE_BYTES;) {
     const count = await link.read(proof.subarray(got));
-    if (count === null) return false;
+    if (count === null) return undefined;
     got += count;
   }
-  return proof.toHex() === nonce;
+  return proof.toHex();
 }
 
 /** What a process is sent first. */

@@ -1,8 +1,9 @@
 /** Starts a process that connects to a Unix socket: the fast kind of link. */
 
+import { BypassDoor } from "./bypass_door.ts";
 import { guardScript } from "./guard.ts";
 import { connectGrant, linkTransport, stageZeroUrl } from "./link.ts";
-import type { ConnectGrant } from "./link.ts";
+import type { ConnectGrant, RawLink } from "./link.ts";
 import { Control, denoCommand, keepAlive, makeNonce, markedEnv, sendAgent, showsProof } from "./process.ts";
 import type { Ref, SpawnedProcess, SpawnOptions } from "./process.ts";
 import { connectsBySocket } from "./versions.ts";
@@ -62,6 +63,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
       path,
       revoke: grant.revoke,
       nonce,
+      bypass: options.bypass ?? false,
       worker: options.spareWorker,
       trace: options.stageTrace,
     });
@@ -85,17 +87,19 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     removeFolder(folder);
     throw error;
   }
+  const { bypass = false, keepFolder = bypass } = options;
+  let door: BypassDoor | undefined;
   let listening = true;
   const stopListening = (): void => {
     if (!listening) return;
     listening = false;
     listener.close();
-    if (!options.keepFolder) removeFolder(folder);
+    if (!keepFolder) removeFolder(folder);
   };
   const lifeline = child.stdin;
   const control = new Control(() => {
-    stopListening();
-    if (options.keepFolder) removeFolder(folder);
+    if (door === undefined) stopListening();
+    if (keepFolder) removeFolder(folder);
     lifeline.close().catch(() => {});
   }, () => child.kill("SIGTERM"));
   const ended = child.status.then(({ code, signal }) => {
@@ -105,14 +109,16 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
   const refs: Ref[] = [child];
   const connected = accept(listener, nonce).then(async (connection) => {
     refs.push(connection);
-    stopListening();
+    if (bypass && listening) door = new BypassDoor(listener, nonce);
+    else stopListening();
     try {
       await sendAgent(connection, options);
     } catch (error) {
       connection.close();
+      door?.close();
       throw error;
     }
-    return linkTransport(connection);
+    return door === undefined ? linkTransport(connection) : linkTransport(closingWith(connection, door));
   });
   connected.catch(() => {});
   return {
@@ -120,12 +126,27 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     ended,
     output: options.print === "piped" ? child.stderr : undefined,
     connected,
+    bypass: bypass
+      ? (token) => door?.claim(token) ?? Promise.reject(new Error("The process has not connected"))
+      : undefined,
     terminate: () => control.terminate(),
     kill: () => control.kill(),
     get forced() {
       return control.forced;
     },
     keepAlive: keepAlive(refs, ended),
+  };
+}
+
+/** The connection of a process, with which the way for links of its executions ends. */
+function closingWith(connection: Deno.UnixConn, door: BypassDoor): RawLink {
+  return {
+    read: (into) => connection.read(into),
+    write: (bytes) => connection.write(bytes),
+    close(): void {
+      door.close();
+      connection.close();
+    },
   };
 }
 

@@ -154,6 +154,7 @@ export class ShellLauncher implements Launcher {
       path: "",
       revoke: [],
       nonce: "",
+      bypass: false,
       worker: spawn.spareWorker,
       trace: grant?.stage,
     });

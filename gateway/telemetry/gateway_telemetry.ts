@@ -1,6 +1,7 @@
 /** What is told of one gateway: its start, what is executed on it, what passes its connection, and its end. */
 
 import { numberFact } from "../../channel/handshake.ts";
+import { EMPTY } from "../../channel/frame.ts";
 import type { Facts } from "../../channel/handshake.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { markFailed, rpcAttributes, spanName } from "../process/otel.ts";
@@ -23,6 +24,7 @@ export interface WatchedGateway {
 /** A connection that has been made. */
 export interface WatchedConnection {
   readonly transport: Transport;
+  readonly bypass?: ((token: Uint8Array) => Promise<Transport>) | undefined;
   readonly facts: Facts;
   readonly rest: Uint8Array;
   readonly address: string | undefined;
@@ -82,7 +84,7 @@ export class GatewayTelemetry {
 
   /** The start has succeeded. Gives the connection, whose bytes are counted from here on. */
   connected<C extends WatchedConnection>(connection: C): C {
-    const { facts, address, transport, rest } = connection;
+    const { facts, address, transport, bypass, rest } = connection;
     this.#address = address;
     this.#connect?.setAttributes({
       "server.address": address,
@@ -93,9 +95,13 @@ export class GatewayTelemetry {
     if (instruments === undefined) return connection;
     instruments.starts.record((now() - this.#since) / MS_PER_S, this.#measured);
     instruments.gateways.add(1, this.#measured);
-    this.#tally = new Tally(instruments, this.#measured, () => this.#channels());
-    this.#reporter.add(this.#tally);
-    return { ...connection, transport: this.#tally.count(transport, rest) };
+    const tally = this.#tally = new Tally(instruments, this.#measured, () => this.#channels());
+    this.#reporter.add(tally);
+    return {
+      ...connection,
+      transport: tally.count(transport, rest),
+      bypass: bypass && (async (token) => tally.count(await bypass(token), EMPTY)),
+    };
   }
 
   /** The start has failed. */

@@ -23,7 +23,13 @@ export function spawnPopen(
   const cwd = workingFolder(spec.chdir);
   if (cwd instanceof ConnectProblem) return Promise.reject(cwd);
   const { config, spawn } = planProcess(spec, { name: id, deno: denoWords(spec), cwd, trace });
-  return spawnDeno({ ...spawn, agent: agentScript(), hello: greet(config as unknown as Facts) });
+  return spawnDeno({
+    ...spawn,
+    // A trace shows what passes the router.
+    bypass: spec.execmodel === "worker" && trace === undefined,
+    agent: agentScript(),
+    hello: greet(config as unknown as Facts),
+  });
 }
 
 /** Whether a process ended because its Deno, another one than this program's, is too old. It is asked. */

@@ -250,7 +250,7 @@ const REFUSED: readonly [string, Uint8Array, string][] = [
   ["type 0", header(0, 0, 0), "no frame type"],
   ["type 6", header(6, 0, 0), "no frame type"],
   ["type 15", header(15, 0, 0), "no frame type"],
-  ["type 24", header(24, 1, 0), "no frame type"],
+  ["type 25", header(25, 1, 0), "no frame type"],
   ["type 255", header(255, 1, 0), "no frame type"],
   ...[1, 2, 3, 4, 5].map((type): [string, Uint8Array, string] => [
     `connection type ${type} with a channel`,

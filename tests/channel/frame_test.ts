@@ -36,6 +36,7 @@ const GOLDEN: readonly [keyof typeof FrameType, number, number, number[], string
   ["CLOSE", 0, 1, [], "150000000000000100000000"],
   ["KILL", 0, 0xffffffffffff, [0xc0], "1600ffffffffffff00000001c0"],
   ["DONE", 0, 1, [], "170000000000000100000000"],
+  ["BYPASS", 0, 1, [7], "18000000000000010000000107"],
 ];
 
 test("makeFrame() writes the golden bytes of every type", () => {

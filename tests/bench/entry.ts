@@ -1,5 +1,6 @@
 /** What a measurement is: its work, its peers, its goals; and how one is written down. */
 
+import type { FarKind } from "./far_host.ts";
 import type { ScenePlan } from "./scene.ts";
 import type { Goal, Unit } from "./table.ts";
 
@@ -41,8 +42,8 @@ export interface Entry {
   latency: boolean;
   /** Whether each round takes new programs, as growth of memory has to. */
   fresh: boolean;
-  /** Whether it takes a host that is reached by ssh. */
-  ssh: boolean;
+  /** The host that is reached by ssh, if it takes one. */
+  far: FarKind | undefined;
   /** Whether its result cannot differ from round to round. */
   once: boolean;
   /** What is copied, where something is; made in the size of our part. */
@@ -96,7 +97,7 @@ export function entry(id: string, details: Details): Entry {
     variant: "",
     latency: false,
     fresh: false,
-    ssh: false,
+    far: undefined,
     once: false,
     figures: [{ key: "value", label: "", unit, goal }],
     peers: [],

@@ -1,8 +1,19 @@
-/** A host that is reached by ssh, on this machine: a real sshd, with a connection to it that stays open. */
+/** A host that is reached by ssh: a real sshd on this machine, near or behind a link with delay. */
 
-import { until } from "../helpers/wait.ts";
-import { Sshd } from "../parts/sshd.ts";
 import { exists } from "../helpers/folder.ts";
+import { until } from "../helpers/wait.ts";
+import { HOSTS, Hosts } from "../parts/hosts.ts";
+import type { Part } from "../parts/need.ts";
+import { SSHD, Sshd } from "../parts/sshd.ts";
+
+/** Where it is: on the loopback interface, or in a network of its own behind {@linkcode DELAY_MS}. */
+export type FarKind = "near" | "delayed";
+
+/** What each takes. */
+export const FAR_PARTS: Readonly<Record<FarKind, Part>> = { near: SSHD, delayed: HOSTS };
+
+/** How much later all arrives over a link with delay, in each direction. */
+const DELAY_MS = 50;
 
 /** Whether each connection is a new one, or they are sessions on the one that is open. */
 export type SshWay = "fresh" | "shared";
@@ -20,48 +31,66 @@ const START_LIMIT_MS = 20_000;
 export class FarHost implements AsyncDisposable {
   /** What measuring programs need in their environment. */
   readonly env: Record<string, string>;
-  readonly #sshd: Sshd;
-  readonly #master: Deno.ChildProcess;
+  readonly #parts: AsyncDisposableStack;
 
-  private constructor(env: Record<string, string>, sshd: Sshd, master: Deno.ChildProcess) {
+  private constructor(env: Record<string, string>, parts: AsyncDisposableStack) {
     this.env = env;
-    this.#sshd = sshd;
-    this.#master = master;
+    this.#parts = parts;
   }
 
   /** Starts it. `pin` are the words before a command that is to run on one core; none leave it all of them. */
-  static async start(pin: readonly string[]): Promise<FarHost> {
-    const sshd = await Sshd.start({ maxSessions: 100 });
-    try {
-      if (pin.length > 0) {
-        const [program, ...args] = pin;
-        await new Deno.Command(program!, { args: ["-p", ...args, String(sshd.pid)], stdout: "null" })
-          .output();
-      }
-      const path = `${sshd.folder}/master`;
-      const words = [...pin, "ssh", "-F", sshd.config, "-o", "BatchMode=yes", "-MN", "-S", path, sshd.host()];
-      const master = new Deno.Command(words[0]!, { args: words.slice(1), stdin: "null", stdout: "null" })
-        .spawn();
-      const shared = `${sshd.folder}/ssh_shared`;
-      await Deno.writeTextFile(shared, `${sshd.entries}Host *\n  ControlPath ${path}\n`);
-      await until("the connection is open", () => exists(path), START_LIMIT_MS);
-      const env = {
-        [VARIABLES.alias]: sshd.host(),
-        [VARIABLES.fresh]: sshd.config,
-        [VARIABLES.shared]: shared,
-      };
-      return new FarHost(env, sshd, master);
-    } catch (error) {
-      await sshd.stop();
-      throw error;
-    }
+  static async start(kind: FarKind, pin: readonly string[]): Promise<FarHost> {
+    await using parts = new AsyncDisposableStack();
+    const env = kind === "near" ? await startNear(parts, pin) : await startDelayed(parts, pin);
+    return new FarHost(env, parts.move());
   }
 
   /** Ends it and what still runs there. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sshd.stop();
-    await this.#master.status;
+    await this.#parts.disposeAsync();
   }
+}
+
+/** A server, with a connection to it that stays open. */
+async function startNear(
+  parts: AsyncDisposableStack,
+  pin: readonly string[],
+): Promise<Record<string, string>> {
+  const sshd = parts.use(await Sshd.start({ maxSessions: 100 }));
+  await pinServer(sshd, pin);
+  const path = `${sshd.folder}/master`;
+  const words = [...pin, "ssh", "-F", sshd.config, "-o", "BatchMode=yes", "-MN", "-S", path, sshd.host()];
+  const options = { args: words.slice(1), stdin: "null", stdout: "null" } as const;
+  const master = new Deno.Command(words[0]!, options).spawn();
+  parts.defer(async () => {
+    // The connection ends with its server.
+    await sshd.stop();
+    await master.status;
+  });
+  const shared = `${sshd.folder}/ssh_shared`;
+  await Deno.writeTextFile(shared, `${sshd.entries}Host *\n  ControlPath ${path}\n`);
+  await until("the connection is open", () => exists(path), START_LIMIT_MS);
+  return {
+    [VARIABLES.alias]: sshd.host(),
+    [VARIABLES.fresh]: sshd.config,
+    [VARIABLES.shared]: shared,
+  };
+}
+
+/** A server in a network of its own; every connection to it passes a relay that delays. */
+async function startDelayed(
+  parts: AsyncDisposableStack,
+  pin: readonly string[],
+): Promise<Record<string, string>> {
+  const hosts = parts.use(await Hosts.start({ count: 1 }));
+  await pinServer(hosts.sshd[0]!, pin);
+  return { [VARIABLES.alias]: hosts.host(1), [VARIABLES.fresh]: await hosts.delay(2 * DELAY_MS) };
+}
+
+async function pinServer(sshd: Sshd, pin: readonly string[]): Promise<void> {
+  const [program, ...args] = pin;
+  if (program === undefined) return;
+  await new Deno.Command(program, { args: ["-p", ...args, String(sshd.pid)], stdout: "null" }).output();
 }
 
 /** For measuring programs: how the host is called. */

@@ -34,13 +34,14 @@ export async function measure(
   players: Players,
   options: MeasureOptions,
 ): Promise<Result[]> {
-  const noHost = entry.ssh ? players.noHost : undefined;
+  const { far } = entry;
+  const noHost = far === undefined ? undefined : players.noHost(far);
   const contestants = [entry.ours, ...entry.peers].map((part): Contestant => ({
     part,
     rounds: [],
     missing: players.whyMissing(part.player, pinned) ?? noHost,
   }));
-  const host = entry.ssh && noHost === undefined ? await players.host(pinned) : undefined;
+  const host = far !== undefined && noHost === undefined ? await players.host(far, pinned) : undefined;
   const size = (part: Part): number => options.quick ? quickSize(part.size) : part.size;
   await using scene = entry.scene === undefined ? undefined : await Scene.make(entry.scene, size(entry.ours));
   const stage = new Stage(players, pinned, host, scene);

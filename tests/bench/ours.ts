@@ -4,7 +4,15 @@ import { agentScript } from "../../gateway/_agent_bundle.ts";
 import { makeGateway } from "../../mod.ts";
 import type { Channel, Gateway, Item } from "../../mod.ts";
 import { serve } from "./player.ts";
-import { channelTo, endGateways, gatewayFor, SOURCES, specFor } from "./ours_gateways.ts";
+import {
+  channelTo,
+  endChannel,
+  endGateways,
+  gatewayFor,
+  newChannelTo,
+  SOURCES,
+  specFor,
+} from "./ours_gateways.ts";
 import { channels, many, workers } from "./ours_many.ts";
 import { endCopying, rsync, rsyncMemory, rsyncWire } from "./ours_rsync.ts";
 import { startSsh } from "./ours_ssh.ts";
@@ -73,7 +81,19 @@ async function dictsIn({ kind, size }: Task): Promise<number> {
 }
 
 async function bulkIn({ kind, size }: Task): Promise<number> {
-  return await takeIn(await channelTo("blocks", kind), size, (item, i) => expectBlock(item, i));
+  return await takeBlocks(await channelTo("blocks", kind), size);
+}
+
+/** On a channel that has carried nothing yet. */
+async function bulkFreshIn({ kind, size }: Task): Promise<number> {
+  const channel = await newChannelTo("blocks", kind);
+  const result = await takeBlocks(channel, size);
+  await endChannel(channel);
+  return result;
+}
+
+async function takeBlocks(channel: Channel, size: number): Promise<number> {
+  return await takeIn(channel, size, (item, i) => expectBlock(item, i));
 }
 
 async function intsOut({ kind, size }: Task): Promise<number> {
@@ -86,7 +106,18 @@ async function intsOut({ kind, size }: Task): Promise<number> {
 }
 
 async function bulkOut({ kind, size }: Task): Promise<number> {
-  const channel = await channelTo("takeBlocks", kind);
+  return await giveBlocks(await channelTo("takeBlocks", kind), size);
+}
+
+/** On a channel that has carried nothing yet. */
+async function bulkFreshOut({ kind, size }: Task): Promise<number> {
+  const channel = await newChannelTo("takeBlocks", kind);
+  const result = await giveBlocks(channel, size);
+  await endChannel(channel);
+  return result;
+}
+
+async function giveBlocks(channel: Channel, size: number): Promise<number> {
   const block = new Uint8Array(BLOCK_BYTES);
   const began = performance.now();
   await channel.send(size);
@@ -213,6 +244,8 @@ await serve({
   "dicts-in": dictsIn,
   "bulk-in": bulkIn,
   "bulk-out": bulkOut,
+  "bulk-fresh-in": bulkFreshIn,
+  "bulk-fresh-out": bulkFreshOut,
   "ping-under-bulk": pingUnderBulk,
   unread,
   memory,

@@ -92,6 +92,19 @@ export function channelTo(source: keyof typeof SOURCES, kind: string): Promise<C
   return made;
 }
 
+/** A channel to a far side that waits for its first task. */
+export async function newChannelTo(source: keyof typeof SOURCES, kind: string): Promise<Channel> {
+  const channel = (await gatewayFor(kind)).remoteExec(`await channel.send(0);${SOURCES[source]}`) as Channel;
+  await channel.receive();
+  return channel;
+}
+
+/** Ends a far side after its last task. */
+export async function endChannel(channel: Channel): Promise<void> {
+  await channel.closeWrite();
+  await channel.waitClose();
+}
+
 /** Ends all of them. */
 export async function endGateways(): Promise<void> {
   await group.terminate();

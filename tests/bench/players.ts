@@ -1,9 +1,9 @@
 /** Which measuring programs there are on this machine, and how they are started. */
 
 import { RSYNC } from "../parts/rsync.ts";
-import { SSHD } from "../parts/sshd.ts";
 import type { PlayerName } from "./entry.ts";
-import { FarHost } from "./far_host.ts";
+import { FAR_PARTS, FarHost } from "./far_host.ts";
+import type { FarKind } from "./far_host.ts";
 import { Player } from "./player.ts";
 
 /** Where a peer for Python may be found: the distribution's own interpreter first. */
@@ -16,7 +16,7 @@ const PIN = ["taskset", "-c", "0"];
 
 /** The programs, looked for once. What is not there has a reason. */
 export class Players implements AsyncDisposable {
-  readonly #hosts = new Map<boolean, FarHost>();
+  readonly #hosts = new Map<string, FarHost>();
   readonly #commands: Record<PlayerName, string[] | string>;
   readonly #canPin: boolean;
   /** Says with what the figures were measured. */
@@ -79,15 +79,16 @@ export class Players implements AsyncDisposable {
     return typeof command === "string" ? command : undefined;
   }
 
-  /** Why there is no host that could be reached by ssh, if so. */
-  get noHost(): string | undefined {
-    return SSHD.missing;
+  /** Why there is no such host that could be reached by ssh, if so. */
+  noHost(kind: FarKind): string | undefined {
+    return FAR_PARTS[kind].missing;
   }
 
   /** A host that is reached by ssh, with all that runs there on one core if `pinned`. */
-  async host(pinned: boolean): Promise<FarHost> {
-    const host = this.#hosts.get(pinned) ?? await FarHost.start(pinned ? PIN : []);
-    this.#hosts.set(pinned, host);
+  async host(kind: FarKind, pinned: boolean): Promise<FarHost> {
+    const key = `${kind} ${pinned}`;
+    const host = this.#hosts.get(key) ?? await FarHost.start(kind, pinned ? PIN : []);
+    this.#hosts.set(key, host);
     return host;
   }
 

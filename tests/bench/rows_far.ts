@@ -16,7 +16,7 @@ function starts(way: "fresh" | "shared", model: string, details: Partial<Details
     ...details,
     kind: way === "shared" ? `shared+${model}` : model,
     variant: `${variant} ${model}`,
-    ssh: true,
+    far: "near",
     size,
     unit: "ms",
     figures: START_FIGURES,
@@ -41,7 +41,7 @@ function pings(
       kind: `${way}+${model}`,
       variant: `${variant} ${model}`.trim(),
       latency: true,
-      ssh: way === "ssh",
+      far: way === "ssh" ? "near" : undefined,
       size: 1000,
       unit: "µs",
       peers: peers[at]!,
@@ -54,9 +54,29 @@ function blocks(id: string, way: string, direction: string, size: number, peers:
   return inBothModels(id, { size, unit: "MiB/s", peers }).map((one) => ({
     ...one,
     variant: `${direction} ${one.variant}`,
-    ssh: way === "ssh",
+    far: way === "ssh" ? "near" : undefined,
     ours: { ...one.ours, task: `bulk-${direction}`, kind: `${way}+${one.ours.kind}` },
   }));
+}
+
+/** Blocks over a link with delay: each time on a channel that has just been opened, as plain ssh opens its own. */
+function delayedBlocks(direction: string): Entry[] {
+  const size = 48;
+  const peers = [
+    execnet(`bulk-${direction}`, size, undefined, "ssh"),
+    raw("ssh host cat", `bulk-ssh-${direction}`, "", size, atLeast(0.8)),
+  ];
+  return (["worker", "main"] as const).map((model) =>
+    entry("bulk-delay", {
+      task: `bulk-fresh-${direction}`,
+      kind: `ssh+${model}`,
+      variant: `${direction} ${model}`,
+      far: "delayed",
+      size,
+      unit: "MiB/s",
+      peers,
+    })
+  );
 }
 
 /** In the order of the table. */
@@ -83,4 +103,5 @@ export const FAR_ENTRIES: readonly Entry[] = [
       raw("ssh host cat", `bulk-ssh-${direction}`, "", 200, atLeast(0.8)),
     ])
   ),
+  ...["in", "out"].flatMap(delayedBlocks),
 ];

@@ -5,7 +5,6 @@
 
 /** So much may be under way in one direction; a real link has windows as well. */
 const HELD_BYTES = 64 << 20;
-const PIECE_BYTES = 64 << 10;
 
 /** Passes bytes on, each `ms` after it came; the end of input too. */
 async function pass(
@@ -15,7 +14,7 @@ async function pass(
 ): Promise<void> {
   const line = new TransformStream<[number, Uint8Array], [number, Uint8Array]>(
     undefined,
-    new CountQueuingStrategy({ highWaterMark: HELD_BYTES / PIECE_BYTES }),
+    { highWaterMark: HELD_BYTES, size: ([, piece]) => piece.length },
   );
   const filled = (async () => {
     const enter = line.writable.getWriter();

@@ -18,6 +18,12 @@ export const MAX_WINDOW_BYTES: number = 8 * 1024 * 1024;
  */
 export const FRAME_COST_BYTES = 128;
 
+/** How much of a window is granted at once, at least. */
+const PORTION = 1 / 2;
+
+/** The same for an eager reader. A smaller part gains next to nothing over a long way, and costs more frames. */
+const EAGER_PORTION = 1 / 4;
+
 /** A sender sends while it has any credit at all, so one frame may go over the window. */
 const OVERDRAFT_BYTES = MAX_PAYLOAD_BYTES + FRAME_COST_BYTES;
 
@@ -58,6 +64,8 @@ export class ReceiveWindow {
   #size = WINDOW_BYTES;
   #held = 0;
   #owed = 0;
+  /** Bytes that were consumed since the window grew last. */
+  #consumed = 0;
 
   /** Bytes that have arrived and have not been consumed. */
   get unread(): number {
@@ -82,16 +90,24 @@ export class ReceiveWindow {
   }
 
   /**
-   * Counts bytes that have been consumed. Credit is returned in portions of half a window: often enough to keep the
-   * sender going, rarely enough to be free.
+   * Counts bytes that have been consumed. Credit is returned in portions: often enough to keep the sender going, rarely
+   * enough to be free. They are smaller for an eager reader, because behind a long way a sender without credit waits
+   * for what is held back here, and nothing else comes that would make it a whole portion.
+   *
+   * The window doubles when an eager reader has consumed half of it, at the first moment in which it is eager: what
+   * comes over a long way comes in bursts, and only at the end of one has a reader read everything.
    *
    * @param eager the reader has read everything and wants more, so that the window may grow
    * @returns the credit to grant now, or 0 where it is not worth a frame yet
    */
   consumed(bytes: number, eager: boolean): number {
     this.#owed += bytes;
-    if (this.#owed < this.#size / 2) return 0;
-    const growth = eager ? Math.min(this.#size, MAX_WINDOW_BYTES - this.#size) : 0;
+    this.#consumed += bytes;
+    const growth = eager && this.#consumed >= this.#size / 2
+      ? Math.min(this.#size, MAX_WINDOW_BYTES - this.#size)
+      : 0;
+    if (growth === 0 && this.#owed < this.#size * (eager ? EAGER_PORTION : PORTION)) return 0;
+    if (growth > 0) this.#consumed = 0;
     const grant = this.#owed + growth;
     this.#size += growth;
     this.#held -= this.#owed;

@@ -69,6 +69,43 @@ test("ReceiveWindow grows for an eager reader only, and only so far", () => {
   assert(granted <= 40 * WINDOW_BYTES / 2 + MAX_WINDOW_BYTES - WINDOW_BYTES);
 });
 
+test("ReceiveWindow.consumed() grants smaller portions to an eager reader", () => {
+  const window = new ReceiveWindow();
+  const portion = WINDOW_BYTES / 4;
+  window.arrived(WINDOW_BYTES);
+  assertEquals(window.consumed(portion - 1, true), 0);
+  assertEquals(window.consumed(1, false), 0, "not eager any more");
+  assertEquals(window.consumed(1, true), portion + 1);
+  assertEquals(window.size, WINDOW_BYTES);
+});
+
+test("ReceiveWindow grows when its reader is eager at last, whatever was granted before", () => {
+  const window = new ReceiveWindow();
+  window.arrived(WINDOW_BYTES);
+  assertEquals(window.consumed(WINDOW_BYTES / 2, false), WINDOW_BYTES / 2);
+  assertEquals(window.size, WINDOW_BYTES);
+  // Not worth a frame for itself, but the window has a reason to grow.
+  assertEquals(window.consumed(1, true), WINDOW_BYTES + 1);
+  assertEquals(window.size, 2 * WINDOW_BYTES);
+  // Less than half of what it is now.
+  window.arrived(WINDOW_BYTES / 2);
+  assertEquals(window.consumed(WINDOW_BYTES - 1, true), WINDOW_BYTES - 1);
+  assertEquals(window.size, 2 * WINDOW_BYTES);
+});
+
+test("ReceiveWindow.size is at most its first size and twice what was consumed", async () => {
+  await forSeeds(seeds(20), (random) => {
+    const window = new ReceiveWindow();
+    for (let consumed = 0; window.size < MAX_WINDOW_BYTES;) {
+      const bytes = random.between(1, MAX_PAYLOAD_BYTES);
+      window.arrived(bytes);
+      consumed += bytes;
+      window.consumed(bytes, random.chance(0.5));
+      assert(window.size <= WINDOW_BYTES + 2 * consumed);
+    }
+  });
+});
+
 test("SendWindow and ReceiveWindow keep their sums on random walks", async () => {
   await forSeeds(seeds(60), (random) => {
     const sender = new SendWindow();

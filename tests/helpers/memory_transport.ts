@@ -33,7 +33,8 @@ class Flow {
   ended = false;
   error: unknown;
   broken = false;
-  stalled = false;
+  /** Bytes that may still arrive. */
+  admitted: number = Infinity;
   turns = 0;
   nextSize: () => number = NEVER_SPLIT;
   readonly flips: Map<number, number> = new Map();
@@ -90,7 +91,7 @@ class Flow {
         if (this.error !== undefined) throw this.error;
         return false;
       }
-      if (!this.stalled) {
+      if (this.admitted > 0) {
         if (this.pieces.length > 0) return true;
         if (this.ended) return false;
       }
@@ -102,7 +103,7 @@ class Flow {
   /** Takes at most `room` bytes. */
   take(room: number): Uint8Array {
     const piece = this.pieces[0]!;
-    const size = Math.max(1, Math.min(room, piece.bytes.length - piece.at, this.nextSize()));
+    const size = Math.max(1, Math.min(room, this.admitted, piece.bytes.length - piece.at, this.nextSize()));
     const part = piece.bytes.slice(piece.at, piece.at + size);
     for (const [at, mask] of this.flips) {
       const here = at - this.passed;
@@ -113,6 +114,7 @@ class Flow {
     }
     piece.at += size;
     this.passed += size;
+    this.admitted -= size;
     this.waiting -= size;
     if (piece.at === piece.bytes.length) {
       piece.release?.();
@@ -207,12 +209,17 @@ export class MemoryTransport implements Transport {
 
   /** Nothing arrives until {@linkcode MemoryTransport.resume}. */
   stall(): void {
-    this.#in.stalled = true;
+    this.admit(0);
   }
 
   /** Ends a stall. */
   resume(): void {
-    this.#in.stalled = false;
+    this.admit(Infinity);
+  }
+
+  /** So many bytes more arrive, and then nothing. */
+  admit(bytes: number): void {
+    this.#in.admitted = bytes;
     this.#in.signal();
   }
 

@@ -1,55 +1,50 @@
-/** Codec speed: encode and decode of typical shapes, interleaved with msgpackr and `@std/msgpack`. */
+/**
+ * Codec speed: each shape there and back, in turn with msgpackr and `@std/msgpack`.
+ *
+ * Every contestant does the same work, save where a row says otherwise. "encode" writes into a buffer that is kept,
+ * and the result counts until the next call; `@std/msgpack` cannot do that. "decode" copies bytes, so that what it
+ * gives shares no memory with its input. "dumps and loads" has the encoding in a buffer of its own between the two.
+ */
 
-import { assertEquals } from "jsr:@std/assert@^1.0.19";
+import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
 import { decode as stdDecode, encode as stdEncode } from "jsr:@std/msgpack@^1.0.3";
 // Named before msgpackr, whose own choice of its optional native part is not everywhere to be had.
 import "npm:msgpackr-extract@3.0.4";
-import { isNativeAccelerationEnabled, Packr } from "npm:msgpackr@2.1.3";
+import { isNativeAccelerationEnabled, Packr, RESET_BUFFER_MODE } from "npm:msgpackr@2.1.3";
 import { dumps, loads } from "../../channel/codec.ts";
 import { Decoder } from "../../channel/decode.ts";
 import { Encoder } from "../../channel/encode.ts";
+import { SHAPES } from "./codec_shapes.ts";
 
-/** One line of the table: the ratios are the peer's time divided by ours, so above 1 we are faster. */
+/** One line of the table: a figure of each contestant for each round. */
 export interface CodecRow {
   /** What was encoded and decoded. */
   shape: string;
-  /** Which half of the round trip, or both. */
-  work: "encode" | "decode" | "both" | "dumps+loads";
-  /** Our median time, in nanoseconds per item. */
-  ours: number;
-  /** Median of msgpackr's time divided by ours. */
-  msgpackr: number;
-  /** Median of the time of `@std/msgpack` divided by ours. */
-  std: number;
+  /** Which half of the round trip, or both, or the length of the encoding. */
+  work: string;
+  /** Times a second, or bytes. */
+  unit: "/s" | "B";
+  /** In the order of {@linkcode CONTESTANTS}; empty for one who does not take part. */
+  samples: [ours: number[], msgpackr: number[], std: number[]];
 }
 
-const ROUNDS = 7;
-const ROUND_MS = 12;
+/** Who takes part, we first. */
+export const CONTESTANTS: readonly string[] = [
+  "ours",
+  isNativeAccelerationEnabled ? "msgpackr" : "msgpackr without its native part",
+  "@std/msgpack",
+];
 
-const nested = (id: number): unknown => ({
-  id,
-  name: "user " + id,
-  active: id % 2 === 0,
-  score: id * 1.25,
-  tags: ["a", "b", "tag " + id],
-  address: { street: "Long Street " + id, city: "Springfield", geo: { lat: id / 7, lon: -id / 3 } },
-});
+/** In a round each has so many turns, of so many milliseconds, so that all meet with the same disturbances. */
+const TURNS = 6;
+const TURN_MS = 3;
+const WARM_UP_MS = 40;
 
-const SHAPES: Record<string, unknown> = {
-  "small int": 42,
-  "small object": { id: 7, name: "abc", vals: [1, 2, 3] },
-  "1 MiB bytes": new Uint8Array(1 << 20).map((_, i) => i * 31),
-  "200 nested objects": Array.from({ length: 200 }, (_, id) => nested(id)),
-  "long ASCII string": "The quick brown fox jumps over the lazy dog. ".repeat(2000),
-  "long non-ASCII string": "Größe naïve 日本語 テキスト 😀 — ".repeat(2000),
-  "medium string": "a sentence of some eighty characters, as it is found in logs and in messages, ok",
-  "short non-ASCII string": "Füße und Käse",
-  "1,000 ints": Array.from({ length: 1000 }, (_, i) => (i * 7919) % 100_000),
-  "1,000 floats": Array.from({ length: 1000 }, (_, i) => Math.sin(i)),
-};
+/** A piece of work: ours, msgpackr's, and that of `@std/msgpack`. */
+type Work = [name: string, ours: () => unknown, msgpackr: () => unknown, std: () => unknown];
 
-/** Runs `work` for about `ms` milliseconds and returns the nanoseconds per call. */
-function time(work: () => unknown, ms: number): number {
+/** Does `work` for about `ms` milliseconds; returns how often, and how long it took. */
+function turn(work: () => unknown, ms: number): [calls: number, ms: number] {
   let calls = 0;
   let batch = 1;
   const start = performance.now();
@@ -57,80 +52,90 @@ function time(work: () => unknown, ms: number): number {
   while (now - start < ms) {
     for (let i = 0; i < batch; i++) work();
     calls += batch;
-    if (batch < 1024) batch *= 2;
+    if (batch < 256) batch *= 2;
     now = performance.now();
   }
-  return (now - start) * 1e6 / calls;
+  return [calls, now - start];
 }
 
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+/** Measures one round; returns how often a second each does its work. */
+function measure(works: readonly (() => unknown)[]): number[] {
+  const calls = works.map(() => 0);
+  const times = works.map(() => 0);
+  for (let i = 0; i < TURNS * works.length; i++) {
+    // Nobody comes always after the same other one, whose garbage may have to be collected.
+    const at = (i + Math.floor(i / works.length)) % works.length;
+    const [more, ms] = turn(works[at]!, TURN_MS);
+    calls[at]! += more;
+    times[at]! += ms;
+  }
+  return calls.map((count, at) => count / times[at]! * 1e3);
 }
 
-/** Measures every shape; asserts first that all three codecs give the value back. */
-export function run(only = ""): CodecRow[] {
-  const packr = new Packr({ useRecords: false, variableMapSize: true });
-  const encoder = new Encoder();
-  const decoder = new Decoder();
-  const rows: CodecRow[] = [];
-  const plain = (bytes: Uint8Array) => new Uint8Array(bytes);
-  const decode = (bytes: Uint8Array): unknown => {
-    decoder.reset(bytes);
+// With these msgpackr writes the smallest form that it has.
+const FORM = { useRecords: false, variableMapSize: true };
+const packr = new Packr({ ...FORM, copyBuffers: true });
+const encoder = new Encoder();
+const decoder = new Decoder();
+
+/** Whatever is a Uint8Array as one of that class itself, in a buffer of its own. */
+function own(value: unknown): unknown {
+  return value instanceof Uint8Array ? new Uint8Array(value) : value;
+}
+
+/** The works for a shape, and first the encodings: ours, msgpackr's, and that of `@std/msgpack`. */
+function worksFor(shape: string, value: unknown): [encodings: Uint8Array[], works: Work[]] {
+  const pack = (): Uint8Array => packr.pack(value, RESET_BUFFER_MODE);
+  const ours = new Uint8Array(encoder.encode(value));
+  const theirs = new Uint8Array(pack());
+  const std = new Uint8Array(stdEncode(value as never));
+
+  const decode = (): unknown => {
+    decoder.reset(ours);
     return decoder.next();
   };
-  for (const [shape, value] of Object.entries(SHAPES)) {
+  const isBytes = value instanceof Uint8Array;
+  const ofStd = (bytes: Uint8Array<ArrayBuffer>): unknown =>
+    isBytes ? own(stdDecode(bytes)) : stdDecode(bytes);
+  const dumpsLoads = (): unknown => loads(dumps(value));
+  const stdBoth = (): unknown => ofStd(stdEncode(value as never));
+  const works: Work[] = [
+    ["encode", () => encoder.encode(value), pack, () => stdEncode(value as never)],
+    ["decode", decode, () => packr.unpack(theirs), () => ofStd(std)],
+    ["dumps and loads", dumpsLoads, () => packr.unpack(new Uint8Array(pack())), stdBoth],
+  ];
+  if (shape === "small object") {
+    works.push(["msgpackr in a shared buffer:", dumpsLoads, () => packr.unpack(packr.pack(value)), stdBoth]);
+  }
+  if (isBytes) {
+    const viewing = new Packr(FORM);
+    works.push(["the peers a view: decode", decode, () => viewing.unpack(theirs), () => stdDecode(std)]);
+  }
+  return [[ours, theirs, std], works];
+}
+
+/** Measures the shapes whose name has `only` in it; asserts that all give the value back, and ours is the shortest. */
+export function run(rounds: number, only = ""): CodecRow[] {
+  const rows: CodecRow[] = [];
+  for (const { name: shape, value, bytes } of SHAPES) {
     if (!shape.includes(only)) continue;
-    const ours = plain(encoder.encode(value));
-    const theirs = plain(packr.pack(value));
-    const std = plain(stdEncode(value as never));
-    assertEquals(decode(ours), value);
-    assertEquals(loads(ours), value);
-    const unpacked: unknown = packr.unpack(theirs);
-    assertEquals(unpacked instanceof Uint8Array ? plain(unpacked) : unpacked, value);
-    assertEquals(stdDecode(std), value as never);
-    assertEquals(ours.length, dumps(value).length);
-    const works: [CodecRow["work"], () => unknown, () => unknown, () => unknown][] = [
-      ["encode", () => encoder.encode(value), () => packr.pack(value), () => stdEncode(value as never)],
-      ["decode", () => decode(ours), () => packr.unpack(theirs), () => stdDecode(std)],
-      [
-        "both",
-        () => decode(encoder.encode(value)),
-        () => packr.unpack(packr.pack(value)),
-        () => stdDecode(stdEncode(value as never)),
-      ],
-      [
-        "dumps+loads",
-        () => loads(dumps(value)),
-        () => packr.unpack(packr.pack(value)),
-        () => stdDecode(stdEncode(value as never)),
-      ],
-    ];
-    for (const [work, mine, other, third] of works) {
-      for (const warm of [mine, other, third]) time(warm, 3 * ROUND_MS);
-      const times: number[] = [];
-      const msgpackr: number[] = [];
-      const std: number[] = [];
-      for (let round = 0; round < ROUNDS; round++) {
-        const a = time(mine, ROUND_MS);
-        times.push(a);
-        msgpackr.push(time(other, ROUND_MS) / a);
-        std.push(time(third, ROUND_MS) / a);
+    const [encodings, works] = worksFor(shape, value);
+    const [ours, msgpackr, std] = encodings.map(({ length }) => length) as [number, number, number];
+    assertEquals(ours, bytes, shape);
+    assert(ours <= msgpackr && ours <= std, `a peer's encoding of ${shape} is shorter`);
+    rows.push({ shape, work: "bytes of", unit: "B", samples: [[ours], [msgpackr], [std]] });
+    for (const [work, ...contestants] of works) {
+      contestants.forEach((contestant, at) => {
+        const result = own(contestant());
+        assertEquals(result, work === "encode" ? encodings[at] : value, `${work} ${shape}`);
+        turn(contestant, WARM_UP_MS);
+      });
+      const samples: CodecRow["samples"] = [[], [], []];
+      for (let round = 0; round < rounds; round++) {
+        measure(contestants).forEach((rate, at) => samples[at]!.push(rate));
       }
-      rows.push({ shape, work, ours: median(times), msgpackr: median(msgpackr), std: median(std) });
+      rows.push({ shape, work, unit: "/s", samples });
     }
   }
   return rows;
-}
-
-if (import.meta.main) {
-  // deno-lint-ignore no-console
-  const print = console.log;
-  print(`msgpackr with its native part: ${isNativeAccelerationEnabled}`);
-  for (const row of run(Deno.args[0])) {
-    const rounded = [row.msgpackr, row.std].map((ratio) => ratio.toFixed(2).padStart(8) + "x");
-    print(
-      `${row.shape.padEnd(24)} ${row.work.padEnd(12)} ${row.ours.toFixed(0).padStart(9)} ns  ` +
-        `msgpackr ${rounded[0]}  @std/msgpack ${rounded[1]}`,
-    );
-  }
 }

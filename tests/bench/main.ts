@@ -67,7 +67,7 @@ async function run(options: Options): Promise<number> {
       progress(`${words.join(" ")}: ${seconds} s`);
     }
   }
-  if (options.only.has(CODEC)) results.push(...await codecResults(options.quick));
+  if (options.only.has(CODEC)) results.push(...await codecResults(options.rounds, options.quick));
   const rows: Row[] = results.flatMap(toRows);
   print(
     options.json ? JSON.stringify({ environment: players.description, rows }, null, 2) : formatTable(rows),

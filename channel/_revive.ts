@@ -1,7 +1,7 @@
 /** Makes the values that the decoder meets seldom, from bytes that may be hostile. */
 
 import { LoadError } from "./errors.ts";
-import { BINARY_KINDS } from "./item.ts";
+import { BINARY_KINDS, MAX_DEPTH } from "./item.ts";
 
 // Without ignoreBOM a leading U+FEFF would be lost.
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -14,6 +14,16 @@ const errorTypes: ReadonlyMap<unknown, ErrorConstructor> = new Map(
 /** The error for a payload that is not what its type promises. */
 export function invalid(what: string): LoadError {
   return new LoadError(`Cannot load: invalid ${what}`);
+}
+
+/** The error for an item that goes on where its input, or the extension around it, ends. */
+export function truncated(): LoadError {
+  return new LoadError("Cannot load: the input ends inside an item");
+}
+
+/** The error for a container inside {@linkcode MAX_DEPTH} others. */
+export function tooDeep(): LoadError {
+  return new LoadError(`Cannot load: nested deeper than ${MAX_DEPTH} containers`);
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Turns bytes back into items. What comes in is hostile: a count is believed only as far as the input can fill it. */
 
+import { ascii } from "./_ascii.ts";
 import { LoadError } from "./errors.ts";
-import { bigint, binary, decodeUtf8, error, invalid, sparse, utf16 } from "./_revive.ts";
+import { bigint, binary, decodeUtf8, error, invalid, sparse, tooDeep, truncated, utf16 } from "./_revive.ts";
 import { CONSTANT, EXT, MAX_DEPTH } from "./item.ts";
 
 /** What the decoder asks of whoever knows channels. */
@@ -16,8 +17,10 @@ export interface DecodeHooks {
   channel(id: number): unknown;
 }
 
-/** Up to this many elements an array is made at once; a longer one grows as its elements prove to be there. */
+/** So many elements of an array are set aside at once; it grows as more of them prove to be there. */
 const PREALLOCATED_ELEMENTS = 1024;
+/** From this many elements on it pays to make a view of the input for the numbers in an array. */
+const LONG_ARRAY_ELEMENTS = 16;
 /** Up to this many bytes a loop beats TextDecoder, whose call alone costs as much as the loop. */
 const SHORT_STRING_BYTES = 48;
 /** The longest key that is remembered. */
@@ -25,8 +28,9 @@ const CACHED_KEY_BYTES = 32;
 /** How many keys are remembered, a power of two. */
 const CACHED_KEYS = 256;
 
-const NOTHING = new Uint8Array(0);
-const { fromCharCode } = String;
+// A part of it is an empty array that the engine knows to hold floats, which then need no boxes.
+const HOLES = [0.5];
+HOLES.length = PREALLOCATED_ELEMENTS + 1;
 const bytesPrototype = Uint8Array.prototype;
 // Aliases to put a float together; little-endian, as every platform of Deno is and as binary data in the format is.
 const f64 = new Float64Array(1);
@@ -40,7 +44,7 @@ export class Decoder {
   /** Where the next item begins. */
   offset = 0;
   #hooks: DecodeHooks | undefined;
-  #buf: Uint8Array = NOTHING;
+  #buf: Uint8Array = new Uint8Array(0);
   /** Where the input, or the payload of the extension being read, ends. */
   #end = 0;
   /** Short ASCII keys by their hash, and their bytes, which are compared before a key is believed. */
@@ -200,30 +204,10 @@ export class Decoder {
 
   #string(length: number): string {
     const buf = this.#buf;
-    let pos = this.#take(length);
+    const pos = this.#take(length);
     const end = pos + length;
-    if (length > SHORT_STRING_BYTES) return decodeUtf8(buf.subarray(pos, end));
-    let text = "";
-    // Eight at a time makes fewer strings on the way.
-    while (pos + 8 <= end) {
-      const a = buf[pos]!;
-      const b = buf[pos + 1]!;
-      const c = buf[pos + 2]!;
-      const d = buf[pos + 3]!;
-      const e = buf[pos + 4]!;
-      const f = buf[pos + 5]!;
-      const g = buf[pos + 6]!;
-      const h = buf[pos + 7]!;
-      if ((a | b | c | d | e | f | g | h) >= 0x80) return decodeUtf8(buf.subarray(end - length, end));
-      text += fromCharCode(a, b, c, d, e, f, g, h);
-      pos += 8;
-    }
-    while (pos < end) {
-      const byte = buf[pos++]!;
-      if (byte >= 0x80) return decodeUtf8(buf.subarray(end - length, end));
-      text += fromCharCode(byte);
-    }
-    return text;
+    const text = length > SHORT_STRING_BYTES ? undefined : ascii(buf, pos, end);
+    return text ?? decodeUtf8(buf.subarray(pos, end));
   }
 
   #array(length: number, depth: number): unknown[] {
@@ -231,8 +215,12 @@ export class Decoder {
     const end = this.#end;
     if (length > end - this.offset) throw truncated();
     const buf = this.#buf;
-    const array: unknown[] = length > PREALLOCATED_ELEMENTS ? [] : new Array(length);
-    for (let i = 0; i < length; i++) {
+    const first = Math.min(length, PREALLOCATED_ELEMENTS);
+    const isLong = length >= LONG_ARRAY_ELEMENTS;
+    const array: unknown[] = isLong && (buf[this.offset]! | 1) === 0xcb
+      ? HOLES.slice(1, first + 1)
+      : new Array(first);
+    for (let i = isLong ? this.#numbers(array, length) : 0; i < length; i++) {
       const pos = this.offset;
       const lead = buf[pos]!;
       if (lead < 0x80 && pos < end) {
@@ -251,6 +239,51 @@ export class Decoder {
     }
     if (array.length !== length) array.length = length;
     return array;
+  }
+
+  /** Reads the numbers with which an array begins, and returns how many they were. */
+  #numbers(array: unknown[], length: number): number {
+    const { buffer, byteOffset } = this.#buf;
+    const end = this.#end;
+    const view = new DataView(buffer, byteOffset, end);
+    let pos = this.offset;
+    let i = 0;
+    try {
+      for (; i < length && pos < end; i++) {
+        const lead = view.getUint8(pos++);
+        if (lead < 0x80) array[i] = lead;
+        else if (lead >= 0xe0) array[i] = lead - 0x100;
+        else if (lead === 0xcb) {
+          array[i] = view.getFloat64(pos);
+          pos += 8;
+        } else if (lead === 0xca) {
+          array[i] = view.getFloat32(pos);
+          pos += 4;
+        } else if (lead === 0xce) {
+          array[i] = view.getUint32(pos);
+          pos += 4;
+        } else if (lead === 0xd2) {
+          array[i] = view.getInt32(pos);
+          pos += 4;
+        } else if (lead === 0xcd) {
+          array[i] = view.getUint16(pos);
+          pos += 2;
+        } else if (lead === 0xd1) {
+          array[i] = view.getInt16(pos);
+          pos += 2;
+        } else if (lead === 0xcc) array[i] = view.getUint8(pos++);
+        else if (lead === 0xd0) array[i] = view.getInt8(pos++);
+        else {
+          pos--;
+          break;
+        }
+      }
+    } catch {
+      // Only the view throws, at its end.
+      throw truncated();
+    }
+    this.offset = pos;
+    return i;
   }
 
   #map(length: number, depth: number): Record<string, unknown> {
@@ -413,12 +446,4 @@ export class Decoder {
     if (nanos > 999_999_999 || Number.isNaN(date.getTime())) throw invalid("date");
     return date;
   }
-}
-
-function truncated(): LoadError {
-  return new LoadError("Cannot load: the input ends inside an item");
-}
-
-function tooDeep(): LoadError {
-  return new LoadError(`Cannot load: nested deeper than ${MAX_DEPTH} containers`);
 }

@@ -1,6 +1,7 @@
 /** Turns items into bytes. The hot path tracks neither paths nor cycles: a second, slow walk explains a failure. */
 
 import { BINARY_KINDS, CONSTANT, EXT, MAX_DEPTH, MAX_ITEM_BYTES } from "./item.ts";
+import { constant, countHeader, endString, extHeader, number, put32, sized, stringHeader } from "./_put.ts";
 import { explain, inCycle, Refusal, tooDeep, TooLong, unknownObject } from "./_explain.ts";
 
 /** What the encoder asks of whoever knows channels. */
@@ -22,8 +23,6 @@ const INITIAL_BYTES = 4096;
 const RETAIN_BYTES = 4 * 1024 * 1024;
 /** Up to so many units a loop beats `encodeInto`, whose call alone costs as much as the loop. */
 const SHORT_STRING_UNITS = 64;
-/** The payloads for which an extension has a header without a length. */
-const FIXED_EXT_BYTES = [1, 2, 4, 8, 16];
 
 const { getPrototypeOf, hasOwn, keys } = Object;
 const { isArray } = Array;
@@ -32,16 +31,13 @@ const arrayPrototype = Array.prototype;
 const bytesPrototype = Uint8Array.prototype;
 const utf8 = new TextEncoder();
 const kindOf = new Map<unknown, number>(BINARY_KINDS.map((type, kind) => [type?.prototype, kind]));
-// Aliases to take a float apart; little-endian, as every platform of Deno is and as binary data in the format is.
-const f64 = new Float64Array(1);
-const f32 = new Float32Array(f64.buffer);
-const i64 = new BigInt64Array(f64.buffer);
-const u32 = new Uint32Array(f64.buffer);
 
 /** Turns items into bytes, one at a time, in a buffer that it keeps. */
 export class Encoder {
   #hooks: EncodeHooks | undefined;
   #buf: Uint8Array<ArrayBuffer> = new Uint8Array(INITIAL_BYTES);
+  /** The same memory; for numbers of several bytes it is twice as fast. */
+  #view: DataView = new DataView(this.#buf.buffer);
   /** The last position at which a value may start without a look at the room left. */
   #safe = INITIAL_BYTES - SLACK_BYTES;
   #busy = false;
@@ -85,6 +81,7 @@ export class Encoder {
     const buf = new Uint8Array(length);
     buf.set(this.#buf.subarray(0, used));
     this.#buf = buf;
+    this.#view = new DataView(buf.buffer);
     this.#safe = length - SLACK_BYTES;
   }
 
@@ -103,7 +100,7 @@ export class Encoder {
     if (typeof value === "string") return this.#string(value, pos);
     if (pos > this.#safe) this.#room(pos, pos);
     const buf = this.#buf;
-    if (typeof value === "number") return number(buf, value, pos);
+    if (typeof value === "number") return number(buf, this.#view, value, pos);
     if (typeof value === "object") {
       if (value !== null) return this.#object(value, pos, depth);
       buf[pos] = 0xc0;
@@ -123,8 +120,8 @@ export class Encoder {
     const signed = BigInt.asIntN(64, value) === value;
     if (signed || BigInt.asUintN(64, value) === value) {
       this.#buf[pos] = signed ? 0xd3 : 0xcf;
-      i64[0] = value;
-      return put64(this.#buf, pos + 1);
+      this.#view.setBigInt64(pos + 1, value);
+      return pos + 9;
     }
     let hex = (value < 0n ? -value : value).toString(16);
     if (hex.length & 1) hex = "0" + hex;
@@ -237,7 +234,9 @@ export class Encoder {
     pos = countHeader(this.#buf, pos, 0x90, length);
     for (let i = 0; i < length; i++) {
       const element = value[i];
-      if (element === undefined && !hasOwn(value, i)) {
+      if (typeof element === "number" && pos <= this.#safe) {
+        pos = number(this.#buf, this.#view, element, pos);
+      } else if (element === undefined && !hasOwn(value, i)) {
         pos = constant(this.#room(pos, pos), CONSTANT.HOLE, pos);
       } else pos = this.#write(element, pos, depth + 1);
     }
@@ -346,98 +345,4 @@ export class Encoder {
       this.#errors.delete(value);
     }
   }
-}
-
-// What follows writes at `pos`, where there must be room, and returns the position behind.
-
-function number(buf: Uint8Array, value: number, pos: number): number {
-  const int = value | 0;
-  if (int === value && (int !== 0 || 1 / value > 0)) {
-    if (int < 0x80 && int >= -0x20) {
-      buf[pos] = int;
-      return pos + 1;
-    }
-    if (int >= 0) return sized(buf, pos, 0xcc, int);
-    return sized(buf, pos, 0xd0, int >= -0x80 ? int & 0xff : int >= -0x8000 ? int & 0xffff : int >>> 0);
-  }
-  if (value >>> 0 === value && value !== 0) return wide(buf, pos, 0xcd, value);
-  if (Math.fround(value) === value || value !== value) {
-    buf[pos] = 0xca;
-    f32[0] = value;
-    // There are many NaN, of which one is chosen.
-    return put32(buf, pos + 1, value === value ? u32[0]! : 0x7fc00000);
-  }
-  buf[pos] = 0xcb;
-  f64[0] = value;
-  return put64(buf, pos + 1);
-}
-
-function constant(buf: Uint8Array, value: number, pos: number): number {
-  buf[pos] = 0xd4;
-  buf[pos + 1] = EXT.CONSTANT;
-  buf[pos + 2] = value;
-  return pos + 3;
-}
-
-function stringHeader(buf: Uint8Array, pos: number, length: number): number {
-  if (length > 31) return sized(buf, pos, 0xd9, length);
-  buf[pos] = 0xa0 | length;
-  return pos + 1;
-}
-
-/** Ends a string whose bytes lie between `start` and `end`, behind a header at `pos` that may be too narrow. */
-function endString(buf: Uint8Array, pos: number, start: number, end: number): number {
-  const length = end - start;
-  // To learn the width, the header is first written behind the bytes.
-  const begin = pos + stringHeader(buf, end, length) - end;
-  if (begin !== start) buf.copyWithin(begin, start, end);
-  return stringHeader(buf, pos, length) + length;
-}
-
-/** Writes the header of a map (0x80) or an array (0x90). */
-function countHeader(buf: Uint8Array, pos: number, lead: number, count: number): number {
-  if (count > 15) return wide(buf, pos, lead === 0x80 ? 0xde : 0xdc, count);
-  buf[pos] = lead | count;
-  return pos + 1;
-}
-
-function extHeader(buf: Uint8Array, type: number, length: number, pos: number): number {
-  const fixed = FIXED_EXT_BYTES.indexOf(length);
-  if (fixed < 0) pos = sized(buf, pos, 0xc7, length);
-  else buf[pos++] = 0xd4 + fixed;
-  buf[pos] = type;
-  return pos + 1;
-}
-
-/** Writes a number in 1, 2 or 4 bytes, for which MessagePack has successive lead bytes. */
-function sized(buf: Uint8Array, pos: number, lead: number, value: number): number {
-  if (value > 0xff) return wide(buf, pos, lead + 1, value);
-  buf[pos] = lead;
-  buf[pos + 1] = value;
-  return pos + 2;
-}
-
-/** Writes a number in 2 or 4 bytes, likewise. */
-function wide(buf: Uint8Array, pos: number, lead: number, value: number): number {
-  if (value > 0xffff) {
-    buf[pos] = lead + 1;
-    return put32(buf, pos + 1, value);
-  }
-  buf[pos] = lead;
-  buf[pos + 1] = value >> 8;
-  buf[pos + 2] = value;
-  return pos + 3;
-}
-
-function put32(buf: Uint8Array, pos: number, value: number): number {
-  buf[pos] = value >> 24;
-  buf[pos + 1] = value >> 16;
-  buf[pos + 2] = value >> 8;
-  buf[pos + 3] = value;
-  return pos + 4;
-}
-
-/** Writes the eight bytes of the aliases in network order. */
-function put64(buf: Uint8Array, pos: number): number {
-  return put32(buf, put32(buf, pos, u32[1]!), u32[0]!);
 }

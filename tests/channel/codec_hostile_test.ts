@@ -41,6 +41,22 @@ Deno.test("loads() refuses every truncation of every golden item", () => {
   }
 });
 
+Deno.test("loads() refuses every truncation of a long array of numbers", () => {
+  for (const number of [1, -1, 200, -100, 60_000, -30_000, 2 ** 31, -(2 ** 31), 0.5, 0.1]) {
+    const array = dumps(new Array(20).fill(number));
+    for (let length = 0; length < array.length; length++) {
+      const error = attempt(array.subarray(0, length));
+      assert(
+        error instanceof LoadError && error.message.includes("ends inside"),
+        `${number} cut to ${length}`,
+      );
+      // What stands behind an extension is not what the array inside it may go on with.
+      const set = new Uint8Array([0x92, 0xc8, 0, length, 5, ...array]);
+      assert(length === 0 || attempt(set) instanceof LoadError, `${number} cut to ${length} in a Set`);
+    }
+  }
+});
+
 Deno.test("loads() refuses bytes behind the item", () => {
   for (const [hex] of GOLDEN_ITEMS) assertThrows(() => loads(bytes(hex + "00")), LoadError, "1 bytes follow");
 });

@@ -105,6 +105,46 @@ Deno.test("loads() gives back holes, and the length behind the last", () => {
   assertSame(roundTrip(sparse), sparse);
 });
 
+Deno.test("loads() gives back long arrays of numbers, and what stands among them", () => {
+  const numbers = [
+    0,
+    127,
+    128,
+    255,
+    256,
+    65535,
+    65536,
+    2 ** 31,
+    2 ** 32 - 1,
+    -1,
+    -32,
+    -33,
+    -128,
+    -129,
+    -32768,
+  ];
+  numbers.push(-32769, -(2 ** 31), 0.5, -0.5, Math.PI, -0, NaN, Infinity, 2 ** 53, -(2 ** 53));
+  // Lengths about where arrays are read in another way, each beginning with a number of every kind.
+  for (const length of [14, 15, 16, 17, 1023, 1024, 1025, 3000]) {
+    for (let first = 0; first < numbers.length; first++) {
+      const array = Array.from({ length }, (_, i) => numbers[(first + i) % numbers.length]!);
+      assertSame(roundTrip(array), array);
+      assertSame(roundTrip([new Set([array]), array]), [new Set([array]), array]);
+    }
+  }
+  for (const other of ["a", 1n, null, undefined, true, [1], { a: 0.5 }, new Date(0)]) {
+    for (const at of [0, 1, 15, 19]) {
+      for (const fill of [1, 300, 0.1]) {
+        const array: unknown[] = new Array(20).fill(fill);
+        array[at] = other;
+        assertSame(roundTrip(array), array);
+        delete array[at];
+        assertSame(roundTrip(array), array);
+      }
+    }
+  }
+});
+
 Deno.test("loads() gives back plain objects with any key and touches no prototype", () => {
   const value = JSON.parse(
     '{"__proto__":{"polluted":1},"constructor":2,"toString":3,"":4,"7":5,"4294967294":6}',

@@ -1,0 +1,56 @@
+/**
+ * A program that prints what the codec allocates, as JSON: for each shape of the benchmark the bytes of heap that one
+ * encoding and one decoding take, once the code has been compiled, and the bytes of buffers for one large item.
+ *
+ * To be run with {@linkcode COST_FLAGS}, so that nothing is collected while it counts.
+ */
+
+import { Decoder } from "../../channel/decode.ts";
+import { Encoder } from "../../channel/encode.ts";
+import { SHAPES } from "../bench/codec_shapes.ts";
+
+/** What the program prints. */
+export interface CodecCost {
+  /** By the shape's name. */
+  readonly heap: Record<string, { readonly encode: number; readonly decode: number }>;
+  /** All buffers that a new encoder takes for an item of a million bytes, in small parts. */
+  readonly buffers: number;
+}
+
+/** What Deno has to be started with. */
+export const COST_FLAGS =
+  "--v8-flags=--expose-gc,--min-semi-space-size=64,--max-semi-space-size=128,--no-concurrent-recompilation";
+
+declare const gc: () => void;
+
+function perCall(work: () => void, calls: number): number {
+  for (let i = 0; i < 3 * calls; i++) work();
+  gc();
+  const before = Deno.memoryUsage().heapUsed;
+  for (let i = 0; i < calls; i++) work();
+  return (Deno.memoryUsage().heapUsed - before) / calls;
+}
+
+if (import.meta.main) {
+  const encoder = new Encoder();
+  const decoder = new Decoder();
+  const heap: Record<string, { encode: number; decode: number }> = {};
+  for (const { name, value, bytes } of SHAPES) {
+    // Few enough for what they allocate to fit into the youngest part of the heap.
+    const calls = bytes > 20_000 ? 20 : bytes > 500 ? 500 : 5000;
+    const encoded = new Uint8Array(encoder.encode(value));
+    const encode = perCall(() => void encoder.encode(value), calls);
+    const decode = perCall(() => {
+      decoder.reset(encoded);
+      decoder.next();
+    }, calls);
+    heap[name] = { encode, decode };
+  }
+  const million: number[] = new Array(1_000_000).fill(7);
+  gc();
+  const before = Deno.memoryUsage().external;
+  new Encoder().encode(million);
+  const cost: CodecCost = { heap, buffers: Deno.memoryUsage().external - before };
+  // deno-lint-ignore no-console
+  console.log(JSON.stringify(cost));
+}

@@ -1,16 +1,16 @@
 /** The multiplexer: many channels over one transport. It owns the channel table, one reader and one writer. */
 
-import type { Branch } from "./branch.ts";
-import { Bypass } from "./bypass.ts";
+import { Announcer } from "./announcer.ts";
+import { Bypasses } from "./bypasses.ts";
+import type { FindLink } from "./bypasses.ts";
 import { Channel } from "./channel.ts";
 import type { ChannelGateway } from "./channel.ts";
 import type { ChannelEnd, ChannelHost } from "./channel_end.ts";
 import type { CoercionOptions } from "./coerce.ts";
 import { ChannelTable } from "./channel_table.ts";
 import { Decoder } from "./decode.ts";
-import { Encoder } from "./encode.ts";
 import { GatewayClosedError, ProtocolError } from "./errors.ts";
-import { EMPTY, FrameType, makeFrame, readUint32, readUint48, writeUint48 } from "./frame.ts";
+import { EMPTY, FrameType, makeFrame, readUint32, readUint48 } from "./frame.ts";
 import { FrameReader } from "./frame_reader.ts";
 import type { FrameHead, FrameSink } from "./frame_reader.ts";
 import { Keepalive } from "./keepalive.ts";
@@ -32,7 +32,7 @@ export interface SessionHandlers {
   /** The far side wants this side to end. */
   terminate?: () => void;
   /** An execution will be reached by a link of its own, the one that showed this token. */
-  bypass?: (token: Uint8Array) => Promise<Transport>;
+  bypass?: FindLink;
   /** The last channel has gone. */
   idle?: () => void;
   /** Someone has begun to wait for the far side, or nobody waits any more. */
@@ -74,11 +74,6 @@ export interface SessionOptions {
 /** Longer parts carry bulk with fewer system calls; they delay other channels by as much. */
 const FRAGMENT_BYTES = 256 * 1024;
 
-/** A CLOSE frame with this flag: nothing more is to be read from the execution's bypass. */
-export const CUT = 1;
-
-const NO_ENDS: readonly ChannelEnd[] = [];
-
 /** Bytes of an error in a closing frame. */
 const MAX_ERROR_BYTES = 128 * 1024;
 
@@ -104,23 +99,18 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
   readonly #writer: Writer;
   readonly #reader: FrameReader;
   readonly #handlers: SessionHandlers;
-  readonly #shared: boolean;
   readonly #explain: (reason: unknown) => Error;
   readonly #mapStack: ((stack: string) => string) | undefined;
   readonly #keepalive: Keepalive;
-  readonly #encoder: Encoder;
+  readonly #announcer: Announcer;
   readonly #decoder: Decoder;
   readonly #channels: ChannelTable;
   readonly #requests: Requests = new Requests(this);
   readonly #resolveEnded: (reason: unknown) => void;
-  /** By the id of their executions. */
-  readonly #bypasses = new Map<number, Bypass>();
+  readonly #bypasses: Bypasses;
   #waiting = 0;
   #closed = false;
   #reason: unknown;
-  /** The end for whose item the encoder works, and the channels found in that item. */
-  #carrier: ChannelEnd | undefined;
-  #found: readonly ChannelEnd[] = NO_ENDS;
   /** The bytes on which the decoder stands. */
   #decoding: Uint8Array = EMPTY;
 
@@ -129,7 +119,6 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     this.#transport = transport;
     this.name = options.name;
     this.#handlers = options.handlers ?? {};
-    this.#shared = options.sharedFarSide ?? false;
     this.fragmentBytes = options.fragmentBytes ?? FRAGMENT_BYTES;
     this.gateway = options.gateway ?? { id: options.name, newChannel: () => this.newChannel() };
     this.#explain = options.explain ??
@@ -138,7 +127,12 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     const { promise, resolve } = Promise.withResolvers<unknown>();
     this.ended = promise;
     this.#resolveEnded = resolve;
-    this.#encoder = new Encoder({ channel: (value) => this.#channelId(value) });
+    this.#announcer = new Announcer({
+      endOf: (value) => this.#sendable(value),
+      openEnd: (id) => this.#channels.get(id),
+      control: (frame, end) => this.control(frame, end),
+      ready: (end) => this.ready(end),
+    }, options.sharedFarSide ?? false);
     this.#decoder = new Decoder({ channel: (id) => this.facade(this.#channels.mentioned(id)) });
     this.#reader = new FrameReader(this);
     this.#writer = new Writer(
@@ -147,6 +141,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       (reason) => this.fail(reason),
     );
     this.#channels = new ChannelTable(this, this.#writer, options.firstId);
+    this.#bypasses = this.#makeBypasses();
     this.#keepalive = new Keepalive({
       interval: options.keepalive ?? 0,
       ping: () => this.control(makeFrame(FrameType.PING, 0)),
@@ -213,11 +208,11 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
    */
   exec(options: unknown, first?: FirstItem): ChannelEnd {
     this.#checkOpen();
-    const payload = this.#encoder.encode(options);
+    const payload = this.#announcer.plain(options);
     const end = this.#channels.openOwn(true);
     end.announcement = makeFrame(FrameType.EXEC, end.id, payload);
     if (first === undefined) {
-      this.#announceCarrier(end);
+      this.#announcer.announceRoot(end);
       return end;
     }
     end.readStack = first.readStack;
@@ -253,9 +248,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
    * been sent on `end` yet. The other side knows the link by its token. Its end is the end of the session.
    */
   openBypass(end: ChannelEnd, transport: Transport, token: Uint8Array): void {
-    const bypass = this.#addBypass(end.branch!);
-    bypass.attach(transport, makeFrame(FrameType.BYPASS, end.id, token));
-    void bypass.drained.then(() => this.fail(undefined));
+    this.#bypasses.open(end.branch!, transport, token);
   }
 
   /** Asks the far side for something. */
@@ -265,7 +258,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
 
   /** Sends a question. */
   ask(id: number, kind: RequestKind): void {
-    this.control(makeFrame(FrameType.REQUEST, 0, this.#encoder.encode([id, kind])));
+    this.control(makeFrame(FrameType.REQUEST, 0, this.#announcer.plain([id, kind])));
   }
 
   #checkOpen(): void {
@@ -280,7 +273,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
   /** Resolves when all that is queued has been written. */
   async flushed(): Promise<void> {
     await this.#writer.idle();
-    for (const bypass of this.#bypasses.values()) await bypass.flushed();
+    await this.#bypasses.flushed();
   }
 
   /** Ends the connection in an orderly way: what is queued leaves first. */
@@ -303,7 +296,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     this.#reason = reason;
     this.#keepalive.stop();
     this.#writer.stop();
-    for (const bypass of this.#bypasses.values()) bypass.end();
+    this.#bypasses.end();
     const error = this.#explain(reason);
     this.#channels.endAll(error);
     this.#requests.fail(error);
@@ -320,7 +313,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
         const count = await transport.read(reader.space());
         if (count === null) {
           // What an execution had sent before is still to be received.
-          await Promise.all([...this.#bypasses.values()].map(({ drained }) => drained));
+          await this.#bypasses.drained();
           return this.fail(this.#cutReason());
         }
         if (count === 0) throw new ProtocolError("The transport read nothing");
@@ -346,12 +339,10 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     if (this.#closed) return;
     const { type, channel } = head;
     switch (type) {
-      case FrameType.CLOSE: {
-        const bypass = this.#handlers.bypass && this.#bypasses.get(channel);
-        if (bypass !== undefined) this.#lastWord(bypass, head.flags, bytes.slice(start, end));
-        else this.#channelFrame(head, bytes, start, end, owned);
+      case FrameType.CLOSE:
+        if (this.#bypasses.lastWord(channel, head.flags, bytes.subarray(start, end))) break;
+        this.#channelFrame(head, bytes, start, end, owned);
         break;
-      }
       case FrameType.DATA:
       case FrameType.CREDIT:
       case FrameType.CLOSE_WRITE:
@@ -403,7 +394,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
         this.#executed(channel, this.#value(bytes.subarray(start, end)));
         break;
       case FrameType.BYPASS:
-        this.#bypassed(channel, bytes.slice(start, end));
+        this.#bypasses.marked(channel, bytes.slice(start, end));
         break;
       case FrameType.KILL: {
         const { kill } = this.#handlers;
@@ -453,50 +444,24 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     exec(this.#channels.openFarRoot(id), options);
   }
 
-  #addBypass(branch: Branch): Bypass {
-    const bypass = new Bypass({
-      branchOf: (channel) => this.#channels.get(channel)?.branch,
+  #makeBypasses(): Bypasses {
+    const channels = this.#channels;
+    return new Bypasses({
+      get ends() {
+        return channels.ends;
+      },
+      branchOf: (channel) => channels.get(channel)?.branch,
+      branch: (id) => channels.known(id)?.branch ?? channels.branch(id),
+      control: (frame) => this.control(frame),
+      errorPayload: (error) => this.errorPayload(error),
+      readError: (payload, end) => this.#remoteError(payload, end?.readStack),
       fail: (reason) => this.fail(reason),
       frame: (head, bytes, start, end, owned) => {
         if (!this.#closed) this.#channelFrame(head, bytes, start, end, owned);
       },
       place: (head, length) => this.place(head, length),
       placed: (head, payload) => this.placed(head, payload),
-    }, branch);
-    this.#bypasses.set(branch.id, bypass);
-    return bypass;
-  }
-
-  /** The mark of the other side: from now on its frames about an execution come by a link of their own. */
-  #bypassed(id: number, token: Uint8Array): void {
-    const { bypass: find } = this.#handlers;
-    const opened = this.#bypasses.get(id);
-    if (opened !== undefined && find === undefined) return void opened.read();
-    if (opened !== undefined || find === undefined) throw new ProtocolError("Cannot take another bypass");
-    // The execution's own channel may have been closed here meanwhile; others of it may be open.
-    const branch = this.#channels.known(id)?.branch ?? this.#channels.branch(id);
-    const bypass = this.#addBypass(branch);
-    find(token).then((transport) => {
-      bypass.attach(transport, makeFrame(FrameType.BYPASS, id));
-      void bypass.read();
-    }, (error) => {
-      this.control(makeFrame(FrameType.KILL, id, this.errorPayload(error)));
-      bypass.end();
-    });
-  }
-
-  /** The router's last word about an execution with a bypass, which it sends when that is over. */
-  #lastWord(bypass: Bypass, flags: number, payload: Uint8Array): void {
-    if (payload.length > 0) this.#remoteError(payload);
-    // One that was killed may go on and never close its link.
-    if (flags & CUT) bypass.end();
-    void bypass.drained.then(() => {
-      this.#bypasses.delete(bypass.branch.id);
-      for (const end of [...this.#channels.ends]) {
-        if (end.branch !== bypass.branch) continue;
-        end.closedByPeer(payload.length === 0 ? undefined : this.#remoteError(payload, end.readStack));
-      }
-    });
+    }, this.#handlers.bypass);
   }
 
   #opened(id: number, carrier: number): void {
@@ -515,7 +480,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     if (request === undefined || typeof id !== "number" || typeof kind !== "string") {
       throw new ProtocolError("Cannot answer a request on this side");
     }
-    this.control(makeFrame(FrameType.REPLY, 0, this.#encoder.encode([id, request(kind)])));
+    this.control(makeFrame(FrameType.REPLY, 0, this.#announcer.plain([id, request(kind)])));
   }
 
   #value(bytes: Uint8Array): unknown {
@@ -536,20 +501,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
 
   /** Encodes an item and announces the channels in it. */
   encode(item: unknown, end: ChannelEnd): Uint8Array {
-    // A getter inside the item may send something itself.
-    const outerCarrier = this.#carrier;
-    const outerFound = this.#found;
-    this.#carrier = end;
-    this.#found = NO_ENDS;
-    try {
-      const bytes = this.#encoder.encode(item);
-      if (end.announcement !== undefined) this.#announceCarrier(end);
-      for (const one of this.#found) this.#announce(one, end);
-      return bytes;
-    } finally {
-      this.#carrier = outerCarrier;
-      this.#found = outerFound;
-    }
+    return this.#announcer.encode(item, end);
   }
 
   /** Decodes an item. */
@@ -588,12 +540,12 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
   errorPayload(error: unknown): Uint8Array {
     const data = errorData(error, this.#mapStack);
     try {
-      const bytes = this.#encoder.encode(data);
+      const bytes = this.#announcer.plain(data);
       if (bytes.length <= MAX_ERROR_BYTES) return bytes.slice();
     } catch {
       // A field that cannot be sent: the bare error can.
     }
-    return this.#encoder.encode({ name: data.name, message: data.message }).slice();
+    return this.#announcer.plain({ name: data.name, message: data.message }).slice();
   }
 
   /** The public object of an end, always the same. */
@@ -605,50 +557,14 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     return end.facade as Channel;
   }
 
-  #channelId(value: unknown): number | undefined {
+  /** The end of a channel that may be sent, if it is one. */
+  #sendable(value: unknown): ChannelEnd | undefined {
     if (!(value instanceof Channel)) return undefined;
     const end = Channel.endOf(value);
-    const carrier = this.#carrier!;
     const name = `channel ${end.id}`;
     if (Channel.sessionOf(value) !== this) throw new TypeError(`${name} belongs to another gateway`);
     if (this.#channels.get(end.id) !== end) throw new TypeError(`${name} is closed`);
-    const { branch } = carrier;
-    if (!this.#shared && end.branch !== undefined && branch !== undefined && end.branch !== branch) {
-      throw new TypeError(`${name} belongs to another execution of this gateway`);
-    }
-    if (this.#found === NO_ENDS) this.#found = [end];
-    else (this.#found as ChannelEnd[]).push(end);
-    return end.id;
-  }
-
-  /** Tells the far side of the channel of an execution, right before what is sent on it. */
-  #announceCarrier(end: ChannelEnd): void {
-    this.control(end.announcement!);
-    end.announcement = undefined;
-  }
-
-  /** Tells the far side of a channel that it meets for the first time in an item on `carrier`. */
-  #announce(end: ChannelEnd, carrier: ChannelEnd): void {
-    if (end.branch !== undefined || end === carrier) return;
-    const payload = new Uint8Array(6);
-    writeUint48(payload, 0, carrier.id);
-    const frame = makeFrame(FrameType.OPEN, end.id, payload);
-    if (carrier.branch === undefined) {
-      carrier.heldOpens.push(frame);
-      return;
-    }
-    end.readStack = carrier.readStack;
-    this.#release(end, frame, carrier.branch);
-  }
-
-  #release(end: ChannelEnd, open: Uint8Array, branch: Branch): void {
-    end.branch = branch;
-    this.control(open, end);
-    for (const frame of end.heldOpens.splice(0)) {
-      const held = this.#channels.get(readUint48(frame, 2));
-      if (held !== undefined && held.branch === undefined) this.#release(held, frame, branch);
-    }
-    this.ready(end);
+    return end;
   }
 }
 

@@ -10,7 +10,7 @@ import { Keepalive } from "../../channel/keepalive.ts";
 import { Outbox } from "../../channel/outbox.ts";
 import { errorData } from "../../channel/remote_error.ts";
 import type { Transport } from "../../channel/transport.ts";
-import { CUT } from "../../channel/session.ts";
+import { CUT } from "../../channel/bypasses.ts";
 import { Writer } from "../../channel/writer.ts";
 import type { ExecFrameOptions } from "../process/job.ts";
 import { LINGERS } from "./host.ts";

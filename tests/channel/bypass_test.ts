@@ -5,7 +5,7 @@ import { Encoder } from "../../channel/encode.ts";
 import { FrameType, makeFrame, writeUint48 } from "../../channel/frame.ts";
 import { FrameReader } from "../../channel/frame_reader.ts";
 import { errorData, RemoteError } from "../../channel/remote_error.ts";
-import { CUT } from "../../channel/session.ts";
+import { CUT } from "../../channel/bypasses.ts";
 import { settle, test, watch } from "../helpers/bounded.ts";
 import { memoryTransports } from "../helpers/memory_transport.ts";
 import type { MemoryTransport } from "../helpers/memory_transport.ts";

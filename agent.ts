@@ -12,7 +12,7 @@
 
 export { startAgent, startWorker } from "./gateway/agent/entry.ts";
 export type { AgentStart } from "./gateway/process/config.ts";
-export type { RawLink } from "./gateway/process/link.ts";
+export type { BypassPlace, RawLink, Revocation } from "./gateway/process/link.ts";
 
 if (import.meta.main) {
   const { runServer } = await import("./gateway/server/main.ts");

@@ -10,8 +10,11 @@ export type LinkKind = "socket" | "descriptor" | "pipes";
 
 /** A permission that the process holds only until it has connected. */
 export interface Revocation {
+  /** Which permission. */
   name: "read" | "write" | "net";
+  /** For which file. */
   path?: string;
+  /** For which address. */
   host?: string;
 }
 

@@ -324,7 +324,14 @@ forPopen("without tracing the transport is the link's own", async () => {
 });
 
 test("stageZeroUrl() and guardScript() say nothing of tracing unless there is some", () => {
-  const zero = { kind: "socket", path: "/x/s", revoke: [], nonce: "00", bypass: false, worker: false } as const;
+  const zero = {
+    kind: "socket",
+    path: "/x/s",
+    revoke: [],
+    nonce: "00",
+    bypass: false,
+    worker: false,
+  } as const;
   const url = stageZeroUrl({ ...zero, revoke: [] });
   assert(!url.includes(PID_MARK) && !decodeURIComponent(url).includes("openSync"));
   const traced = stageZeroUrl({ ...zero, revoke: [], trace: { base: "/t/execnet-debug-", revoke: true } });

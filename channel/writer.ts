@@ -3,6 +3,7 @@
 import { ProtocolError } from "./errors.ts";
 import { BufferPool } from "./outbox.ts";
 import type { Outbox } from "./outbox.ts";
+import { Queue } from "./queue.ts";
 import { turn } from "./turn.ts";
 
 /** What is gathered into one write. */
@@ -38,7 +39,7 @@ export class Writer {
   readonly #onError: (reason: unknown) => void;
   #control: Uint8Array[] = [];
   #controlBytes = 0;
-  #ready: Outbox[] = [];
+  readonly #ready = new Queue<Outbox>();
   #gather: Uint8Array | undefined;
   #running = false;
   #stopped = false;
@@ -83,8 +84,7 @@ export class Writer {
 
   /** Takes channels out of the line. Only between two writes: what is being written of a channel is not there. */
   withdraw(wanted: (outbox: Outbox) => boolean): Outbox[] {
-    const taken = this.#ready.filter(wanted);
-    if (taken.length > 0) this.#ready = this.#ready.filter((outbox) => !taken.includes(outbox));
+    const taken = this.#ready.withdraw(wanted);
     for (const outbox of taken) outbox.queued = false;
     return taken;
   }
@@ -100,8 +100,7 @@ export class Writer {
   stop(): void {
     this.#stopped = true;
     this.#control = [];
-    for (const outbox of this.#ready) outbox.clear();
-    this.#ready = [];
+    for (let outbox; (outbox = this.#ready.shift()) !== undefined;) outbox.clear();
     this.#idle?.resolve();
   }
 
@@ -162,7 +161,7 @@ export class Writer {
     this.#controlBytes -= filled;
     if (sent > 0) this.#control = sent === control.length ? [] : control.slice(sent);
     while (this.#ready.length > 0 && this.#control.length === 0) {
-      const outbox = this.#ready[0]!;
+      const outbox = this.#ready.first!;
       if (outbox.empty) {
         this.#ready.shift();
         outbox.queued = false;
@@ -181,7 +180,7 @@ export class Writer {
   }
 
   async #writeLarge(): Promise<void> {
-    const outbox = this.#ready[0];
+    const outbox = this.#ready.first;
     if (outbox === undefined) return;
     const part = outbox.take(this.#budget);
     this.#turn(outbox);

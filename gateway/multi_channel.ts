@@ -4,6 +4,7 @@ import { Channel } from "../channel/channel.ts";
 import type { ChannelEnd } from "../channel/channel_end.ts";
 import { EOFError, TimeoutError } from "../channel/errors.ts";
 import type { ReceivedBy, SentBy } from "../channel/mirrored.ts";
+import { Queue } from "../channel/queue.ts";
 import { checkTimeout, steps, Waiter } from "../channel/wait.ts";
 import type { SendOptions, WaitOptions } from "../channel/wait.ts";
 
@@ -245,7 +246,7 @@ const END: unique symbol = Symbol("end");
  */
 export class ReceiveQueue<C extends AnyChannel = Channel, E = unknown>
   implements AsyncIterable<[C, ReceivedBy<C> | E]> {
-  readonly #entries: Entry[] = [];
+  readonly #entries = new Queue<Entry>();
   readonly #takers: Waiter<Taken | undefined>[] = [];
   readonly #size: number;
   /** Channels that have not ended. */

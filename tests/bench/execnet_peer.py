@@ -93,6 +93,30 @@ for one in kept:
     one.send(one.receive())
 channel.receive()
 """,
+    "echo_all": """
+kept = []
+while 1:
+    one = channel.receive()
+    if one is None:
+        break
+    one.setcallback(one.send)
+    kept.append(one)
+channel.send(None)
+channel.receive()
+""",
+    "ints_all": """
+kept = []
+while 1:
+    one = channel.receive()
+    if one is None:
+        break
+    kept.append(one)
+channel.send(None)
+while 1:
+    for i in range(channel.receive()):
+        for one in kept:
+            one.send(i % 1000)
+""",
     "pid": "import os; channel.send(os.getpid())",
 }
 
@@ -171,6 +195,41 @@ def pings(channel, size):
 
 def ping(size, kind):
     return pings(channel_to("echo", kind), size)
+
+
+def keep_open(kind, source):
+    """As many channels as `kind` says, made for one execution of `source`, which has them all."""
+    if (source, kind) not in channels:
+        carrier = gateway().remote_exec(SOURCES[source])
+        opened = [gateway().newchannel() for _ in range(int(kind))]
+        for channel in opened:
+            carrier.send(channel)
+        carrier.send(None)
+        expect(carrier.receive(), None, "the word that all channels are there")
+        channels[source, kind] = carrier, opened
+    return channels[source, kind]
+
+
+def ping_channels(size, kind):
+    _, opened = keep_open(kind, "echo_all")
+    began = time.perf_counter()
+    for i in range(size):
+        channel = opened[i % len(opened)]
+        channel.send(i % 100)
+        expect(channel.receive(), i % 100, "the echo")
+    return (time.perf_counter() - began) * 1e6 / size
+
+
+def ints_over(size, kind):
+    carrier, opened = keep_open(kind, "ints_all")
+    each = -(-size // len(opened))
+    began = time.perf_counter()
+    carrier.send(each)
+    for i in range(each):
+        for channel in opened:
+            if channel.receive() != i % 1000:
+                raise AssertionError("item %d is wrong" % i)
+    return rate(each * len(opened), began)
 
 
 def ints_in(size, kind):
@@ -329,6 +388,10 @@ def many(size, kind):
     return (time.perf_counter() - began) * 1000
 
 
+def many_each(size, kind):
+    return {"each": many(size, kind) / size}
+
+
 def workers(size, kind):
     return {"time": many(size, kind)}
 
@@ -364,6 +427,9 @@ def channels_open(size, kind):
 TASKS = {
     "start": start,
     "ping": ping,
+    "ping-channels": ping_channels,
+    "ints-over": ints_over,
+    "many-each": many_each,
     "ints-in": ints_in,
     "ints-out": ints_out,
     "dicts-in": dicts_in,

@@ -13,6 +13,8 @@ import {
   SOURCES,
   specFor,
 } from "./ours_gateways.ts";
+import { gatewayCosts, workersEach } from "./ours_costs.ts";
+import { channelsEach, endGrowing, intsOver, manyEach, pingChannels, pingGateways } from "./ours_growth.ts";
 import { channels, many, workers } from "./ours_many.ts";
 import { endCopying, rsync, rsyncMemory, rsyncWire } from "./ours_rsync.ts";
 import { startSsh } from "./ours_ssh.ts";
@@ -257,10 +259,17 @@ await serve({
   many,
   workers,
   channels,
+  "ping-channels": pingChannels,
+  "ping-gateways": pingGateways,
+  "ints-over": intsOver,
+  "many-each": manyEach,
+  "channels-each": channelsEach,
+  "gateway-costs": gatewayCosts,
+  "workers-each": workersEach,
   "start-ssh": startSsh,
   rsync,
   "rsync-memory": rsyncMemory,
   "rsync-wire": rsyncWire,
 }, async () => {
-  await Promise.all([endGateways(), endCopying()]);
+  await Promise.all([endGateways(), endGrowing(), endCopying()]);
 });

@@ -54,8 +54,8 @@ export class Players implements AsyncDisposable {
     const canPin = await output([...PIN, "true"]) !== undefined;
     return new Players(
       {
-        // What the documentation of worker gateways asks for.
-        ours: deno("./ours.ts", "--unstable-worker-options"),
+        // What the documentation of worker gateways asks for, and a way to tell what is held from garbage.
+        ours: deno("./ours.ts", "--unstable-worker-options", "--v8-flags=--expose-gc"),
         raw: deno("./raw.ts"),
         execnet,
         capnweb,

@@ -24,18 +24,18 @@ const BARE = ["run", "--quiet", "--no-config", "--no-lock"];
 
 const links = new Map<string, Promise<Link>>();
 
-/** The link to a far side, the same for all rounds. */
-function linkTo(mode: FarMode, kind: "socket" | "pipe"): Promise<Link> {
-  const key = `${mode} ${kind}`;
-  const made = links.get(key) ?? (kind === "socket" ? connectSocket(mode) : connectPipe(mode));
+/** The link to a far side, the same for all rounds; of more than one with that number. */
+function linkTo(mode: FarMode, kind: "socket" | "pipe", number = 0): Promise<Link> {
+  const key = `${mode} ${kind} ${number}`;
+  const made = links.get(key) ?? (kind === "socket" ? connectSocket(mode, number) : connectPipe(mode));
   links.set(key, made);
   return made;
 }
 
 const FAR_SCRIPT = new URL("./raw_far.ts", import.meta.url).pathname;
 
-async function connectSocket(mode: FarMode): Promise<Link> {
-  const path = `${folder}/${mode}.sock`;
+async function connectSocket(mode: FarMode, number: number): Promise<Link> {
+  const path = `${folder}/${mode}${number}.sock`;
   using listener = Deno.listen({ transport: "unix", path });
   new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", FAR_SCRIPT, mode, path],
@@ -58,6 +58,16 @@ async function ping({ kind, size }: Task): Promise<number> {
   const [linkKind, hop] = kind.split("+");
   const link = await linkTo(hop === undefined ? "echo" : "echo-worker", linkKind as "socket" | "pipe");
   return await timeEcho(link, size);
+}
+
+/** Round trips through sockets to so many far sides in turn, as their number is the kind. */
+async function pingInTurn({ kind, size }: Task): Promise<number> {
+  const all = await Promise.all(
+    Array.from({ length: Number(kind) }, (_, number) => linkTo("echo", "socket", number)),
+  );
+  let total = 0;
+  for (let i = 0; i < size; i++) total += await timeEcho(all[i % all.length]!, 1);
+  return total / size;
 }
 
 async function bulkIn({ kind, size }: Task): Promise<number> {
@@ -159,6 +169,7 @@ async function memory(): Promise<number> {
 
 await serve({
   ping,
+  "ping-in-turn": pingInTurn,
   "bulk-in": bulkIn,
   "bulk-out": bulkOut,
   "deno-run": denoRun,

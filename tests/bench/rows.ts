@@ -3,6 +3,7 @@
 import { atLeast, atMost, capnweb, entry, execnet, inBothModels, raw } from "./entry.ts";
 import type { Entry } from "./entry.ts";
 import { FAR_ENTRIES } from "./rows_far.ts";
+import { GROWTH_ENTRIES } from "./rows_growth.ts";
 import { RSYNC_ENTRIES } from "./rows_rsync.ts";
 
 const blocks = (direction: string): Entry[] =>
@@ -193,6 +194,7 @@ export const ENTRIES: readonly Entry[] = [
     ],
     peers: [execnet("channels", 10_000, atLeast(2))],
   }),
+  ...GROWTH_ENTRIES,
   ...FAR_ENTRIES,
   ...RSYNC_ENTRIES,
 ];

@@ -2,8 +2,8 @@
 
 import { median } from "./util.ts";
 
-/** What a figure is measured in. */
-export type Unit = "µs" | "ms" | "/s" | "MiB/s" | "MiB" | "KiB" | "B";
+/** What a figure is measured in; nothing for a count. */
+export type Unit = "µs" | "ms" | "/s" | "MiB/s" | "MiB" | "KiB" | "B" | "";
 
 /** What a figure, or its ratio to a peer's, should be. */
 export interface Goal {
@@ -144,7 +144,7 @@ function notes(rows: readonly Row[]): string[] {
 function quantity(value: number, unit: Unit): string {
   if (unit === "/s" && value >= 1e6) return `${significant(value / 1e6)} M/s`;
   if (unit === "/s" && value >= 1e4) return `${significant(value / 1e3)} k/s`;
-  return `${significant(value)} ${unit}`;
+  return `${significant(value)} ${unit}`.trimEnd();
 }
 
 function significant(value: number): string {

@@ -13,6 +13,8 @@ import { Writer } from "./writer.ts";
 export interface BypassHost extends FrameSink {
   /** The execution that a channel belongs to, while it is open. */
   branchOf(channel: number): Branch | undefined;
+  /** The execution that has come by `bypass`, as it says by the first frame. Throws ProtocolError where that cannot be. */
+  claimed(bypass: Bypass, id: number): Branch;
   /** A bypass was broken from the other side: the reason for the end of all. */
   fail(reason: unknown): void;
 }
@@ -26,59 +28,51 @@ const PASSING: ReadonlySet<FrameType> = new Set([
   FrameType.CLOSE,
 ]);
 
-/**
- * The link of one execution. Each direction changes to it at a mark, behind which nothing comes by the connection but the
- * last frames of channels that had been closed before.
- */
+/** The link of one execution. */
 export class Bypass implements FrameSink {
-  /** Whose link it is. */
-  readonly branch: Branch;
   /** Resolves when nothing more comes by it. */
   readonly drained: Promise<void>;
   readonly #host: BypassHost;
+  readonly #transport: Transport;
+  readonly #writer: Writer;
   readonly #reader: FrameReader = new FrameReader(this);
   readonly #drain: () => void;
-  #transport: Transport | undefined;
-  #writer: Writer | undefined;
+  #branch: Branch | undefined;
   #over = false;
 
-  /** Makes a bypass without a link. */
-  constructor(host: BypassHost, branch: Branch) {
+  /** Makes a bypass of a link, for no execution yet. */
+  constructor(host: BypassHost, transport: Transport) {
     this.#host = host;
-    this.branch = branch;
+    this.#transport = transport;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.drained = promise;
     this.#drain = resolve;
-  }
-
-  /** Whether it has its link already. */
-  get attached(): boolean {
-    return this.#transport !== undefined;
-  }
-
-  /** Gives it its link, by which frames leave as soon as `mark` has been queued behind all that is being written. */
-  attach(transport: Transport, mark: Uint8Array): void {
-    if (this.#over) return transport.abort();
-    this.#transport = transport;
-    const { branch } = this;
-    const before = branch.writer;
-    const writer = this.#writer = new Writer(
+    this.#writer = new Writer(
       (bytes, whole) => transport.write(bytes, whole),
       transport.writeBudget,
       // That the other side reads no more is told by the connection, with the reason.
       () => this.end(),
     );
-    before.between(() => {
-      before.control(mark);
-      branch.writer = writer;
-      const moved = before.withdraw((outbox: Outbox) => this.#host.branchOf(outbox.channel) === branch);
-      for (const outbox of moved) writer.ready(outbox);
-    });
   }
 
-  /** Reads from its link, now that the other side's mark has come. */
+  /** Whose link it is. */
+  get branch(): Branch | undefined {
+    return this.#branch;
+  }
+
+  /**
+   * Moves an execution to it, of which nothing has been sent yet, and says so with the first thing that is sent: a write
+   * of its own would hold that up until the event loop turns.
+   */
+  begin(branch: Branch): void {
+    this.#branch = branch;
+    this.#writer.precede(makeFrame(FrameType.BYPASS, branch.id));
+    branch.writer = this.#writer;
+  }
+
+  /** Reads from its link. */
   async read(): Promise<void> {
-    const transport = this.#transport!;
+    const transport = this.#transport;
     const reader = this.#reader;
     try {
       while (!this.#over) {
@@ -94,27 +88,28 @@ export class Bypass implements FrameSink {
 
   /** Resolves when nothing is left to write. */
   flushed(): Promise<void> {
-    return this.#writer?.idle() ?? Promise.resolve();
+    return this.#writer.idle();
   }
 
   /** Ends both directions at once. Idempotent. */
   end(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#writer?.stop();
-    this.#transport?.abort();
+    this.#writer.stop();
+    this.#transport.abort();
     this.#drain();
   }
 
   /** Takes a frame from the link. */
   frame(head: FrameHead, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
     if (this.#over) return;
+    if (this.#branch === undefined) return this.#claim(head, end - start);
     this.#check(head);
     if (head.type === FrameType.OPEN && end - start === 6) {
       const carrier = this.#host.branchOf(readUint48(bytes, start));
       // The carrier may have been closed here while the frame was under way; the new channel is then unreachable.
-      if (carrier === undefined) return this.#writer!.control(makeFrame(FrameType.CLOSE, head.channel));
-      if (carrier !== this.branch) throw new ProtocolError("Cannot open a channel of another execution");
+      if (carrier === undefined) return this.#writer.control(makeFrame(FrameType.CLOSE, head.channel));
+      if (carrier !== this.#branch) throw new ProtocolError("Cannot open a channel of another execution");
     }
     this.#host.frame(head, bytes, start, end, owned);
   }
@@ -130,10 +125,28 @@ export class Bypass implements FrameSink {
     if (!this.#over) this.#host.placed(head, payload);
   }
 
+  /**
+   * Takes the first frame: whose link it is. What is sent to that execution leaves by it as soon as what is being written
+   * has left, and behind a mark.
+   */
+  #claim({ type, flags, channel }: FrameHead, length: number): void {
+    if (type !== FrameType.BYPASS || flags !== 0 || length !== 0) {
+      throw new ProtocolError(`Cannot take a frame of type ${type} by a link that is nobody's yet`);
+    }
+    const branch = this.#branch = this.#host.claimed(this, channel);
+    const before = branch.writer;
+    before.between(() => {
+      before.control(makeFrame(FrameType.BYPASS, channel));
+      branch.writer = this.#writer;
+      const moved = before.withdraw((outbox: Outbox) => this.#host.branchOf(outbox.channel) === branch);
+      for (const outbox of moved) this.#writer.ready(outbox);
+    });
+  }
+
   /** One execution has nothing to say about the channels of another one. */
   #check({ type, channel }: FrameHead): void {
     const branch = this.#host.branchOf(channel);
-    if (!PASSING.has(type) || branch !== undefined && branch !== this.branch) {
+    if (!PASSING.has(type) || this.#branch === undefined || branch !== undefined && branch !== this.#branch) {
       throw new ProtocolError(`Cannot take a frame of type ${type} for channel ${channel} by a bypass`);
     }
   }

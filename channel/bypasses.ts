@@ -8,82 +8,134 @@ import { ProtocolError } from "./errors.ts";
 import { FrameType, makeFrame } from "./frame.ts";
 import type { Transport } from "./transport.ts";
 
-/** A CLOSE frame with this flag: nothing more is to be read from the execution's bypass. */
-export const CUT = 1;
+/** Flags of a CLOSE frame that is a router's last word about an execution with a bypass. */
+export const CloseFlag = {
+  /** The execution has a link of its own: the channel closes when all has been read from that. */
+  LINKED: 1,
+  /** It was killed: nothing more is to be read from there. */
+  CUT: 2,
+} as const;
 
-/** Finds the link that showed a token. */
-export type FindLink = (token: Uint8Array) => Promise<Transport>;
+/** More links than this that are nobody's yet are refused: a spare brings one, and others are claimed at once. */
+const MAX_UNCLAIMED = 1_024;
 
 /** What bypasses need of their session. */
-export interface BypassesHost extends BypassHost {
+export interface BypassesHost extends Omit<BypassHost, "claimed"> {
   /** The open channels. */
   readonly ends: Iterable<ChannelEnd>;
   /** The execution with that id, which may have no open channel any more. Throws ProtocolError where it never was. */
   branch(id: number): Branch;
   /** Sends a frame by the connection. */
   control(frame: Uint8Array): void;
-  /** An error as the payload of a frame. */
-  errorPayload(error: unknown): Uint8Array;
-  /** What such a payload says. Throws ProtocolError where that is nothing. */
+  /** What the payload of a closing frame says. Throws ProtocolError where that is nothing. */
   readError(payload: Uint8Array, end?: ChannelEnd): Error;
 }
 
 /** The bypasses of a session, by their executions. */
 export class Bypasses {
   readonly #host: BypassesHost;
-  readonly #find: FindLink | undefined;
+  readonly #inner: BypassHost;
   readonly #open = new Map<number, Bypass>();
+  readonly #unclaimed = new Set<Bypass>();
+  /** What is to be done when the link of an execution has ended that has not come yet; with nothing, that is cut off. */
+  readonly #expected = new Map<number, (() => void) | undefined>();
+  #state: "none" | "taking" | "closed" = "none";
 
-  /** Makes none yet. Only the side that does not execute finds links. */
-  constructor(host: BypassesHost, find: FindLink | undefined) {
+  /** Makes none yet. */
+  constructor(host: BypassesHost) {
     this.#host = host;
-    this.#find = find;
+    this.#inner = { ...host, claimed: (bypass, id) => this.#claimed(bypass, id) };
   }
 
-  /** Opens one from the side that executes. Its end is the end of the session. */
-  open(branch: Branch, transport: Transport, token: Uint8Array): void {
-    const bypass = this.#add(branch);
-    bypass.attach(transport, makeFrame(FrameType.BYPASS, branch.id, token));
+  /** Moves an execution of this side to its link. The end of that is the end of the session. */
+  open(branch: Branch, transport: Transport): void {
+    const bypass = new Bypass(this.#inner, transport);
+    this.#open.set(branch.id, bypass);
+    this.#host.control(makeFrame(FrameType.BYPASS, branch.id));
+    bypass.begin(branch);
     void bypass.drained.then(() => this.#host.fail(undefined));
   }
 
-  /** Takes the mark of the other side: from now on its frames about an execution come by a link of their own. */
-  marked(id: number, token: Uint8Array): void {
-    const opened = this.#open.get(id);
-    if (opened !== undefined && this.#find === undefined) return void opened.read();
-    if (opened !== undefined || this.#find === undefined) {
-      throw new ProtocolError("Cannot take another bypass");
+  /** Takes the other side's mark: what it sends to an execution of this side comes by the link now. */
+  marked(id: number): void {
+    const bypass = this.#open.get(id);
+    if (bypass === undefined || this.#state === "taking") {
+      throw new ProtocolError("Cannot take a bypass here");
     }
-    const bypass = this.#add(this.#host.branch(id));
-    this.#find(token).then((transport) => {
-      bypass.attach(transport, makeFrame(FrameType.BYPASS, id));
-      void bypass.read();
-    }, (error) => {
-      this.#host.control(makeFrame(FrameType.KILL, id, this.#host.errorPayload(error)));
-      bypass.end();
-    });
+    void bypass.read();
+  }
+
+  /** Takes a link that an execution of the other side has brought, or will have. */
+  add(transport: Transport): void {
+    if (this.#unclaimed.size >= MAX_UNCLAIMED || this.#state === "closed") return transport.abort();
+    this.#state = "taking";
+    const bypass = new Bypass(this.#inner, transport);
+    this.#unclaimed.add(bypass);
+    void bypass.read().finally(() => this.#unclaimed.delete(bypass));
+  }
+
+  /** No further link comes. */
+  noMore(): void {
+    this.#state = "closed";
+    for (const over of this.#expected.values()) over?.();
+    this.#expected.clear();
+  }
+
+  #claimed(bypass: Bypass, id: number): Branch {
+    if (this.#open.has(id)) throw new ProtocolError(`Cannot take another bypass for execution ${id}`);
+    const branch = this.#host.branch(id);
+    this.#unclaimed.delete(bypass);
+    this.#open.set(id, bypass);
+    if (this.#expected.has(id)) {
+      const over = this.#expected.get(id);
+      this.#expected.delete(id);
+      if (over === undefined) bypass.end();
+      void bypass.drained.then(over ?? (() => void this.#open.delete(id)));
+    }
+    return branch;
   }
 
   /**
-   * Takes a CLOSE that came by the connection, if it is a router's last word about an execution: that is over, and
-   * whatever is left of its channels closes when all has been read that it had sent.
+   * Takes a router's last word about an execution with a bypass: it is over, and whatever is left of its channels closes
+   * when all has been read that it had sent.
    */
-  lastWord(id: number, flags: number, payload: Uint8Array): boolean {
-    const bypass = this.#find && this.#open.get(id);
-    if (bypass === undefined) return false;
-    const host = this.#host;
-    if (payload.length > 0) host.readError(payload);
-    const copy = payload.slice();
-    // One that was killed may go on and never close its link.
-    if (flags & CUT) bypass.end();
-    void bypass.drained.then(() => {
+  lastWord(id: number, flags: number, payload: Uint8Array): void {
+    const { LINKED, CUT } = CloseFlag;
+    if (flags & ~(LINKED | CUT)) throw new ProtocolError(`Cannot read a last word: flags ${flags}`);
+    const branch = this.#host.branch(id);
+    const reason = payload.slice();
+    if (reason.length > 0) this.#host.readError(reason);
+    const over = (): void => {
       this.#open.delete(id);
-      for (const end of [...host.ends]) {
-        if (end.branch !== bypass.branch) continue;
-        end.closedByPeer(copy.length === 0 ? undefined : host.readError(copy, end));
-      }
-    });
-    return true;
+      this.#close(branch, reason);
+    };
+    const bypass = this.#open.get(id);
+    // What was killed may go on and never close its link.
+    if (flags & CUT) bypass?.end();
+    if (bypass !== undefined) void bypass.drained.then(over);
+    else if (flags & CUT) {
+      this.#expect(id, undefined);
+      over();
+    } else if (this.#state === "closed") over();
+    else this.#expect(id, over);
+  }
+
+  #expect(id: number, over: (() => void) | undefined): void {
+    if (this.#state === "closed") return;
+    if (this.#expected.size >= MAX_UNCLAIMED) {
+      // The oldest ones are of executions that had no time to show their links.
+      const [oldest, waiting] = this.#expected.entries().next().value!;
+      this.#expected.delete(oldest);
+      waiting?.();
+    }
+    this.#expected.set(id, over);
+  }
+
+  #close(branch: Branch, reason: Uint8Array): void {
+    for (const end of [...this.#host.ends]) {
+      if (end.branch?.id !== branch.id) continue;
+      end.closedByPeer(reason.length === 0 ? undefined : this.#host.readError(reason, end));
+    }
   }
 
   /** Resolves when nothing is left to write. */
@@ -93,17 +145,13 @@ export class Bypasses {
 
   /** Resolves when nothing more comes. */
   async drained(): Promise<void> {
-    for (const bypass of this.#open.values()) await bypass.drained;
+    for (const bypass of [...this.#open.values(), ...this.#unclaimed]) await bypass.drained;
   }
 
   /** Ends them at once. */
   end(): void {
-    for (const bypass of this.#open.values()) bypass.end();
-  }
-
-  #add(branch: Branch): Bypass {
-    const bypass = new Bypass(this.#host, branch);
-    this.#open.set(branch.id, bypass);
-    return bypass;
+    this.#state = "closed";
+    this.#expected.clear();
+    for (const bypass of [...this.#open.values(), ...this.#unclaimed]) bypass.end();
   }
 }

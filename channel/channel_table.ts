@@ -39,8 +39,16 @@ export class ChannelTable {
     return this.#open.values();
   }
 
-  /** The branch whose root has that id: that of the open channels of it, or else a new one. */
-  branch(id: number): Branch {
+  /**
+   * The execution with that id, which may have no open channel any more. Throws ProtocolError when there has never been
+   * one.
+   */
+  execution(id: number): Branch {
+    const root = this.known(id);
+    if (!this.#isOwn(id) || root !== undefined && root.branch?.id !== id) {
+      throw new ProtocolError(`Channel ${id} is none of an execution`);
+    }
+    if (root !== undefined) return root.branch!;
     for (const { branch } of this.#open.values()) if (branch?.id === id) return branch;
     return this.#newBranch(id);
   }

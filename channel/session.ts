@@ -1,8 +1,7 @@
 /** The multiplexer: many channels over one transport. It owns the channel table, one reader and one writer. */
 
 import { Announcer } from "./announcer.ts";
-import { Bypasses } from "./bypasses.ts";
-import type { FindLink } from "./bypasses.ts";
+import { Bypasses, CloseFlag } from "./bypasses.ts";
 import { Channel } from "./channel.ts";
 import type { ChannelGateway } from "./channel.ts";
 import type { ChannelEnd, ChannelHost } from "./channel_end.ts";
@@ -31,8 +30,6 @@ export interface SessionHandlers {
   request?: (kind: string) => unknown;
   /** The far side wants this side to end. */
   terminate?: () => void;
-  /** An execution will be reached by a link of its own, the one that showed this token. */
-  bypass?: FindLink;
   /** The last channel has gone. */
   idle?: () => void;
   /** Someone has begun to wait for the far side, or nobody waits any more. */
@@ -245,10 +242,20 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
 
   /**
    * Moves all that belongs to the execution behind `end` to a link of its own, for the side that executes: nothing has
-   * been sent on `end` yet. The other side knows the link by its token. Its end is the end of the session.
+   * been sent on `end` yet. The end of the link is the end of the session.
    */
-  openBypass(end: ChannelEnd, transport: Transport, token: Uint8Array): void {
-    this.#bypasses.open(end.branch!, transport, token);
+  openBypass(end: ChannelEnd, link: Transport): void {
+    this.#bypasses.open(end.branch!, link);
+  }
+
+  /** Takes a link by which an execution of the far side is reached, or will be. */
+  addLink(link: Transport): void {
+    this.#bypasses.add(link);
+  }
+
+  /** No further link comes, so that none is waited for. */
+  noMoreLinks(): void {
+    this.#bypasses.noMore();
   }
 
   /** Asks the far side for something. */
@@ -340,8 +347,9 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     const { type, channel } = head;
     switch (type) {
       case FrameType.CLOSE:
-        if (this.#bypasses.lastWord(channel, head.flags, bytes.subarray(start, end))) break;
-        this.#channelFrame(head, bytes, start, end, owned);
+        if (head.flags & CloseFlag.LINKED) {
+          this.#bypasses.lastWord(channel, head.flags, bytes.subarray(start, end));
+        } else this.#channelFrame(head, bytes, start, end, owned);
         break;
       case FrameType.DATA:
       case FrameType.CREDIT:
@@ -394,7 +402,8 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
         this.#executed(channel, this.#value(bytes.subarray(start, end)));
         break;
       case FrameType.BYPASS:
-        this.#bypasses.marked(channel, bytes.slice(start, end));
+        expectLength(type, end - start, 0);
+        this.#bypasses.marked(channel);
         break;
       case FrameType.KILL: {
         const { kill } = this.#handlers;
@@ -451,9 +460,8 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
         return channels.ends;
       },
       branchOf: (channel) => channels.get(channel)?.branch,
-      branch: (id) => channels.known(id)?.branch ?? channels.branch(id),
+      branch: (id) => channels.execution(id),
       control: (frame) => this.control(frame),
-      errorPayload: (error) => this.errorPayload(error),
       readError: (payload, end) => this.#remoteError(payload, end?.readStack),
       fail: (reason) => this.fail(reason),
       frame: (head, bytes, start, end, owned) => {
@@ -461,7 +469,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       },
       place: (head, length) => this.place(head, length),
       placed: (head, payload) => this.placed(head, payload),
-    }, this.#handlers.bypass);
+    });
   }
 
   #opened(id: number, carrier: number): void {

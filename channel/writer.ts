@@ -64,6 +64,12 @@ export class Writer {
     this.#wake();
   }
 
+  /** Queues a frame that leaves with the next one, and in the same write. */
+  precede(frame: Uint8Array): void {
+    this.#control.push(frame);
+    this.#controlBytes += frame.length;
+  }
+
   /** Queues a channel that has something to send. */
   ready(outbox: Outbox): void {
     if (outbox.queued || this.#stopped || outbox.empty) return;

@@ -13,6 +13,7 @@ import type { ConnectErrorDetails } from "./errors.ts";
 import type { Diagnosis, Launcher } from "./launcher.ts";
 import { Output } from "./output.ts";
 import type { StderrMode } from "./output.ts";
+import type { LinkTaker } from "./process/bypass_door.ts";
 import type { ProcessEnd, SpawnedProcess } from "./process/process.ts";
 import { traceConnection, traceEnd } from "./trace.ts";
 import type { GatewayTrace } from "./trace.ts";
@@ -40,8 +41,8 @@ export interface Connection {
   readonly process: SpawnedProcess;
   readonly output: Output;
   readonly transport: Transport;
-  /** Gives the links of executions, where they have any. */
-  readonly bypass?: ((token: Uint8Array) => Promise<Transport>) | undefined;
+  /** Hands on the links that executions bring, where they may. */
+  readonly openLinks?: ((taker: LinkTaker) => void) | undefined;
   /** What the far side said of itself. */
   readonly facts: Facts;
   /** What came behind its greeting. */
@@ -136,7 +137,7 @@ class Attempt {
       const met = await Promise.race([meet(child, this.#noise), limited.promise]);
       if ("version" in met && met.version === PROTOCOL_VERSION) {
         output.release();
-        return { process: child, output, address: launcher.address, bypass: child.bypass, ...met };
+        return { process: child, output, address: launcher.address, openLinks: child.openLinks, ...met };
       }
       if (!("end" in met)) {
         letGo(child);

@@ -190,10 +190,7 @@ export class Gateway implements AsyncDisposable {
       keepalive: keepaliveOf(spec),
       unrefTimer: (timer) => Deno.unrefTimer(timer as unknown as number),
       sharedFarSide: spec.execmodel === "main",
-      handlers: {
-        busy: (busy) => process.keepAlive(busy),
-        ...(connection.bypass === undefined ? {} : { bypass: connection.bypass }),
-      },
+      handlers: { busy: (busy) => process.keepAlive(busy) },
       explain: (reason) => this.#explain(reason),
     });
     this.#shipping = shipping;
@@ -204,6 +201,10 @@ export class Gateway implements AsyncDisposable {
     this.#calls = new Calls(() => this.#service(), this.#usefulServices);
     process.keepAlive(false);
     this.closed = this.#watch();
+    connection.openLinks?.({
+      link: (link) => this.#session.addLink(link),
+      noMore: () => this.#session.noMoreLinks(),
+    });
     this.#session.start(connection.rest);
   }
 

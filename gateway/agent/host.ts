@@ -10,7 +10,6 @@ import type { SessionHandlers } from "../../channel/session.ts";
 import { turn } from "../../channel/turn.ts";
 import type { Transport } from "../../channel/transport.ts";
 import type { ExecFrameOptions, Job, TextJob } from "../process/job.ts";
-import type { OpenLink } from "./bypass.ts";
 import { runJob } from "./jobs.ts";
 import { reportUncaught } from "./uncaught.ts";
 import { EXEC_NAME, mapStack } from "./run.ts";
@@ -27,7 +26,7 @@ export interface HostOptions {
   /** What arrived behind the handshake. */
   first?: Uint8Array;
   /** A link of the execution's own, for an isolate that is for one. */
-  bypass?: OpenLink | undefined;
+  link?: Transport | undefined;
   /** Milliseconds after which a silent caller is asked for a sign of life. */
   keepalive?: number;
   /** Further handlers of the session. */
@@ -60,10 +59,7 @@ export class Host {
       handlers: {
         ...handlers,
         exec: (end, execOptions) => {
-          const { bypass } = options;
-          if (bypass !== undefined && !this.used) {
-            this.session.openBypass(end, bypass.transport, bypass.token);
-          }
+          if (options.link !== undefined && !this.used) this.session.openBypass(end, options.link);
           void this.#execute(end, (execOptions as ExecFrameOptions | null)?.service === true);
         },
         idle: () => this.#checkDone(),

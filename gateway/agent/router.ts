@@ -10,7 +10,7 @@ import { Keepalive } from "../../channel/keepalive.ts";
 import { Outbox } from "../../channel/outbox.ts";
 import { errorData } from "../../channel/remote_error.ts";
 import type { Transport } from "../../channel/transport.ts";
-import { CUT } from "../../channel/bypasses.ts";
+import { CloseFlag } from "../../channel/bypasses.ts";
 import { Writer } from "../../channel/writer.ts";
 import type { ExecFrameOptions } from "../process/job.ts";
 import { LINGERS } from "./host.ts";
@@ -340,9 +340,7 @@ export class Router implements FrameSink {
       return;
     }
     if (type === FrameType.BYPASS) {
-      if (channel !== owner.id || owner.bypassed) return;
-      owner.bypassed = true;
-      this.#writer.control(frame());
+      if (channel === owner.id) owner.bypassed = true;
       return;
     }
     if (type === FrameType.OPEN) {
@@ -379,7 +377,7 @@ export class Router implements FrameSink {
   /** An execution has ended by itself and in order. */
   #release(owner: Owner): void {
     owner.execution?.release();
-    if (owner.bypassed) this.#writer.control(makeFrame(FrameType.CLOSE, owner.id));
+    if (owner.bypassed) this.#lastWord(owner, EMPTY, 0);
     this.#forget(owner);
   }
 
@@ -397,18 +395,26 @@ export class Router implements FrameSink {
 
   #kill(id: number, reason: Uint8Array): void {
     const owner = this.#owners.get(id);
-    if (owner !== undefined) this.#endChannels(owner, reason, CUT);
+    if (owner !== undefined) this.#endChannels(owner, reason, CloseFlag.CUT);
   }
 
-  #endChannels(owner: Owner, reason: Uint8Array, flags = 0): void {
-    if (owner.bypassed) this.#writer.control(makeFrame(FrameType.CLOSE, owner.id, reason, flags));
-    else {for (const route of owner.channels.values()) {
+  #endChannels(owner: Owner, reason: Uint8Array, cut = 0): void {
+    if (owner.bypassed) {
+      this.#lastWord(owner, reason, cut);
+    } else {
+      for (const route of owner.channels.values()) {
         const close = makeFrame(FrameType.CLOSE, route.outbox.channel, reason);
         route.outbox.appendFrames(close, 0, close.length);
         this.#writer.ready(route.outbox);
-      }}
+      }
+    }
     owner.execution?.kill();
     this.#forget(owner);
+  }
+
+  /** What an execution has sent by its own link is not seen here, so the caller waits for that. */
+  #lastWord({ id }: Owner, reason: Uint8Array, cut: number): void {
+    this.#writer.control(makeFrame(FrameType.CLOSE, id, reason, CloseFlag.LINKED | cut));
   }
 
   #answer(payload: Uint8Array): void {

@@ -103,8 +103,8 @@ export async function startWorker(start: WorkerStart): Promise<void> {
     serveShared(transport, gateway, EMPTY, die);
     return;
   }
-  const bypass = place === undefined ? undefined : await openLink(place);
-  const host = new Host(transport, { name, firstId, shared: false, bypass });
+  const link = place === undefined ? undefined : await openLink(place);
+  const host = new Host(transport, { name, firstId, shared: false, link });
   void host.session.ended.then(() => scope.close());
   after(REHEARSE_AFTER_MS, () => {
     if (host.used) return;

@@ -1,21 +1,26 @@
 /** Where the executions of a local process bring links of their own, past its router. */
 
-import { linkTransport, NONCE_BYTES } from "./link.ts";
-import { readProof } from "./process.ts";
 import type { Transport } from "../../channel/transport.ts";
+import { linkTransport } from "./link.ts";
+import { showsProof } from "./process.ts";
 
-/** More links than this that nobody has claimed are refused: a spare brings one, and others are claimed at once. */
-const MAX_UNCLAIMED = 1_024;
+/** Who takes links. */
+export interface LinkTaker {
+  /** Takes one. */
+  link(link: Transport): void;
+  /** None comes any more. */
+  noMore(): void;
+}
 
-/** Takes links. Each shows the process's proof and then a token, by which it is claimed. */
+/** Takes links that show the process's proof, and hands them on. */
 export class BypassDoor {
   readonly #listener: Deno.UnixListener;
   readonly #nonce: string;
-  /** Those that have come, by token; those that show none yet are there under a number. */
-  readonly #unclaimed = new Map<string | number, Deno.UnixConn>();
-  readonly #wanted = new Map<string, PromiseWithResolvers<Transport>>();
-  #count = 0;
-  #closed: unknown;
+  /** Those that have not shown it yet, and those that nobody takes yet. */
+  readonly #waiting = new Set<Deno.UnixConn>();
+  readonly #shown: Deno.UnixConn[] = [];
+  #taker: LinkTaker | undefined;
+  #closed = false;
 
   /** Takes the links that come to `listener` and show `nonce`. They never keep the program alive. */
   constructor(listener: Deno.UnixListener, nonce: string) {
@@ -25,59 +30,48 @@ export class BypassDoor {
     void this.#run();
   }
 
-  /** The link with that token. Rejects when there can be none any more. */
-  claim(token: Uint8Array): Promise<Transport> {
-    const key = token.toHex();
-    const connection = this.#unclaimed.get(key);
-    this.#unclaimed.delete(key);
-    if (connection !== undefined) return Promise.resolve(linkTransport(connection));
-    if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    if (key.length !== 2 * NONCE_BYTES || this.#wanted.has(key)) {
-      return Promise.reject(new TypeError("The token of a link is malformed, or was used before"));
-    }
-    const wanted = Promise.withResolvers<Transport>();
-    this.#wanted.set(key, wanted);
-    return wanted.promise;
+  /** Hands on what has come and what will come. */
+  open(taker: LinkTaker): void {
+    this.#taker = taker;
+    for (const connection of this.#shown.splice(0)) this.#hand(connection);
+    if (this.#closed) taker.noMore();
   }
 
-  /** Takes no more, and lets go of those that nobody has claimed. Idempotent. */
+  /** Takes no more, and lets go of those that nobody has taken. Idempotent. */
   close(): void {
-    this.#close(new Error("The process has ended"));
-  }
-
-  #close(reason: unknown): void {
-    if (this.#closed !== undefined) return;
-    this.#closed = reason;
+    if (this.#closed) return;
+    this.#closed = true;
     this.#listener.close();
-    for (const connection of this.#unclaimed.values()) connection.close();
-    this.#unclaimed.clear();
-    for (const { reject } of this.#wanted.values()) reject(reason);
-    this.#wanted.clear();
+    for (const connection of this.#waiting) connection.close();
+    this.#waiting.clear();
+    this.#taker?.noMore();
   }
 
   async #run(): Promise<void> {
     try {
       while (true) void this.#admit(await this.#listener.accept());
-    } catch (error) {
+    } catch {
       // It was closed, or this program has no descriptor left: then later executions do without a link of their own.
-      this.#close(error);
+      this.close();
     }
   }
 
   async #admit(connection: Deno.UnixConn): Promise<void> {
-    if (this.#unclaimed.size >= MAX_UNCLAIMED) return connection.close();
     connection.unref();
-    const number = this.#count++;
-    this.#unclaimed.set(number, connection);
-    const [proof, token] = await (async () => [await readProof(connection), await readProof(connection)])()
-      .catch(() => []);
-    if (!this.#unclaimed.delete(number)) return;
-    if (proof !== this.#nonce || token === undefined) return connection.close();
-    const wanted = this.#wanted.get(token);
-    if (wanted === undefined) this.#unclaimed.set(token, connection);
-    else {
-      this.#wanted.delete(token);
-      wanted.resolve(linkTransport(connection));
+    this.#waiting.add(connection);
+    const proven = await showsProof(connection, this.#nonce).catch(() => false);
+    if (this.#closed) return;
+    if (!proven) {
+      this.#waiting.delete(connection);
+      connection.close();
+    } else if (this.#taker === undefined) {
+      this.#shown.push(connection);
+    } else {
+      this.#hand(connection);
     }
+  }
+
+  #hand(connection: Deno.UnixConn): void {
+    if (this.#waiting.delete(connection)) this.#taker!.link(linkTransport(connection));
   }
 }

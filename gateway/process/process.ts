@@ -4,6 +4,7 @@ import type { Transport } from "../../channel/transport.ts";
 import { permissionFlags } from "../../xspec/mod.ts";
 import type { Permissions } from "../../xspec/mod.ts";
 import { MARK } from "./guard.ts";
+import type { LinkTaker } from "./bypass_door.ts";
 import { linkTransport, NONCE_BYTES } from "./link.ts";
 import type { RawLink, StageTrace } from "./link.ts";
 import type { TraceTarget } from "./trace.ts";
@@ -68,11 +69,8 @@ export interface SpawnedProcess {
   readonly output: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   /** Resolves with the connection, the agent and the greeting being on their way; rejects when that fails. */
   readonly connected: Promise<Transport>;
-  /**
-   * The link of an execution, the one that has shown this token or will. It rejects when there can be no further one; it
-   * may never settle when what claims to be there is not, until the process is killed.
-   */
-  readonly bypass?: ((token: Uint8Array) => Promise<Transport>) | undefined;
+  /** Hands on the links that executions bring past the router, those that have come already, too. */
+  readonly openLinks?: ((taker: LinkTaker) => void) | undefined;
   /** Tells it to end, by SIGTERM to the process itself. */
   terminate(): void;
   /** Kills it and all that it started. Idempotent, never throws, does not wait. */
@@ -114,18 +112,13 @@ export function makeNonce(): string {
 
 /** Whether what connects shows the proof that the process was given. Rejects when reading fails. */
 export async function showsProof(link: RawLink, nonce: string): Promise<boolean> {
-  return await readProof(link) === nonce;
-}
-
-/** The next proof or token that a link shows, in hexadecimal digits; undefined where it ends before. */
-export async function readProof(link: RawLink): Promise<string | undefined> {
   const proof = new Uint8Array(NONCE_BYTES);
   for (let got = 0; got < NONCE_BYTES;) {
     const count = await link.read(proof.subarray(got));
-    if (count === null) return undefined;
+    if (count === null) return false;
     got += count;
   }
-  return proof.toHex();
+  return proof.toHex() === nonce;
 }
 
 /** What a process is sent first. */

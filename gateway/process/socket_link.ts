@@ -126,9 +126,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     ended,
     output: options.print === "piped" ? child.stderr : undefined,
     connected,
-    bypass: bypass
-      ? (token) => door?.claim(token) ?? Promise.reject(new Error("The process has not connected"))
-      : undefined,
+    openLinks: bypass ? (taker) => door?.open(taker) : undefined,
     terminate: () => control.terminate(),
     kill: () => control.kill(),
     get forced() {

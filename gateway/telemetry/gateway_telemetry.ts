@@ -4,6 +4,7 @@ import { numberFact } from "../../channel/handshake.ts";
 import { EMPTY } from "../../channel/frame.ts";
 import type { Facts } from "../../channel/handshake.ts";
 import type { Transport } from "../../channel/transport.ts";
+import type { LinkTaker } from "../process/bypass_door.ts";
 import { markFailed, rpcAttributes, spanName } from "../process/otel.ts";
 import type { Attributes, Span, SpanOptions, TraceContext } from "../process/otel.ts";
 import { now } from "./reporter.ts";
@@ -24,7 +25,7 @@ export interface WatchedGateway {
 /** A connection that has been made. */
 export interface WatchedConnection {
   readonly transport: Transport;
-  readonly bypass?: ((token: Uint8Array) => Promise<Transport>) | undefined;
+  readonly openLinks?: ((taker: LinkTaker) => void) | undefined;
   readonly facts: Facts;
   readonly rest: Uint8Array;
   readonly address: string | undefined;
@@ -84,7 +85,7 @@ export class GatewayTelemetry {
 
   /** The start has succeeded. Gives the connection, whose bytes are counted from here on. */
   connected<C extends WatchedConnection>(connection: C): C {
-    const { facts, address, transport, bypass, rest } = connection;
+    const { facts, address, transport, openLinks, rest } = connection;
     this.#address = address;
     this.#connect?.setAttributes({
       "server.address": address,
@@ -100,7 +101,11 @@ export class GatewayTelemetry {
     return {
       ...connection,
       transport: tally.count(transport, rest),
-      bypass: bypass && (async (token) => tally.count(await bypass(token), EMPTY)),
+      openLinks: openLinks && ((taker) =>
+        openLinks({
+          link: (link) => taker.link(tally.count(link, EMPTY)),
+          noMore: () => taker.noMore(),
+        })),
     };
   }
 

@@ -13,7 +13,7 @@ import type { ConnectErrorDetails } from "./errors.ts";
 import type { Diagnosis, Launcher } from "./launcher.ts";
 import { Output } from "./output.ts";
 import type { StderrMode } from "./output.ts";
-import type { LinkTaker } from "./process/bypass_door.ts";
+import type { LinkTaker } from "./process/link.ts";
 import type { ProcessEnd, SpawnedProcess } from "./process/process.ts";
 import { traceConnection, traceEnd } from "./trace.ts";
 import type { GatewayTrace } from "./trace.ts";

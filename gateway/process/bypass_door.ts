@@ -1,16 +1,8 @@
 /** Where the executions of a local process bring links of their own, past its router. */
 
-import type { Transport } from "../../channel/transport.ts";
 import { linkTransport } from "./link.ts";
+import type { LinkTaker } from "./link.ts";
 import { showsProof } from "./process.ts";
-
-/** Who takes links. */
-export interface LinkTaker {
-  /** Takes one. */
-  link(link: Transport): void;
-  /** None comes any more. */
-  noMore(): void;
-}
 
 /** Takes links that show the process's proof, and hands them on. */
 export class BypassDoor {

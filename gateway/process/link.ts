@@ -93,6 +93,14 @@ export interface BypassPlace {
   revoke: Revocation[];
 }
 
+/** Who takes the links that executions bring. */
+export interface LinkTaker {
+  /** Takes one. */
+  link(link: Transport): void;
+  /** None comes any more. */
+  noMore(): void;
+}
+
 /** What the first lines of a process get from whoever started it, in its arguments. */
 export interface StageZero {
   kind: LinkKind;

@@ -4,9 +4,8 @@ import type { Transport } from "../../channel/transport.ts";
 import { permissionFlags } from "../../xspec/mod.ts";
 import type { Permissions } from "../../xspec/mod.ts";
 import { MARK } from "./guard.ts";
-import type { LinkTaker } from "./bypass_door.ts";
 import { linkTransport, NONCE_BYTES } from "./link.ts";
-import type { RawLink, StageTrace } from "./link.ts";
+import type { LinkTaker, RawLink, StageTrace } from "./link.ts";
 import type { TraceTarget } from "./trace.ts";
 
 /** What to start. */

@@ -4,7 +4,7 @@ import { numberFact } from "../../channel/handshake.ts";
 import { EMPTY } from "../../channel/frame.ts";
 import type { Facts } from "../../channel/handshake.ts";
 import type { Transport } from "../../channel/transport.ts";
-import type { LinkTaker } from "../process/bypass_door.ts";
+import type { LinkTaker } from "../process/link.ts";
 import { markFailed, rpcAttributes, spanName } from "../process/otel.ts";
 import type { Attributes, Span, SpanOptions, TraceContext } from "../process/otel.ts";
 import { now } from "./reporter.ts";

@@ -8,4 +8,6 @@ export interface Branch {
   readonly id: number;
   /** What writes its frames: that of the connection, or of a bypass. */
   writer: Writer;
+  /** Payload bytes of each part of a long item. */
+  fragmentBytes: number;
 }

@@ -2,7 +2,7 @@
 
 import type { Branch } from "./branch.ts";
 import { ProtocolError } from "./errors.ts";
-import { FrameType, makeFrame, readUint48 } from "./frame.ts";
+import { FrameType, makeFrame, MAX_BYPASS_PAYLOAD_BYTES, readUint48 } from "./frame.ts";
 import { FrameReader } from "./frame_reader.ts";
 import type { FrameHead, FrameSink } from "./frame_reader.ts";
 import type { Outbox } from "./outbox.ts";
@@ -28,6 +28,9 @@ const PASSING: ReadonlySet<FrameType> = new Set([
   FrameType.CLOSE,
 ]);
 
+/** The longest part of an item with what goes before it, so that both leave in one write. */
+const LONGEST_BYTES = MAX_BYPASS_PAYLOAD_BYTES + 64;
+
 /** The link of one execution. */
 export class Bypass implements FrameSink {
   /** Resolves when nothing more comes by it. */
@@ -35,7 +38,7 @@ export class Bypass implements FrameSink {
   readonly #host: BypassHost;
   readonly #transport: Transport;
   readonly #writer: Writer;
-  readonly #reader: FrameReader = new FrameReader(this);
+  readonly #reader: FrameReader = new FrameReader(this, MAX_BYPASS_PAYLOAD_BYTES);
   readonly #drain: () => void;
   #branch: Branch | undefined;
   #over = false;
@@ -49,7 +52,7 @@ export class Bypass implements FrameSink {
     this.#drain = resolve;
     this.#writer = new Writer(
       (bytes, whole) => transport.write(bytes, whole),
-      transport.writeBudget,
+      Math.max(transport.writeBudget, LONGEST_BYTES),
       // That the other side reads no more is told by the connection, with the reason.
       () => this.end(),
     );
@@ -67,7 +70,13 @@ export class Bypass implements FrameSink {
   begin(branch: Branch): void {
     this.#branch = branch;
     this.#writer.precede(makeFrame(FrameType.BYPASS, branch.id));
+    this.#move(branch);
+  }
+
+  /** From now on frames leave by this link, and as long ones as it may carry: they hold up nobody else. */
+  #move(branch: Branch): void {
     branch.writer = this.#writer;
+    branch.fragmentBytes = MAX_BYPASS_PAYLOAD_BYTES;
   }
 
   /** Reads from its link. */
@@ -137,7 +146,7 @@ export class Bypass implements FrameSink {
     const before = branch.writer;
     before.between(() => {
       before.control(makeFrame(FrameType.BYPASS, channel));
-      branch.writer = this.#writer;
+      this.#move(branch);
       const moved = before.withdraw((outbox: Outbox) => this.#host.branchOf(outbox.channel) === branch);
       for (const outbox of moved) this.#writer.ready(outbox);
     });

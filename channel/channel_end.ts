@@ -179,7 +179,7 @@ export class ChannelEnd {
     this.#pending.push(
       small ? { kind: "item", bytes: bytes.slice(), offset: 0, waiter } : {
         kind: "run",
-        bytes: fragmentItem(this.id, bytes, raw, this.#host.fragmentBytes, this.#pool),
+        bytes: fragmentItem(this.id, bytes, raw, (this.branch ?? this.#host).fragmentBytes, this.#pool),
         offset: 0,
         waiter,
       },

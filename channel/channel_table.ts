@@ -54,7 +54,7 @@ export class ChannelTable {
   }
 
   #newBranch(id: number): Branch {
-    return { id, writer: this.#writer };
+    return { id, writer: this.#writer, fragmentBytes: this.#host.fragmentBytes };
   }
 
   /** Opens a channel of this side; with `isRoot` it is that of an execution. */

@@ -9,6 +9,9 @@ export const HEADER_BYTES = 12;
 /** The longest payload a frame may have. A longer one is refused before anything is allocated for it. */
 export const MAX_PAYLOAD_BYTES: number = 256 * 1024;
 
+/** The same on a bypass, where a long frame holds up nobody but the execution whose link it is. */
+export const MAX_BYPASS_PAYLOAD_BYTES: number = 1024 * 1024;
+
 /** The highest channel id: 48 bits. */
 export const MAX_CHANNEL_ID: number = 2 ** 48 - 1;
 

@@ -49,6 +49,7 @@ const PLACE_FROM_BYTES = 8 * 1024;
  */
 export class FrameReader {
   readonly #sink: FrameSink;
+  readonly #limit: number;
   readonly #head: FrameHead = { type: 1, flags: 0, channel: 0 };
   #buffer: Uint8Array | undefined;
   #start = 0;
@@ -56,9 +57,10 @@ export class FrameReader {
   /** Where the payload of the current frame goes, and whether the sink gave that place. */
   #placing: { head: FrameHead; into: Uint8Array; got: number; given: boolean } | undefined;
 
-  /** Makes a reader that hands its frames to `sink`. */
-  constructor(sink: FrameSink) {
+  /** Makes a reader that hands its frames to `sink`, and takes payloads of so many bytes at the most. */
+  constructor(sink: FrameSink, limit: number = MAX_PAYLOAD_BYTES) {
     this.#sink = sink;
+    this.#limit = limit;
   }
 
   /** Where the next bytes go. Never empty. */
@@ -121,7 +123,7 @@ export class FrameReader {
       if (!isFrameType(type)) throw new ProtocolError(`Cannot read a frame: ${type} is no frame type`);
       const channel = readUint48(bytes, start + 2);
       const length = readUint32(bytes, start + 8);
-      if (length > MAX_PAYLOAD_BYTES) {
+      if (length > this.#limit) {
         throw new ProtocolError(`Cannot read a frame: its payload of ${length} bytes is over the limit`);
       }
       if (isChannelFrame(type) === (channel === 0)) {

@@ -1,7 +1,7 @@
 /** Credit per channel, in bytes: how much a sender may still send, and what a receiver owes. Pure accounting. */
 
 import { ProtocolError } from "./errors.ts";
-import { MAX_PAYLOAD_BYTES } from "./frame.ts";
+import { MAX_BYPASS_PAYLOAD_BYTES } from "./frame.ts";
 
 /** What a channel may have under way, at first, without a word from its reader. */
 export const WINDOW_BYTES: number = 1024 * 1024;
@@ -25,7 +25,7 @@ const PORTION = 1 / 2;
 const EAGER_PORTION = 1 / 4;
 
 /** A sender sends while it has any credit at all, so one frame may go over the window. */
-const OVERDRAFT_BYTES = MAX_PAYLOAD_BYTES + FRAME_COST_BYTES;
+export const OVERDRAFT_BYTES: number = MAX_BYPASS_PAYLOAD_BYTES + FRAME_COST_BYTES;
 
 /** The sender's side: credit that is left. It falls below zero by one frame at the most. */
 export class SendWindow {

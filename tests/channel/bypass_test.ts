@@ -2,7 +2,14 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "jsr:@std/
 import { GatewayClosedError, ProtocolError } from "../../channel/errors.ts";
 import type { Channel } from "../../channel/channel.ts";
 import { Encoder } from "../../channel/encode.ts";
-import { FrameType, HEADER_BYTES, makeFrame, writeUint48 } from "../../channel/frame.ts";
+import {
+  FrameType,
+  HEADER_BYTES,
+  makeFrame,
+  MAX_BYPASS_PAYLOAD_BYTES,
+  MAX_PAYLOAD_BYTES,
+  writeUint48,
+} from "../../channel/frame.ts";
 import { FrameReader } from "../../channel/frame_reader.ts";
 import { errorData, RemoteError } from "../../channel/remote_error.ts";
 import { CloseFlag } from "../../channel/bypasses.ts";
@@ -118,6 +125,24 @@ test("a bypass carries all that belongs to its execution, and the connection not
     await assertRejects(() => there.receive());
     assertEquals(main, [[], []]);
     assert(near[0]!.writes.length > 3 && far[0]!.writes.length > 3);
+  });
+});
+
+test("a bypass carries longer parts than the connection, and takes none beyond its limit", async () => {
+  await withBypassed(2, async (bypassed) => {
+    const { pair, near, far } = bypassed;
+    const ends = await bypassed.open();
+    const item = new Uint8Array(MAX_BYPASS_PAYLOAD_BYTES);
+    const before = near[0]!.writes.length;
+    const sent = ends.near.send(item);
+    assertEquals((await ends.far.receive() as Uint8Array).length, item.length);
+    await sent;
+    assertEquals(near[0]!.writes.slice(before), [2 * HEADER_BYTES + 6 + item.length]);
+    const other = await pair.open();
+    const long = makeFrame(FrameType.DATA, other.near.id, new Uint8Array(MAX_PAYLOAD_BYTES + 1), 1);
+    void pair.remoteTransport.write(long, false).catch(() => {});
+    assertInstanceOf(await pair.local.ended, ProtocolError);
+    assertEquals(far.length, 2);
   });
 });
 
@@ -315,6 +340,10 @@ const HOSTILE: readonly [what: string, frame: (other: number) => Uint8Array][] =
   ["another bypass with more than it may say", (other) => makeFrame(FrameType.BYPASS, other, LOST)],
   ["an execution", () => makeFrame(FrameType.EXEC, 2, new Uint8Array([0xc0]))],
   ["a channel that was never opened", () => makeFrame(FrameType.DATA, 99, new Uint8Array([1]))],
+  [
+    "a payload over the limit",
+    () => makeFrame(FrameType.DATA, 1, new Uint8Array(MAX_BYPASS_PAYLOAD_BYTES + 1), 1),
+  ],
   ["an unknown type", () => new Uint8Array([99, ...new Uint8Array(11)])],
 ];
 

@@ -22,17 +22,17 @@ const REFUSED: readonly [string, () => Uint8Array[]][] = [
   ["a CREDIT of another length", () => [makeFrame(FrameType.CREDIT, 1, ONE)]],
   [
     "more frames than the window holds",
-    () => Array.from({ length: 6 }, () => dataFrame(1, new Uint8Array(MAX_PAYLOAD_BYTES).fill(0xc0))),
+    () => Array.from({ length: 10 }, () => dataFrame(1, new Uint8Array(MAX_PAYLOAD_BYTES).fill(0xc0))),
   ],
   [
     "more tiny frames than the window holds",
-    () => Array.from({ length: 12_000 }, () => dataFrame(1, ONE)),
+    () => Array.from({ length: 20_000 }, () => dataFrame(1, ONE)),
   ],
   [
     "a second long item behind an unread one, beyond the window",
     () => [
       dataFrame(1, ONE),
-      fragmentItem(1, new Uint8Array(2 * WINDOW_BYTES), true, MAX_PAYLOAD_BYTES),
+      fragmentItem(1, new Uint8Array(3 * WINDOW_BYTES), true, MAX_PAYLOAD_BYTES),
     ],
   ],
   ["a part without a first part", () => [dataFrame(1, ONE, FRAGMENT)]],

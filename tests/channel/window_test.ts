@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertThrows } from "jsr:@std/assert@^1.0.19";
 import { ProtocolError } from "../../channel/errors.ts";
-import { MAX_PAYLOAD_BYTES } from "../../channel/frame.ts";
+import { MAX_BYPASS_PAYLOAD_BYTES } from "../../channel/frame.ts";
 import {
   FRAME_COST_BYTES,
   MAX_WINDOW_BYTES,
+  OVERDRAFT_BYTES,
   ReceiveWindow,
   SendWindow,
   WINDOW_BYTES,
@@ -11,16 +12,14 @@ import {
 import { test } from "../helpers/bounded.ts";
 import { forSeeds, seeds } from "../helpers/seeded.ts";
 
-const MAX_COST = MAX_PAYLOAD_BYTES + FRAME_COST_BYTES;
-
 test("SendWindow.open is true until the credit is spent", () => {
   const window = new SendWindow();
   assert(window.open);
   window.spend(WINDOW_BYTES - 1);
   assert(window.open);
-  window.spend(MAX_COST);
+  window.spend(OVERDRAFT_BYTES);
   assert(!window.open);
-  window.grant(MAX_COST - 1);
+  window.grant(OVERDRAFT_BYTES - 1);
   assert(!window.open);
   window.grant(1);
   assert(window.open);
@@ -40,8 +39,8 @@ test("SendWindow.grant() refuses more than a window can hold", () => {
 test("ReceiveWindow.arrived() refuses what no sender had credit for", () => {
   const window = new ReceiveWindow();
   window.arrived(WINDOW_BYTES - 1);
-  window.arrived(MAX_COST + 1);
-  assertEquals(window.unread, WINDOW_BYTES + MAX_COST);
+  window.arrived(OVERDRAFT_BYTES + 1);
+  assertEquals(window.unread, WINDOW_BYTES + OVERDRAFT_BYTES);
   assertThrows(() => window.arrived(1), ProtocolError);
 });
 
@@ -97,7 +96,7 @@ test("ReceiveWindow.size is at most its first size and twice what was consumed",
   await forSeeds(seeds(20), (random) => {
     const window = new ReceiveWindow();
     for (let consumed = 0; window.size < MAX_WINDOW_BYTES;) {
-      const bytes = random.between(1, MAX_PAYLOAD_BYTES);
+      const bytes = random.between(1, MAX_BYPASS_PAYLOAD_BYTES);
       window.arrived(bytes);
       consumed += bytes;
       window.consumed(bytes, random.chance(0.5));
@@ -130,7 +129,8 @@ test("SendWindow and ReceiveWindow keep their sums on random walks", async () =>
     for (let step = 0; step < 1500; step++) {
       const what = random.below(4);
       if (what === 0 && sender.open) {
-        const cost = FRAME_COST_BYTES + random.below(random.chance(0.2) ? MAX_PAYLOAD_BYTES + 1 : 2000);
+        const cost = FRAME_COST_BYTES +
+          random.below(random.chance(0.2) ? MAX_BYPASS_PAYLOAD_BYTES + 1 : 2000);
         sender.spend(cost);
         credit -= cost;
         flying.push(cost);
@@ -146,7 +146,7 @@ test("SendWindow and ReceiveWindow keep their sums on random walks", async () =>
         credit += grant;
       }
       assertEquals(sender.open, credit > 0);
-      assert(credit <= MAX_WINDOW_BYTES && credit > -MAX_COST);
+      assert(credit <= MAX_WINDOW_BYTES && credit > -OVERDRAFT_BYTES);
       // Every byte of the window is somewhere: credit, under way, unread, consumed and not granted, or a grant under way.
       const owed = consumedTotal - returned;
       assertEquals(credit + sum(flying) + sum(unread) + owed + sum(grants), receiver.size);

@@ -71,6 +71,11 @@ export class Decoder {
       bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
     if (!(offset >= 0)) throw new RangeError(`Cannot load: offset ${offset} is negative`);
+    this.resume(bytes, offset);
+  }
+
+  /** The same for a plain Uint8Array and an offset in it; looking at the prototype takes longer than a small item. */
+  resume(bytes: Uint8Array, offset: number): void {
     this.#buf = bytes;
     this.offset = offset;
   }

@@ -515,7 +515,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
   /** Decodes an item. */
   decode(bytes: Uint8Array, offset: number): unknown {
     if (bytes !== this.#decoding || offset !== this.#decoder.offset) {
-      this.#decoder.reset(bytes, offset);
+      this.#decoder.resume(bytes, offset);
       this.#decoding = bytes;
     }
     return this.#decoder.next();

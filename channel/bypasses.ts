@@ -16,8 +16,8 @@ export const CloseFlag = {
   CUT: 2,
 } as const;
 
-/** More links than this that are nobody's yet are refused: a spare brings one, and others are claimed at once. */
-const MAX_UNCLAIMED = 1_024;
+/** More links than this that are nobody's yet are refused: a spare has one, and each execution that has sent nothing. */
+const MAX_UNCLAIMED = 16_384;
 
 /** What bypasses need of their session. */
 export interface BypassesHost extends Omit<BypassHost, "claimed"> {

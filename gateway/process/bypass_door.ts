@@ -4,6 +4,9 @@ import { linkTransport } from "./link.ts";
 import type { LinkTaker } from "./link.ts";
 import { showsProof } from "./process.ts";
 
+/** More than so many that are still to prove themselves come from something else. */
+const MAX_WAITING = 1_024;
+
 /** Takes links that show the process's proof, and hands them on. */
 export class BypassDoor {
   readonly #listener: Deno.UnixListener;
@@ -49,6 +52,7 @@ export class BypassDoor {
   }
 
   async #admit(connection: Deno.UnixConn): Promise<void> {
+    if (this.#waiting.size >= MAX_WAITING) return connection.close();
     connection.unref();
     this.#waiting.add(connection);
     const proven = await showsProof(connection, this.#nonce).catch(() => false);

@@ -1,0 +1,126 @@
+/**
+ * A program that sends small items there and back over gateways, and prints what these take of the machine, as a line
+ * of JSON for each. Its arguments: how many round trips, and the specs. Around the round trips of each spec it asks for
+ * the links {@linkcode BEGIN} and {@linkcode END}, so that whoever traces it knows which system calls are theirs.
+ */
+
+import { makeGateway } from "../../../mod.ts";
+import { descendants } from "../../helpers/leaks.ts";
+
+/** What is printed about a spec. */
+export interface Found {
+  readonly spec: string;
+  /** The processes that its start has made. */
+  readonly processes: number;
+  /** What it takes of this program's descriptors: without an execution, and with one. */
+  readonly near: readonly [idle: number, busy: number];
+  /** The descriptors of its process that are no files of Deno's caches, without an execution and with one. */
+  readonly far: readonly [idle: number, busy: number];
+  /** Workers in its process. */
+  readonly workers: readonly [idle: number, busy: number];
+  /** The threads of this program and of its process, and how often each waited during the round trips. */
+  readonly threads: readonly [near: readonly ThreadFound[], far: readonly ThreadFound[]];
+}
+
+/** A thread. */
+export interface ThreadFound {
+  readonly id: number;
+  readonly name: string;
+  /** Voluntary context switches. */
+  readonly waits: number;
+}
+
+/** What is asked for before and after the round trips. */
+export const BEGIN = "/guard/begin";
+export const END = "/guard/end";
+
+/** Round trips before those that count: by then what they run has been compiled. */
+const FIRST_TRIPS = 300;
+
+const ECHO = "for await (const item of channel) await channel.send(item)";
+
+function threads(pid: number): ThreadFound[] {
+  return [...Deno.readDirSync(`/proc/${pid}/task`)].map(({ name: id }) => {
+    const status = Deno.readTextFileSync(`/proc/${pid}/task/${id}/status`);
+    return {
+      id: Number(id),
+      name: /^Name:\s*(.*)/.exec(status)![1]!,
+      waits: Number(/^voluntary_ctxt_switches:\s*(\d+)/m.exec(status)![1]),
+    };
+  });
+}
+
+/** What threads have waited since they were looked at before. */
+function since(before: readonly ThreadFound[], after: readonly ThreadFound[]): ThreadFound[] {
+  const waited = new Map(before.map(({ id, waits }) => [id, waits]));
+  return after.map((one) => ({ ...one, waits: one.waits - (waited.get(one.id) ?? 0) }));
+}
+
+/** Descriptors that are no files. */
+function descriptors(pid: number): number {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].filter(({ name }) => {
+    try {
+      return !Deno.readLinkSync(`/proc/${pid}/fd/${name}`).startsWith("/");
+    } catch {
+      // The folder's own.
+      return false;
+    }
+  }).length;
+}
+
+function mark(name: string): void {
+  try {
+    Deno.readLinkSync(name);
+  } catch {
+    // It was asked for, and that is all.
+  }
+}
+
+async function look(spec: string, trips: number): Promise<Found> {
+  const open = descriptors(Deno.pid);
+  const running = descendants(Deno.pid).length;
+  // A sign of life in between would be a round trip more.
+  await using gateway = await makeGateway(`${spec}//keepalive=0`);
+  const { pid } = await gateway.remoteInfo();
+  const processes = descendants(Deno.pid).length - running;
+  const counts = (): [number, number, number] => [
+    descriptors(Deno.pid) - open,
+    descriptors(pid),
+    threads(pid).filter(({ name }) => name.startsWith("worker-")).length,
+  ];
+  const idle = counts();
+  const channel = gateway.remoteExec(ECHO);
+  const passTo = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      await channel.send(i & 127);
+      await channel.receive();
+    }
+  };
+  await passTo(FIRST_TRIPS);
+  const busy = counts();
+  const before = [threads(Deno.pid), threads(pid)] as const;
+  mark(BEGIN);
+  await passTo(trips);
+  mark(END);
+  const after = [threads(Deno.pid), threads(pid)] as const;
+  const found: Found = {
+    spec,
+    processes,
+    near: [idle[0], busy[0]],
+    far: [idle[1], busy[1]],
+    workers: [idle[2], busy[2]],
+    threads: [since(before[0], after[0]), since(before[1], after[1])],
+  };
+  await channel.close();
+  return found;
+}
+
+if (import.meta.main) {
+  const [trips, ...specs] = Deno.args;
+  // Things that a program opens once, and keeps, are there when the first one that counts is looked at.
+  await look("popen//execmodel=main", 1);
+  for (const spec of specs) {
+    // deno-lint-ignore no-console
+    console.log(JSON.stringify(await look(spec, Number(trips))));
+  }
+}

@@ -5,17 +5,14 @@
  */
 
 import { makeGateway } from "../../../mod.ts";
-import { descendants } from "../../helpers/leaks.ts";
 
 /** What is printed about a spec. */
 export interface Found {
   readonly spec: string;
   /** The processes that its start has made. */
   readonly processes: number;
-  /** What it takes of this program's descriptors: without an execution, and with one. */
-  readonly near: readonly [idle: number, busy: number];
-  /** The descriptors of its process that are no files of Deno's caches, without an execution and with one. */
-  readonly far: readonly [idle: number, busy: number];
+  /** Descriptors but for files, with one execution: what it takes of this program's, and what its process has. */
+  readonly descriptors: readonly [near: number, far: number];
   /** Workers in its process. */
   readonly workers: readonly [idle: number, busy: number];
   /** The threads of this program and of its process, and how often each waited during the round trips. */
@@ -37,7 +34,10 @@ export const END = "/guard/end";
 /** Round trips before those that count: by then what they run has been compiled. */
 const FIRST_TRIPS = 300;
 
-const ECHO = "for await (const item of channel) await channel.send(item)";
+/** Deno opens descriptors for signals at some time or other; whoever listens for one has them at once. */
+const SIGNALS = `Deno.addSignalListener("SIGUSR1", () => {});`;
+
+const ECHO = SIGNALS + "for await (const item of channel) await channel.send(item)";
 
 function threads(pid: number): ThreadFound[] {
   return [...Deno.readDirSync(`/proc/${pid}/task`)].map(({ name: id }) => {
@@ -50,10 +50,23 @@ function threads(pid: number): ThreadFound[] {
   });
 }
 
+/** Workers, by their names: what they start is called like them at first. */
+function workers(pid: number): number {
+  return new Set(threads(pid).map(({ name }) => name).filter((name) => name.startsWith("worker-"))).size;
+}
+
 /** What threads have waited since they were looked at before. */
 function since(before: readonly ThreadFound[], after: readonly ThreadFound[]): ThreadFound[] {
   const waited = new Map(before.map(({ id, waits }) => [id, waits]));
   return after.map((one) => ({ ...one, waits: one.waits - (waited.get(one.id) ?? 0) }));
+}
+
+/** How many processes a process has started, and these in turn. */
+function processesUnder(pid: number): number {
+  const children = [...Deno.readDirSync(`/proc/${pid}/task`)].flatMap(({ name: id }) =>
+    Deno.readTextFileSync(`/proc/${pid}/task/${id}/children`).split(" ").filter((child) => child !== "")
+  );
+  return children.reduce((sum, child) => sum + 1 + processesUnder(Number(child)), 0);
 }
 
 /** Descriptors that are no files. */
@@ -78,17 +91,12 @@ function mark(name: string): void {
 
 async function look(spec: string, trips: number): Promise<Found> {
   const open = descriptors(Deno.pid);
-  const running = descendants(Deno.pid).length;
+  const running = processesUnder(Deno.pid);
   // A sign of life in between would be a round trip more.
   await using gateway = await makeGateway(`${spec}//keepalive=0`);
   const { pid } = await gateway.remoteInfo();
-  const processes = descendants(Deno.pid).length - running;
-  const counts = (): [number, number, number] => [
-    descriptors(Deno.pid) - open,
-    descriptors(pid),
-    threads(pid).filter(({ name }) => name.startsWith("worker-")).length,
-  ];
-  const idle = counts();
+  const processes = processesUnder(Deno.pid) - running;
+  const idle = workers(pid);
   const channel = gateway.remoteExec(ECHO);
   const passTo = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) {
@@ -97,7 +105,6 @@ async function look(spec: string, trips: number): Promise<Found> {
     }
   };
   await passTo(FIRST_TRIPS);
-  const busy = counts();
   const before = [threads(Deno.pid), threads(pid)] as const;
   mark(BEGIN);
   await passTo(trips);
@@ -106,9 +113,8 @@ async function look(spec: string, trips: number): Promise<Found> {
   const found: Found = {
     spec,
     processes,
-    near: [idle[0], busy[0]],
-    far: [idle[1], busy[1]],
-    workers: [idle[2], busy[2]],
+    descriptors: [descriptors(Deno.pid) - open, descriptors(pid)],
+    workers: [idle, workers(pid)],
     threads: [since(before[0], after[0]), since(before[1], after[1])],
   };
   await channel.close();
@@ -117,10 +123,12 @@ async function look(spec: string, trips: number): Promise<Found> {
 
 if (import.meta.main) {
   const [trips, ...specs] = Deno.args;
+  new Function(SIGNALS)();
   // Things that a program opens once, and keeps, are there when the first one that counts is looked at.
   await look("popen//execmodel=main", 1);
   for (const spec of specs) {
     // deno-lint-ignore no-console
     console.log(JSON.stringify(await look(spec, Number(trips))));
   }
+  Deno.exit();
 }

@@ -42,9 +42,9 @@ interface Holdings {
 
 const HOLDINGS: Readonly<Record<typeof SPECS[number], Holdings>> = {
   // Here the connection, the lifeline, what it prints, and the process. There the connection, and what any Deno has.
-  "popen//execmodel=main": { descriptors: [4, 14], workers: [0, 0] },
+  "popen//execmodel=main": { descriptors: [4, 13], workers: [0, 0] },
   // Here the place for links of executions too, and one link. There a Worker is made at the start.
-  "popen": { descriptors: [6, 21], workers: [1, 1] },
+  "popen": { descriptors: [6, 20], workers: [1, 1] },
 };
 
 /** What collects garbage and compiles. */

@@ -61,24 +61,35 @@ function since(before: readonly ThreadFound[], after: readonly ThreadFound[]): T
   return after.map((one) => ({ ...one, waits: one.waits - (waited.get(one.id) ?? 0) }));
 }
 
-/** How many processes a process has started, and these in turn. */
+/** How many processes a process has started, and these in turn; those that have ended meanwhile have none. */
 function processesUnder(pid: number): number {
-  const children = [...Deno.readDirSync(`/proc/${pid}/task`)].flatMap(({ name: id }) =>
-    Deno.readTextFileSync(`/proc/${pid}/task/${id}/children`).split(" ").filter((child) => child !== "")
-  );
-  return children.reduce((sum, child) => sum + 1 + processesUnder(Number(child)), 0);
+  try {
+    const children = [...Deno.readDirSync(`/proc/${pid}/task`)].flatMap(({ name: id }) =>
+      Deno.readTextFileSync(`/proc/${pid}/task/${id}/children`).split(" ").filter((child) => child !== "")
+    );
+    return children.reduce((sum, child) => sum + 1 + processesUnder(Number(child)), 0);
+  } catch {
+    return 0;
+  }
 }
 
-/** Descriptors that are no files. */
-function descriptors(pid: number): number {
-  return [...Deno.readDirSync(`/proc/${pid}/fd`)].filter(({ name }) => {
+function targets(pid: number): string[] {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => {
     try {
-      return !Deno.readLinkSync(`/proc/${pid}/fd/${name}`).startsWith("/");
+      return Deno.readLinkSync(`/proc/${pid}/fd/${name}`);
     } catch {
       // The folder's own.
-      return false;
+      return "/";
     }
-  }).length;
+  });
+}
+
+/** What this program was started with, and may pass on: pipes and sockets bear their numbers. */
+const INHERITED: ReadonlySet<string> = new Set(targets(Deno.pid).filter((one) => /\d/.test(one)));
+
+/** Descriptors that are no files, and of the program's own making. */
+function descriptors(pid: number): number {
+  return targets(pid).filter((one) => !one.startsWith("/") && !INHERITED.has(one)).length;
 }
 
 function mark(name: string): void {

@@ -25,4 +25,4 @@ test("an item allocates no more than today, sent alone or in a burst, and receiv
   atMost("bytes of heap for a small item there and back", trip, 6_128, SLACK);
   atMost("bytes of heap for a small item of a burst", burst, 318, SLACK);
   atMost("bytes of heap for a small item of a loop that awaits", stream, 355, SLACK);
-});
+}, 60_000);

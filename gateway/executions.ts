@@ -205,7 +205,10 @@ export class Executions {
   ): ChannelEnd {
     const trace = work?.traceContext;
     if (trace !== undefined) first = { ...first, item: { ...first.item, traceContext: trace } as Job };
-    const end = this.#options.session.exec({ permissions, ...frame }, first);
+    const end = this.#options.session.exec(
+      permissions === undefined ? frame : { permissions, ...frame },
+      first,
+    );
     if (work !== undefined) end.onEnd((error) => work.end(error, end.closedHere));
     this.#bound(end, signal, timeout);
     return end;

@@ -97,7 +97,7 @@ const ITEM_BYTES = FRAME_BYTES + 1;
 /** What each side says of itself; the paths in it are the machine's. */
 const GREETING_BYTES = 400;
 /** The frames of an execution with its code, beside the code. */
-const EXEC_BYTES = 66;
+const EXEC_BYTES = 51;
 
 /** Checks what was sent on the connection that a process opens: two flights from here, and none that waits for more. */
 function checkConnection(flights: readonly Flight[]): void {

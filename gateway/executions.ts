@@ -140,9 +140,12 @@ export class Executions {
     }
   }
 
-  /** Starts an execution that serves calls. */
-  service(): ChannelEnd {
-    return this.#open({ item: { kind: "calls" } }, {}, undefined, { service: true });
+  /** Starts an execution that serves calls, or runs a text, and that the far side does not count. */
+  service(text?: { readonly source: string; readonly name: string }): ChannelEnd {
+    const item: Job = text === undefined
+      ? { kind: "calls" }
+      : { kind: "text", source: text.source, name: text.name };
+    return this.#open({ item }, {}, undefined, { service: true });
   }
 
   /** Starts a program over there. Nobody who waits for it keeps this program alive. */

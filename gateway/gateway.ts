@@ -1,7 +1,7 @@
 /** A gateway: the local handle of a Deno process that executes what it is sent. */
 
 import type { Channel } from "../channel/channel.ts";
-import type { ChannelEnd, ChannelStatus } from "../channel/channel_end.ts";
+import type { ChannelStatus } from "../channel/channel_end.ts";
 import { checkCoercion } from "../channel/coerce.ts";
 import type { CoercionOptions } from "../channel/coerce.ts";
 import { GatewayClosedError } from "../channel/errors.ts";
@@ -20,7 +20,7 @@ import type { ProcessEnd } from "./process/process.ts";
 import type { Group } from "./group.ts";
 import { shipCallable } from "./callable.ts";
 import type { Callable } from "./callable.ts";
-import { Calls, CallServer } from "./calls.ts";
+import { Calls } from "./calls.ts";
 import { Executions } from "./executions.ts";
 import type {
   ExecOptions,
@@ -34,6 +34,8 @@ import type {
 import type { PoolMember } from "./pool_map.ts";
 import { executableOf } from "./transport/via.ts";
 import type { Hop } from "./transport/via.ts";
+import { Services } from "./services.ts";
+import type { Lent, Trade } from "./services.ts";
 import type { AnyFunction, Shipping } from "./shipping/shipping.ts";
 import { iterateRemotely } from "./stream.ts";
 import { stop } from "./stop.ts";
@@ -59,7 +61,7 @@ export interface RemoteStatus {
   rss: number;
   /** Milliseconds since the agent started. */
   uptime: number;
-  /** The windows of the open channels, as this side sees them; those that carry calls are left out. */
+  /** The windows of the open channels, as this side sees them; those that carry calls and copies are left out. */
   channels: ChannelStatus[];
 }
 
@@ -150,8 +152,7 @@ export class Gateway implements AsyncDisposable {
   readonly #telemetry: GatewayTelemetry | undefined;
   readonly #executions: Executions;
   readonly #calls: Calls;
-  /** Executions that serve calls; the far side does not count them. */
-  readonly #services = new Map<CallServer, ChannelEnd>();
+  readonly #services: Services;
   readonly #connectionEnded: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   readonly #processEnd: Promise<ProcessEnd>;
   #ended: (ProcessEnd & { stderrTail: string }) | undefined;
@@ -198,7 +199,8 @@ export class Gateway implements AsyncDisposable {
     telemetry?.watchChannels(() => this.#session.channelCount);
     const cwd = (): string => this.#info.cwd;
     this.#executions = new Executions({ session: this.#session, spec, shipping, telemetry, cwd });
-    this.#calls = new Calls(() => this.#service(), this.#usefulServices);
+    this.#services = new Services(this.#session, this.#executions, telemetry);
+    this.#calls = new Calls(() => this.#services.calls(), this.#usefulServices);
     process.keepAlive(false);
     this.closed = this.#watch();
     connection.openLinks?.({
@@ -340,10 +342,10 @@ export class Gateway implements AsyncDisposable {
   /** What the process does; answered though every execution is busy. */
   async remoteStatus(options?: WaitOptions): Promise<RemoteStatus> {
     const status = await this.#session.request("status", options) as RemoteStatus;
-    for (const service of this.#services.keys()) status.numExecuting += service.outstanding;
-    const serving = new Set(this.#services.values());
-    for (const end of this.#session.bypassed) if (!serving.has(end)) status.numChannels++;
-    status.channels = [...this.#session.ends].filter((end) => !serving.has(end) && !end.background)
+    const services = this.#services;
+    status.numExecuting += services.outstanding;
+    for (const end of this.#session.bypassed) if (!services.has(end)) status.numChannels++;
+    status.channels = [...this.#session.ends].filter((end) => !services.has(end) && !end.background)
       .map((end) => end.status);
     return status;
   }
@@ -355,15 +357,9 @@ export class Gateway implements AsyncDisposable {
     return this.spec.execmodel === "main" || !known ? 1 : Math.min(cpus, MAX_SERVICES);
   }
 
-  #service(): CallServer {
-    const end = this.#executions.service();
-    const channel = this.#session.facade(end);
-    // It carries more than the items of its users.
-    channel.reconfigure({});
-    const service = new CallServer(channel, this.#telemetry);
-    this.#services.set(service, end);
-    end.onEnd(() => this.#services.delete(service));
-    return service;
+  /** For copies: an execution for one of them. */
+  static lend(gateway: Gateway, trade: Trade): Lent {
+    return gateway.#services.lend(trade);
   }
 
   /** For groups: looks at what is to be called. */
@@ -392,7 +388,7 @@ export class Gateway implements AsyncDisposable {
   /** For groups: a gateway as a member of a pool. */
   static poolMember(gateway: Gateway): PoolMember {
     return {
-      startService: () => gateway.#service(),
+      startService: () => gateway.#services.calls(),
       cpus: gateway.#usefulServices,
       telemetry: gateway.#telemetry,
     };

@@ -1,7 +1,8 @@
 /** Copies a folder to any number of targets: the public class. */
 
 import { waitFor } from "../channel/wait.ts";
-import type { Gateway } from "../gateway/mod.ts";
+import { Gateway } from "../gateway/mod.ts";
+import { receiverScript } from "./_receiver_bundle.ts";
 import { newHashKey } from "./common/block_hash.ts";
 import { normalize } from "./paths.ts";
 import { Source } from "./source.ts";
@@ -111,6 +112,12 @@ interface AddedTarget extends Destination {
 /** So many files a target may lag behind the walk; beyond that the walk waits for the fastest one. */
 const MOST_AHEAD_FILES = 65_536;
 
+/**
+ * So long the far side stays ready for the next copy: a folder that is watched is copied again within seconds. What it
+ * costs there is a Worker, or with `execmodel=process` a process.
+ */
+const IDLE_MS = 30_000;
+
 const OPTION_NAMES = ["filter", "onProgress", "verbose", "checksum", "compress", "dryRun", "links"];
 const LINK_POLICIES: readonly LinkPolicy[] = ["rewrite", "keep", "follow"];
 
@@ -219,7 +226,9 @@ export class RSync {
   ): Promise<RSyncResult[]> {
     const { filter, onProgress, verbose = false, checksum = false, compress, dryRun = false } = this.#options;
     const links = this.#options.links ?? "rewrite";
+    const trade = { name: "rsync", source: receiverScript(), idleMs: IDLE_MS };
     const shared: Shared = {
+      lend: (gateway) => Gateway.lend(gateway, trade),
       source: new Source(links === "follow", added.length),
       root,
       single,

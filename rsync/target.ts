@@ -4,9 +4,8 @@ import type { Channel } from "../channel/channel.ts";
 import { ProtocolError, toError } from "../channel/errors.ts";
 import { waitFor } from "../channel/wait.ts";
 import type { Gateway } from "../gateway/mod.ts";
-import { receiverScript } from "./_receiver_bundle.ts";
 import type { HashKey } from "./common/block_hash.ts";
-import { MAX_TEXT_CHARS, NewsKind, unknownRecord } from "./common/messages.ts";
+import { ListKind, MAX_TEXT_CHARS, NewsKind, unknownRecord } from "./common/messages.ts";
 import type { Setup } from "./common/messages.ts";
 import { ByteReader } from "./common/wire.ts";
 import type { Filter } from "./filter.ts";
@@ -22,8 +21,21 @@ import type { Batch } from "./walk.ts";
 /** How long a target that is stopped has to remove what it was writing. */
 const STOP_TIMEOUT_MS = 2_000;
 
+/** What ends the list. */
+const LAST: Uint8Array<ArrayBuffer> = Uint8Array.of(ListKind.LAST);
+
+/** The target's side, for one copy. */
+export interface Receiver {
+  /** Takes a setup and a list, gives the news. Closing it ends the execution. */
+  readonly channel: Channel;
+  /** The copy is complete: the execution may take the next one. */
+  giveBack(): void;
+}
+
 /** What all targets of a run share. */
 export interface Shared {
+  /** Starts the target's side, or takes one that waits for work. */
+  readonly lend: (gateway: Gateway) => Receiver;
   /** Where files are read. */
   readonly source: Source;
   /** The absolute path of what is copied. */
@@ -138,16 +150,17 @@ export class Target {
   async run(signal: AbortSignal): Promise<void> {
     const { gateway, dest } = this.destination;
     try {
-      const main = gateway.remoteExec(receiverScript(), { name: "rsync" }) as unknown as Channel;
+      const lent = this.#shared.lend(gateway);
       const data = gateway.newChannel() as unknown as Channel;
       try {
-        main.reconfigure({});
         data.reconfigure({});
-        await this.#copy(main, data, signal);
+        await this.#copy(lent.channel, data, signal);
       } catch (error) {
-        await stop(main, data);
+        // Whatever it was, no further copy comes to harm by it.
+        await stop(lent.channel, data);
         throw error;
       }
+      lent.giveBack();
       this.#state = "complete";
     } catch (error) {
       signal.throwIfAborted();
@@ -222,20 +235,23 @@ export class Target {
         await main.send(batch.bytes as never, { signal });
         this.#change();
       } else if (this.#listEnded) {
-        return main.closeWrite();
+        return await main.send(LAST as never, { signal });
       } else {
         await waitFor(this.changed, { signal }, () => "");
       }
     }
   }
 
-  /** Hears what becomes of everything, up to the word that there is nothing more to do. The execution ends by itself. */
+  /** Hears what becomes of everything, up to the word that there is nothing more to do. The execution stays for the next copy. */
   async #hear(main: Channel, signal: AbortSignal): Promise<void> {
     while (true) {
       const reader = new ByteReader(await main.receive({ signal }));
       while (!reader.done) {
         const kind = reader.byte();
-        if (kind === NewsKind.END) return;
+        if (kind === NewsKind.END) {
+          if (reader.done) return;
+          throw new ProtocolError("Cannot take news after the last word");
+        }
         this.#news(kind, reader);
       }
     }

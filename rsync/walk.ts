@@ -49,7 +49,7 @@ export interface WalkOptions {
 }
 
 /** A part of the list has so many entries at the most; the first ones have less, so that targets have something to do. */
-const MOST_ENTRIES = 512;
+const MOST_ENTRIES = 128;
 const FIRST_ENTRIES = 32;
 
 /** A folder that is being walked over, with those that it is in. */

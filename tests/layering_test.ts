@@ -209,11 +209,13 @@ test("the script that copies ship holds nothing but its own side, and runs where
   ]);
 });
 
-test("rsync takes nothing of gateways but their types", async () => {
+test("rsync takes nothing of gateways but their types, and executions that they lend", async () => {
   for await (const { name } of Deno.readDir(new URL("rsync/", ROOT))) {
     if (!name.endsWith(".ts")) continue;
     const text = await Deno.readTextFile(new URL(`rsync/${name}`, ROOT));
-    assertEquals(/^import (?!type)[^;]*"\.\.\/gateway/m.exec(text), null, name);
+    const imports = [...text.matchAll(/^import (?!type)[^;]*"\.\.\/gateway[^;]*;/gm)].map(([line]) => line);
+    assertEquals(imports, name === "rsync.ts" ? ['import { Gateway } from "../gateway/mod.ts";'] : [], name);
+    for (const [use] of text.matchAll(/\bGateway\.\w+/g)) assertEquals(use, "Gateway.lend", name);
   }
 });
 

@@ -108,7 +108,7 @@ export type CallReply = readonly [id: number, failed: boolean, value: unknown, l
 export interface ExecFrameOptions {
   /** Narrower permissions. */
   permissions?: unknown;
-  /** The execution serves calls: it counts as nothing, and each of its calls as an execution. */
+  /** The execution serves calls or copies: it counts as nothing, and each of these as an execution. */
   service?: boolean;
   /** The execution runs a program, in the agent's own isolate. */
   program?: boolean;

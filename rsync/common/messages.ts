@@ -1,6 +1,7 @@
 /**
  * What the two sides of a copy tell each other, over two channels whose four directions have one purpose each, so that
- * none ever waits for another that waits for it:
+ * none ever waits for another that waits for it. The channel of list and news serves one copy after the other; that of
+ * wants and data is made for each:
  *
  * - the list, to the target: what there is in the source. Folder by folder, names in rising order.
  * - the wants, from the target: files that it needs, with the hashes of what it has; in the order of the list.
@@ -16,7 +17,7 @@ import type { Channel } from "../../channel/channel.ts";
 import type { HashKey } from "./block_hash.ts";
 import type { ByteReader, ByteWriter } from "./wire.ts";
 
-/** The first item, to the target. */
+/** The first item of a copy, to the target: what comes between the list of one copy and the next. */
 export interface Setup {
   /** The channel of wants and data. */
   readonly data: Channel;
@@ -53,6 +54,8 @@ export const ListKind = {
   LINK: 7,
   /** Something that is left alone: name. */
   KEEP: 8,
+  /** The list has ended. */
+  LAST: 9,
 } as const;
 
 /** Records of the wants. */

@@ -8,6 +8,9 @@ const UTF8_PER_UNIT = 3;
 /** Numbers are integers that doubles can hold. */
 const MAX_VARINT_BYTES = 8;
 
+/** The engine's decoder takes a microsecond for any text; shorter ones that are ASCII take less without it. */
+const SHORT_BYTES = 16;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -146,6 +149,8 @@ export class ByteReader {
   /** A text. */
   text(): string {
     const bytes = this.bytes();
+    const ascii = bytes.length <= SHORT_BYTES ? asciiOf(bytes) : undefined;
+    if (ascii !== undefined) return ascii;
     try {
       return decoder.decode(bytes);
     } catch (cause) {
@@ -177,4 +182,14 @@ export class ByteReader {
     this.#offset = start + length;
     return start;
   }
+}
+
+/** A text of nothing but ASCII; undefined where it is another one. */
+function asciiOf(bytes: Uint8Array): string | undefined {
+  let text = "";
+  for (const byte of bytes) {
+    if (byte >= 0x80) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }

@@ -9,6 +9,7 @@ import type { Meta } from "../common/messages.ts";
 import { DIGEST_BYTES, PieceDigest, sameBytes } from "../common/piece_digest.ts";
 import { readPieces } from "../common/read_pieces.ts";
 import { ByteReader } from "../common/wire.ts";
+import { EarlyFlush } from "./early_flush.ts";
 import { giveMeta } from "./meta.ts";
 import type { Parts } from "./parts.ts";
 import { Placing } from "./placing.ts";
@@ -19,13 +20,21 @@ import type { Wanted } from "./wanted.ts";
 /** So much of an old copy is read at a time. */
 const READ_BYTES = 1024 * 1024;
 
+/** A file that is written in parts. */
+interface BeingWritten {
+  readonly path: string;
+  readonly file: Deno.FsFile;
+  /** Where it is flushed before it takes its place. */
+  readonly flush: EarlyFlush | undefined;
+}
+
 /** A file whose content comes in parts. */
 interface Open {
   readonly wanted: Wanted;
   readonly meta: Meta;
   readonly size: number;
   /** Where it is written, as soon as it is known to differ from the old copy. */
-  written: { path: string; file: Deno.FsFile } | undefined;
+  written: BeingWritten | undefined;
   /** The old copy. */
   old: Deno.FsFile | undefined;
   /** So many bytes of the old copy, from the first one on, are all that has come. They are digested, and not written. */
@@ -183,9 +192,12 @@ export class Incoming {
   }
 
   /** Begins to write. */
-  #write(open: Open): { path: string; file: Deno.FsFile } {
-    const path = this.#parts.temporary.path(open.wanted.folder);
-    return open.written = { path, file: createTemporary(path) };
+  #write(open: Open): BeingWritten {
+    const { wanted } = open;
+    const path = this.#parts.temporary.path(wanted.folder);
+    const file = createTemporary(path);
+    const flush = wanted.inPlace === "nothing" ? undefined : new EarlyFlush(path);
+    return open.written = { path, file, flush };
   }
 
   /** What fails here makes this file fail, and no other. */
@@ -237,8 +249,8 @@ export class Incoming {
 
   /** It is not the old copy after all: what was the same until here is written. */
   async #differs(open: Open): Promise<void> {
-    const { file } = this.#write(open);
-    for await (const piece of this.#old(open, 0, open.same)) await this.#writeAll(file, piece);
+    const written = this.#write(open);
+    for await (const piece of this.#old(open, 0, open.same)) await this.#writeAll(written, piece);
   }
 
   #old(open: Open, start: number, length: number): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
@@ -249,14 +261,15 @@ export class Incoming {
 
   async #put({ written, digest }: Open, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const digested = digest?.update(bytes);
-    await this.#writeAll(written!.file, bytes);
+    await this.#writeAll(written!, bytes);
     await digested;
   }
 
-  async #writeAll(file: Deno.FsFile, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  async #writeAll({ file, flush }: BeingWritten, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       at += await this.#withRoom(() => file.write(bytes.subarray(at)));
     }
+    flush?.wrote(bytes.length);
   }
 
   async #close(open: Open, digest: Uint8Array): Promise<void> {
@@ -284,7 +297,8 @@ export class Incoming {
       this.#unchanged(wanted, meta);
     } else {
       open.old?.close();
-      await this.#placing.add({ wanted, meta, ...open.written, bytes: size });
+      const { path, file } = open.written;
+      await this.#placing.add({ wanted, meta, path, file, bytes: size });
     }
   }
 

@@ -1,7 +1,7 @@
-/** The target's side of a copy. It is shipped as text, runs as one execution, and trusts nothing that comes. */
+/** The target's side of copies. It is shipped as text, runs as one execution, and trusts nothing that comes. */
 
 import type { Channel } from "../../channel/channel.ts";
-import { ProtocolError, toError } from "../../channel/errors.ts";
+import { isPlainEnd, ProtocolError, toError } from "../../channel/errors.ts";
 import { Trouble, WantKind } from "../common/messages.ts";
 import type { Setup, TroubleKind } from "../common/messages.ts";
 import { ByteWriter } from "../common/wire.ts";
@@ -14,24 +14,37 @@ import { Tree } from "./tree.ts";
 import { WantedFiles } from "./wanted.ts";
 
 /**
- * Makes a folder what the other side says.
+ * Makes one copy after the other, until no more come, or one fails: what is left of that might be taken for the next.
  *
- * @param channel brings the setup, then the list; takes the news
+ * @param channel brings setups, each with its list; takes the news
  */
-export async function receive(channel: Channel): Promise<void> {
-  const setup = await channel.receive() as unknown as Setup;
+export async function receiveAll(channel: Channel): Promise<void> {
+  channel.reconfigure({});
+  while (true) {
+    let setup: unknown;
+    try {
+      setup = await channel.receive();
+    } catch (error) {
+      if (isPlainEnd(error)) return;
+      throw error;
+    }
+    if (!await receive(channel, setup as Setup)) return;
+  }
+}
+
+/** Makes a folder what the other side says. Says whether all went well, so that nothing more of it comes. */
+async function receive(channel: Channel, setup: Setup): Promise<boolean> {
   const { data, dest } = setup;
   if (typeof dest !== "string" || !dest.startsWith("/")) {
     throw new ProtocolError("Cannot copy: the target is no absolute path");
   }
-  channel.reconfigure({});
   data.reconfigure({});
   const report = new Report(channel);
   const missing = missingPermission(setup);
   if (missing !== undefined) {
     report.fatal("", missing);
     await report.flush();
-    return;
+    return false;
   }
   const temporary = new Temporary();
   const wanted = new WantedFiles();
@@ -51,7 +64,7 @@ export async function receive(channel: Channel): Promise<void> {
     void data.close(toError(error));
   });
   try {
-    for await (const message of channel) await tree.take(message);
+    while (!tree.listed) await tree.take(await channel.receive());
     while (true) {
       const again = await wanted.nextAgain();
       if (again === undefined) break;
@@ -61,6 +74,8 @@ export async function receive(channel: Channel): Promise<void> {
     await incoming;
     tree.finish();
     report.end();
+    await report.flush();
+    return true;
   } catch (error) {
     const reason = refused ?? error;
     // What is under way is removed before this ends.
@@ -69,6 +84,7 @@ export async function receive(channel: Channel): Promise<void> {
     report.fatal(reason);
   }
   await report.flush();
+  return false;
 }
 
 /** What this process may not do that it must. A single file is written beside itself, as all files are. */

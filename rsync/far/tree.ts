@@ -64,6 +64,7 @@ export class Tree {
   #nextFolder = 0;
   #nextFile = 0;
   #listing: Listing | undefined;
+  #listed = false;
   /** Folders that are given their mode and time at last, those inside of others later. */
   readonly #unfinished: Folder[] = [];
   #same = { files: 0, bytes: 0 };
@@ -77,10 +78,16 @@ export class Tree {
     this.#links = new Links(parts);
   }
 
+  /** Whether the list has ended. */
+  get listed(): boolean {
+    return this.#listed;
+  }
+
   /** Takes a message of the list. */
   async take(message: unknown): Promise<void> {
     const reader = new ByteReader(message);
     while (!reader.done) {
+      if (this.#listed) throw new ProtocolError("Cannot take an entry: the list has ended");
       // Most records need nobody: awaiting each would take longer than they do.
       const waits = this.#record(reader.byte(), reader);
       if (waits !== undefined) await waits;
@@ -113,6 +120,10 @@ export class Tree {
   }
 
   #record(kind: number, reader: ByteReader): Promise<void> | undefined {
+    if (kind === ListKind.LAST) {
+      this.#listed = true;
+      return undefined;
+    }
     if (this.#singleName !== undefined && kind !== ListKind.FILE) {
       throw new ProtocolError(`Cannot take a record of kind ${kind}: the source is one file`);
     }

@@ -13,7 +13,7 @@ import {
 } from "../../rsync/common/messages.ts";
 import type { Setup } from "../../rsync/common/messages.ts";
 import { ByteReader, ByteWriter } from "../../rsync/common/wire.ts";
-import { receive } from "../../rsync/far/receive.ts";
+import { receiveAll } from "../../rsync/far/receive.ts";
 import { withFolder } from "./folder.ts";
 import { keepingInside } from "./keeping_inside.ts";
 import { withPair } from "./sessions.ts";
@@ -165,6 +165,8 @@ export class ScriptedSender {
 
   /** Ends the list. */
   async endList(): Promise<void> {
+    await this.list(Uint8Array.of(ListKind.LAST));
+    // No further copy follows.
     await this.#main.closeWrite();
   }
 
@@ -313,7 +315,7 @@ export async function runReceiver(
 /** What an execution does: its channel ends with it. */
 async function run(channel: Channel): Promise<void> {
   try {
-    await receive(channel);
+    await receiveAll(channel);
     await channel.close();
   } catch (error) {
     await channel.close(toError(error));

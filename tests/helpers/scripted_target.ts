@@ -8,7 +8,7 @@ import type { Setup } from "../../rsync/common/messages.ts";
 import { ByteWriter } from "../../rsync/common/wire.ts";
 import { Source } from "../../rsync/source.ts";
 import { Target } from "../../rsync/target.ts";
-import type { Shared } from "../../rsync/target.ts";
+import type { Receiver, Shared } from "../../rsync/target.ts";
 import { walk } from "../../rsync/walk.ts";
 import type { Batch } from "../../rsync/walk.ts";
 import { settle } from "./bounded.ts";
@@ -158,6 +158,8 @@ export interface RunTarget {
   readonly kills: number;
   /** What went wrong, as text. */
   readonly errors: string;
+  /** Bytes that went to the target, and that came from it: frames with all that is in them. */
+  readonly wire: readonly [to: number, from: number];
 }
 
 /** Copies `root` to targets that do what scripts say. */
@@ -173,7 +175,7 @@ export async function copyTo(
   for await (const batch of walk(root, { filter, links: "keep", keep: true, problem: fail })) {
     batches.push(batch);
   }
-  const shared: Shared = {
+  const shared: Omit<Shared, "lend"> = {
     source: new Source(false, scripts.length),
     root,
     single: Deno.statSync(root).isFile,
@@ -189,7 +191,11 @@ export async function copyTo(
   };
   return await Promise.all(scripts.map(async (script): Promise<RunTarget> => {
     const pair = new Pair({ onExec: (channel) => void execute(channel, script) });
-    const target = new Target({ gateway: gatewayOf(pair), dest, delete: true }, shared);
+    const lend = (): Receiver => {
+      const channel = pair.local.facade(pair.local.exec(null));
+      return { channel, giveBack: () => void channel.close() };
+    };
+    const target = new Target({ gateway: gatewayOf(pair), dest, delete: true }, { ...shared, lend });
     for (const batch of batches) target.offer(batch);
     target.offer(undefined);
     let rejected: unknown;
@@ -202,7 +208,9 @@ export async function copyTo(
     await settle();
     await pair.end();
     const errors = target.tally.errors.map(({ message }) => message).join("\n");
-    return { target, rejected, kills: pair.kills.length, errors };
+    const [to, from] = [pair.localTransport, pair.remoteTransport]
+      .map(({ writes }) => writes.reduce((sum, bytes) => sum + bytes, 0)) as [number, number];
+    return { target, rejected, kills: pair.kills.length, errors, wire: [to, from] };
   }));
 }
 
@@ -219,7 +227,6 @@ async function execute(channel: Channel, script: TargetScript): Promise<void> {
 function gatewayOf(pair: Pair): Gateway {
   const gateway = {
     id: "gw0",
-    remoteExec: () => pair.local.facade(pair.local.exec(null)),
     newChannel: () => pair.local.newChannel(),
     remoteInfo: () => Promise.resolve({ cwd: "/" }),
     spec: {},

@@ -127,6 +127,12 @@ forEachKind("an execution that nobody waits for does not keep the program alive"
   assertEquals([status.code, program.stdout.text], [0, "42\nend of main\n"]);
 }, { alone: true, local: true });
 
+forPopen("an execution that stays for further copies does not keep the program alive", async ({ kind }) => {
+  const program = start("idle.ts", [`${kind.spec}//allow-read//allow-write`, "copied"]);
+  const status = await end(program);
+  assertEquals([status.code, program.stdout.text, program.stderr.text], [0, "42\nend of main\n", ""]);
+});
+
 /** What is waited for is counted in one place for all kinds of gateways, whose connections each have a way to stay. */
 for (const wait of ["receive", "send", "iteration", "callback", "waitClose", "status"]) {
   const register = wait === "receive" || wait === "send" ? forEachKind : forPopen;

@@ -3,7 +3,7 @@ import type { Channel } from "../../channel/channel.ts";
 import { MAX_DELTA_BYTES } from "../../rsync/common/blocks.ts";
 import type { Setup } from "../../rsync/common/messages.ts";
 import type { ByteWriter } from "../../rsync/common/wire.ts";
-import { receive } from "../../rsync/far/receive.ts";
+import { receiveAll } from "../../rsync/far/receive.ts";
 import { test } from "../helpers/bounded.ts";
 import { withFolder } from "../helpers/folder.ts";
 import { keepingInside } from "../helpers/keeping_inside.ts";
@@ -243,7 +243,7 @@ test("Target.run() does not let a target harm another one", async () => {
       ),
     ];
     const dest = `${folder}/copy`;
-    const ran = await copyTo(root, [...scripts, receive], { dest });
+    const ran = await copyTo(root, [...scripts, receiveAll], { dest });
     const good = ran.pop()!;
     assertEquals([good.errors, good.target.complete], ["", true]);
     assertEquals(await describeTree(dest), await describeTree(root));

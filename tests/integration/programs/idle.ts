@@ -1,6 +1,6 @@
 /** Makes a gateway with the spec of the first argument, uses it once, and reaches its end with what the second names. */
 
-import { makeGateway } from "../../../mod.ts";
+import { makeGateway, RSync } from "../../../mod.ts";
 
 const [spec, wait] = Deno.args as [string, string];
 
@@ -15,6 +15,15 @@ const done = (): void => print(`${wait} done`);
 switch (wait) {
   case "idle":
     break;
+  case "copied": {
+    const dest = Deno.makeTempDirSync();
+    const rsync = new RSync(new URL(".", import.meta.url));
+    rsync.addTarget(gateway, dest);
+    const [result] = await rsync.send();
+    if (result!.errors.length > 0) throw result!.errors[0];
+    Deno.removeSync(dest, { recursive: true });
+    break;
+  }
   case "executing":
     await gateway.remoteExec(`channel.send(1); await new Promise(() => {})`).receive();
     break;

@@ -16,7 +16,7 @@ import {
 import { gatewayCosts, workersEach } from "./ours_costs.ts";
 import { channelsEach, endGrowing, intsOver, manyEach, pingChannels, pingGateways } from "./ours_growth.ts";
 import { channels, many, workers } from "./ours_many.ts";
-import { endCopying, rsync, rsyncMemory, rsyncWire } from "./ours_rsync.ts";
+import { endCopying, rsync, rsyncMemory, rsyncWire, rsyncWireAgain } from "./ours_rsync.ts";
 import { startSsh } from "./ours_ssh.ts";
 import type { Figures, Task } from "./player.ts";
 import { BLOCK_BYTES, expect, expectBlock, inLanes, markBlock, median } from "./util.ts";
@@ -270,6 +270,7 @@ await serve({
   rsync,
   "rsync-memory": rsyncMemory,
   "rsync-wire": rsyncWire,
+  "rsync-wire-again": rsyncWireAgain,
 }, async () => {
   await Promise.all([endGateways(), endGrowing(), endCopying()]);
 });

@@ -51,17 +51,30 @@ export async function rsyncMemory({ copy: what }: Task): Promise<Figures> {
 }
 
 /** KiB that a copy sends over the wire in both directions, counted there by a relay. */
-export async function rsyncWire({ copy: what }: Task): Promise<number> {
+export async function rsyncWire(task: Task): Promise<number> {
+  return await wireOf(task, () => Promise.resolve());
+}
+
+/** The same for a copy over a gateway that has just made one: to a folder of its own, so that this one has done nothing. */
+export async function rsyncWireAgain(task: Task): Promise<number> {
+  return await wireOf(task, async (gateway) => {
+    const { from, folder } = task.copy!;
+    await copy({ from, to: [`${folder}/before`], folder }, [gateway]);
+  });
+}
+
+async function wireOf({ copy: what }: Task, before: (gateway: Gateway) => Promise<void>): Promise<number> {
   const counts = `${what!.folder}/counts`;
   const relay = new URL("./wire_relay.ts", import.meta.url).pathname;
   const way = `command=${Deno.execPath()} run --quiet -A ${relay} ${counts}`;
   await using gateway = await group.makeGateway(specFor(what!.folder, way));
   await gateway.remoteInfo();
+  await before(gateway);
   await sleep(REST_MS);
-  const before = counted(counts);
+  const began = counted(counts);
   await copy(what!, [gateway]);
   await sleep(REST_MS);
-  return (counted(counts) - before) / 1024;
+  return (counted(counts) - began) / 1024;
 }
 
 function counted(counts: string): number {

@@ -68,6 +68,15 @@ export const RSYNC_ENTRIES: readonly Entry[] = [
       peers: [command("rsync -a --no-whole-file", "rsync-wire", atMost(1.2))],
     })
   ),
+  entry("rsync-big", {
+    task: "rsync-wire-again",
+    size: MIB,
+    scene: { tree: "big", change: "none", targets: 1 },
+    variant: "no change, after another copy, on the wire",
+    once: true,
+    unit: "KiB",
+    peers: [command("rsync -a --no-whole-file", "rsync-wire", atMost(1.2))],
+  }),
   ...BIG.map(([change, variant]) =>
     entry("rsync-big", {
       task: "rsync-memory",

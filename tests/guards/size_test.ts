@@ -14,7 +14,7 @@ const SLACK = 1.02;
 test("the scripts that are shipped, and the server in one file, have their sizes", async () => {
   const { size } = await Deno.stat(new URL("agent.js", ROOT));
   atMost("bytes of the agent", agentScript().length, 106_205, SLACK);
-  atMost("bytes of the receiver", new TextEncoder().encode(receiverScript()).length, 24_449, SLACK);
+  atMost("bytes of the receiver", new TextEncoder().encode(receiverScript()).length, 25_303, SLACK);
   atMost("bytes of the server", size, 174_909, SLACK);
 });
 

@@ -99,7 +99,7 @@ forPopen("RSync copies after a copy that failed, was aborted or was refused", as
 });
 
 forPopen(
-  "RSync makes copies to one gateway at the same time, each by an execution of its own",
+  "RSync makes copies to one gateway at the same time, and goes on with one execution of theirs",
   async ({ open }) => {
     await withFolder(async (folder) => {
       const source = `${folder}/source`;
@@ -111,8 +111,12 @@ forPopen(
           for (const { errors } of await Promise.all(copies)) assertEquals(errors, []);
         }
       });
-      // Of three one stays.
-      assertEquals(opened, 6 + 3 + 2);
+      // Of three at most one stays; one that ends before another begins may make that, too.
+      assert(opened > 6 && opened <= 6 + 3 + 2, `${opened} channels`);
+      const further = await channelsOf(gateway, async () => {
+        assertEquals((await copyTo(gateway, source, `${folder}/copy0`)).errors, []);
+      });
+      assertEquals(further, 1);
       for (const i of [0, 1, 2]) {
         assertEquals(await describeTree(`${folder}/copy${i}`), await describeTree(source));
       }

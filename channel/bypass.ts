@@ -15,8 +15,8 @@ export interface BypassHost extends FrameSink {
   branchOf(channel: number): Branch | undefined;
   /** The execution that has come by `bypass`, as it says by the first frame. Throws ProtocolError where that cannot be. */
   claimed(bypass: Bypass, id: number): Branch;
-  /** A bypass was broken from the other side: the reason for the end of all. */
-  fail(reason: unknown): void;
+  /** What came by `bypass` breaks the protocol. */
+  broken(bypass: Bypass, error: ProtocolError): void;
 }
 
 /** What passes a bypass: frames of channels, and nothing about the connection or about the execution itself. */
@@ -41,6 +41,8 @@ export class Bypass implements FrameSink {
   readonly #reader: FrameReader = new FrameReader(this, MAX_BYPASS_PAYLOAD_BYTES);
   readonly #drain: () => void;
   #branch: Branch | undefined;
+  /** Whether the execution is on this side. */
+  #own = false;
   #over = false;
 
   /** Makes a bypass of a link, for no execution yet. */
@@ -53,8 +55,7 @@ export class Bypass implements FrameSink {
     this.#writer = new Writer(
       (bytes, whole) => transport.write(bytes, whole),
       Math.max(transport.writeBudget, LONGEST_BYTES),
-      // That the other side reads no more is told by the connection, with the reason.
-      () => this.end(),
+      () => this.#unheard(),
     );
   }
 
@@ -68,6 +69,7 @@ export class Bypass implements FrameSink {
    * of its own would hold that up until the event loop turns.
    */
   begin(branch: Branch): void {
+    this.#own = true;
     this.#branch = branch;
     this.#writer.precede(makeFrame(FrameType.BYPASS, branch.id));
     this.#move(branch);
@@ -90,7 +92,7 @@ export class Bypass implements FrameSink {
         if (!this.#over) reader.filled(count);
       }
     } catch (error) {
-      if (error instanceof ProtocolError) this.#host.fail(error);
+      if (error instanceof ProtocolError && !this.#over) this.#host.broken(this, error);
     }
     this.end();
   }
@@ -98,6 +100,12 @@ export class Bypass implements FrameSink {
   /** Resolves when nothing is left to write. */
   flushed(): Promise<void> {
     return this.#writer.idle();
+  }
+
+  /** The other side reads no more. What an execution had sent before it ended is still to be read. */
+  #unheard(): void {
+    if (this.#own) this.end();
+    else this.#writer.stop();
   }
 
   /** Ends both directions at once. Idempotent. */

@@ -5,7 +5,7 @@ import { Bypass } from "./bypass.ts";
 import type { BypassHost } from "./bypass.ts";
 import type { ChannelEnd } from "./channel_end.ts";
 import { ProtocolError } from "./errors.ts";
-import { FrameType, makeFrame } from "./frame.ts";
+import { FrameType, makeFrame, readUint48, writeUint48 } from "./frame.ts";
 import type { Transport } from "./transport.ts";
 
 /** Flags of a CLOSE frame that is a router's last word about an execution with a bypass. */
@@ -19,14 +19,21 @@ export const CloseFlag = {
 /** More links than this that are nobody's yet are refused: a spare has one, and each execution that has sent nothing. */
 const MAX_UNCLAIMED = 16_384;
 
+/** Bytes of a link's number, in a BYPASS frame and on the link behind the proof. */
+export const NUMBER_BYTES = 6;
+
 /** What bypasses need of their session. */
-export interface BypassesHost extends Omit<BypassHost, "claimed"> {
+export interface BypassesHost extends Omit<BypassHost, "claimed" | "broken"> {
+  /** The link of an execution of this side has ended, which is the end of all. */
+  fail(reason: unknown): void;
   /** The open channels. */
   readonly ends: Iterable<ChannelEnd>;
   /** The execution with that id, which may have no open channel any more. Throws ProtocolError where it never was. */
   branch(id: number): Branch;
   /** Sends a frame by the connection. */
   control(frame: Uint8Array): void;
+  /** An error as the payload of a closing frame. */
+  errorPayload(error: unknown): Uint8Array;
   /** What the payload of a closing frame says. Throws ProtocolError where that is nothing. */
   readError(payload: Uint8Array, end?: ChannelEnd): Error;
 }
@@ -36,63 +43,98 @@ export class Bypasses {
   readonly #host: BypassesHost;
   readonly #inner: BypassHost;
   readonly #open = new Map<number, Bypass>();
-  readonly #unclaimed = new Set<Bypass>();
-  /** What is to be done when the link of an execution has ended that has not come yet; with nothing, that is cut off. */
+  /** Links by number that no execution has claimed; those that have ended are kept for its last word. */
+  readonly #unclaimed = new Map<number, Bypass | "ended">();
+  /** The numbers of the links of executions that have not claimed them yet. */
+  readonly #announced = new Map<number, number>();
+  /** What is to be done when a link that is still to come has ended; with nothing, it is cut off. */
   readonly #expected = new Map<number, (() => void) | undefined>();
-  #state: "none" | "taking" | "closed" = "none";
+  readonly #takes: boolean;
+  #closed = false;
 
-  /** Makes none yet. */
-  constructor(host: BypassesHost) {
+  /** Makes none yet. `takes`: executions of the other side bring links here. */
+  constructor(host: BypassesHost, takes: boolean) {
     this.#host = host;
-    this.#inner = { ...host, claimed: (bypass, id) => this.#claimed(bypass, id) };
+    this.#takes = takes;
+    this.#inner = {
+      ...host,
+      claimed: (bypass, id) => this.#claimed(bypass, id),
+      broken: (bypass, error) => this.#broken(bypass, error),
+    };
   }
 
-  /** Moves an execution of this side to its link. The end of that is the end of the session. */
-  open(branch: Branch, transport: Transport): void {
+  /** Moves an execution of this side to its link with that number. The end of that is the end of the session. */
+  open(branch: Branch, transport: Transport, number: number): void {
     const bypass = new Bypass(this.#inner, transport);
     this.#open.set(branch.id, bypass);
-    this.#host.control(makeFrame(FrameType.BYPASS, branch.id));
+    const payload = new Uint8Array(NUMBER_BYTES);
+    writeUint48(payload, 0, number);
+    this.#host.control(makeFrame(FrameType.BYPASS, branch.id, payload));
     bypass.begin(branch);
     void bypass.drained.then(() => this.#host.fail(undefined));
   }
 
-  /** Takes the other side's mark: what it sends to an execution of this side comes by the link now. */
-  marked(id: number): void {
+  /**
+   * Takes a BYPASS that came by the connection. Of an execution of this side: what is sent to it comes by the link now. Of
+   * one of the other side: the number of its link.
+   */
+  marked(id: number, payload: Uint8Array): void {
     const bypass = this.#open.get(id);
-    if (bypass === undefined || this.#state === "taking") {
+    if (payload.length === 0 && !this.#takes && bypass !== undefined) return void bypass.read();
+    if (payload.length !== NUMBER_BYTES || !this.#takes) {
       throw new ProtocolError("Cannot take a bypass here");
     }
-    void bypass.read();
+    this.#host.branch(id);
+    // The link may have been faster.
+    if (bypass === undefined) this.#announced.set(id, readUint48(payload, 0));
   }
 
-  /** Takes a link that an execution of the other side has brought, or will have. */
-  add(transport: Transport): void {
-    if (this.#unclaimed.size >= MAX_UNCLAIMED || this.#state === "closed") return transport.abort();
-    this.#state = "taking";
+  /** Takes the link with that number, which an execution of the other side has brought, or will have. */
+  add(transport: Transport, number: number): void {
+    if (this.#unclaimed.size >= MAX_UNCLAIMED || this.#unclaimed.has(number) || this.#closed) {
+      return transport.abort();
+    }
     const bypass = new Bypass(this.#inner, transport);
-    this.#unclaimed.add(bypass);
-    void bypass.read().finally(() => this.#unclaimed.delete(bypass));
+    const cut = this.#expected.has(number) && this.#expected.get(number) === undefined;
+    if (cut) bypass.end();
+    this.#unclaimed.set(number, bypass);
+    void bypass.read();
+    void bypass.drained.then(() => {
+      const over = this.#expected.get(number);
+      if (this.#expected.delete(number)) this.#unclaimed.delete(number);
+      else if (this.#unclaimed.get(number) === bypass) this.#unclaimed.set(number, "ended");
+      over?.();
+    });
   }
 
   /** No further link comes. */
   noMore(): void {
-    this.#state = "closed";
-    for (const over of this.#expected.values()) over?.();
+    this.#closed = true;
+    for (const [number, over] of this.#expected) if (!this.#unclaimed.has(number)) over?.();
     this.#expected.clear();
   }
 
   #claimed(bypass: Bypass, id: number): Branch {
-    if (this.#open.has(id)) throw new ProtocolError(`Cannot take another bypass for execution ${id}`);
     const branch = this.#host.branch(id);
-    this.#unclaimed.delete(bypass);
-    this.#open.set(id, bypass);
-    if (this.#expected.has(id)) {
-      const over = this.#expected.get(id);
-      this.#expected.delete(id);
-      if (over === undefined) bypass.end();
-      void bypass.drained.then(over ?? (() => void this.#open.delete(id)));
+    const [number] = [...this.#unclaimed].find(([, one]) => one === bypass)!;
+    const announced = this.#announced.get(id);
+    if (this.#open.has(id) || announced !== undefined && announced !== number) {
+      throw new ProtocolError(`Cannot take another bypass for execution ${id}`);
     }
+    this.#announced.delete(id);
+    this.#unclaimed.delete(number);
+    this.#open.set(id, bypass);
     return branch;
+  }
+
+  /** What breaks the protocol on its own link has an end of its own: here at once, and there by the router. */
+  #broken(bypass: Bypass, error: ProtocolError): void {
+    const { branch } = bypass;
+    bypass.end();
+    if (branch === undefined || !this.#takes) return;
+    const payload = this.#host.errorPayload(error);
+    this.#host.control(makeFrame(FrameType.KILL, branch.id, payload));
+    this.#close(branch, payload);
   }
 
   /**
@@ -109,26 +151,27 @@ export class Bypasses {
       this.#open.delete(id);
       this.#close(branch, reason);
     };
-    const bypass = this.#open.get(id);
-    // What was killed may go on and never close its link.
-    if (flags & CUT) bypass?.end();
-    if (bypass !== undefined) void bypass.drained.then(over);
-    else if (flags & CUT) {
-      this.#expect(id, undefined);
+    const number = this.#announced.get(id);
+    this.#announced.delete(id);
+    const bypass = this.#open.get(id) ?? this.#unclaimed.get(number!);
+    if (bypass === "ended") this.#unclaimed.delete(number!);
+    if (bypass instanceof Bypass) {
+      // What was killed may go on and never close its link.
+      if (flags & CUT) bypass.end();
+      void bypass.drained.then(over);
+    } else if (bypass === "ended" || number === undefined || this.#closed) {
       over();
-    } else if (this.#state === "closed") over();
-    else this.#expect(id, over);
+    } else if (flags & CUT) {
+      this.#expect(number, undefined);
+      over();
+    } else {
+      this.#expect(number, over);
+    }
   }
 
-  #expect(id: number, over: (() => void) | undefined): void {
-    if (this.#state === "closed") return;
-    if (this.#expected.size >= MAX_UNCLAIMED) {
-      // The oldest ones are of executions that had no time to show their links.
-      const [oldest, waiting] = this.#expected.entries().next().value!;
-      this.#expected.delete(oldest);
-      waiting?.();
-    }
-    this.#expected.set(id, over);
+  #expect(number: number, over: (() => void) | undefined): void {
+    if (this.#expected.size >= MAX_UNCLAIMED) throw new ProtocolError("Too many links are still to come");
+    this.#expected.set(number, over);
   }
 
   #close(branch: Branch, reason: Uint8Array): void {
@@ -145,13 +188,17 @@ export class Bypasses {
 
   /** Resolves when nothing more comes. */
   async drained(): Promise<void> {
-    for (const bypass of [...this.#open.values(), ...this.#unclaimed]) await bypass.drained;
+    for (const bypass of this.#all()) await bypass.drained;
   }
 
   /** Ends them at once. */
   end(): void {
-    this.#state = "closed";
+    this.#closed = true;
     this.#expected.clear();
-    for (const bypass of [...this.#open.values(), ...this.#unclaimed]) bypass.end();
+    for (const bypass of this.#all()) bypass.end();
+  }
+
+  #all(): Bypass[] {
+    return [...this.#open.values(), ...this.#unclaimed.values()].filter((one) => one instanceof Bypass);
   }
 }

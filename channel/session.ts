@@ -56,6 +56,8 @@ export interface SessionOptions {
   fragmentBytes?: number;
   /** Whether all executions over there share one session, so that they may exchange their channels. */
   sharedFarSide?: boolean;
+  /** Whether executions of the far side bring links of their own; see {@linkcode Session.addLink}. */
+  takesLinks?: boolean;
   /** What `channel.gateway` is; by default an object with `id` and `newChannel`. */
   gateway?: ChannelGateway;
   /** Milliseconds after which a silent far side is asked for a sign of life; three of them mean that it is dead. */
@@ -138,7 +140,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       (reason) => this.fail(reason),
     );
     this.#channels = new ChannelTable(this, this.#writer, options.firstId);
-    this.#bypasses = this.#makeBypasses();
+    this.#bypasses = this.#makeBypasses(options.takesLinks ?? false);
     this.#keepalive = new Keepalive({
       interval: options.keepalive ?? 0,
       ping: () => this.control(makeFrame(FrameType.PING, 0)),
@@ -242,15 +244,15 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
 
   /**
    * Moves all that belongs to the execution behind `end` to a link of its own, for the side that executes: nothing has
-   * been sent on `end` yet. The end of the link is the end of the session.
+   * been sent on `end` yet. `number` is what the link has said it is. Its end is the end of the session.
    */
-  openBypass(end: ChannelEnd, link: Transport): void {
-    this.#bypasses.open(end.branch!, link);
+  openBypass(end: ChannelEnd, link: Transport, number: number): void {
+    this.#bypasses.open(end.branch!, link, number);
   }
 
   /** Takes a link by which an execution of the far side is reached, or will be. */
-  addLink(link: Transport): void {
-    this.#bypasses.add(link);
+  addLink(link: Transport, number: number): void {
+    this.#bypasses.add(link, number);
   }
 
   /** No further link comes, so that none is waited for. */
@@ -402,8 +404,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
         this.#executed(channel, this.#value(bytes.subarray(start, end)));
         break;
       case FrameType.BYPASS:
-        expectLength(type, end - start, 0);
-        this.#bypasses.marked(channel);
+        this.#bypasses.marked(channel, bytes.subarray(start, end));
         break;
       case FrameType.KILL: {
         const { kill } = this.#handlers;
@@ -453,7 +454,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     exec(this.#channels.openFarRoot(id), options);
   }
 
-  #makeBypasses(): Bypasses {
+  #makeBypasses(takes: boolean): Bypasses {
     const channels = this.#channels;
     return new Bypasses({
       get ends() {
@@ -462,6 +463,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       branchOf: (channel) => channels.get(channel)?.branch,
       branch: (id) => channels.execution(id),
       control: (frame) => this.control(frame),
+      errorPayload: (error) => this.errorPayload(error),
       readError: (payload, end) => this.#remoteError(payload, end?.readStack),
       fail: (reason) => this.fail(reason),
       frame: (head, bytes, start, end, owned) => {
@@ -469,7 +471,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       },
       place: (head, length) => this.place(head, length),
       placed: (head, payload) => this.placed(head, payload),
-    });
+    }, takes);
   }
 
   #opened(id: number, carrier: number): void {

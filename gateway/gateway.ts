@@ -191,6 +191,7 @@ export class Gateway implements AsyncDisposable {
       keepalive: keepaliveOf(spec),
       unrefTimer: (timer) => Deno.unrefTimer(timer as unknown as number),
       sharedFarSide: spec.execmodel === "main",
+      takesLinks: connection.openLinks !== undefined,
       handlers: { busy: (busy) => process.keepAlive(busy) },
       explain: (reason) => this.#explain(reason),
     });
@@ -204,7 +205,7 @@ export class Gateway implements AsyncDisposable {
     process.keepAlive(false);
     this.closed = this.#watch();
     connection.openLinks?.({
-      link: (link) => this.#session.addLink(link),
+      link: (link, number) => this.#session.addLink(link, number),
       noMore: () => this.#session.noMoreLinks(),
     });
     this.#session.start(connection.rest);

@@ -5,6 +5,8 @@ import { FrameType, makeFrame } from "../../channel/frame.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { narrow } from "../../xspec/mod.ts";
 import type { Permissions, PermissionsInit } from "../../xspec/mod.ts";
+import { connectGrant } from "../process/link.ts";
+import type { BypassPlace } from "../process/link.ts";
 import { registered } from "../process/otel.ts";
 import { spawnDeno } from "../process/spawn.ts";
 import type { ProcessEnd, SpawnedProcess, SpawnOptions } from "../process/process.ts";
@@ -17,6 +19,8 @@ export interface ProcessBackendOptions {
   name: string;
   /** How a process is started, but for the greeting. */
   spawn: Omit<SpawnOptions, "hello">;
+  /** Where the caller takes links of executions. */
+  bypass?: BypassPlace | undefined;
 }
 
 /** A process that waits for, or holds, an execution. */
@@ -95,14 +99,16 @@ export class ProcessBackend implements Backend {
   }
 
   #create(permissions: Permissions): Child {
-    const { name, spawn } = this.#options;
+    const { name, spawn, bypass } = this.#options;
+    const grant = bypass && connectGrant(permissions, bypass.path, spawn.cwd);
     const hello = encodeHello({
       role: "execution",
       name,
       firstId: this.#nextId(),
       ...(spawn.trace === undefined ? {} : { trace: spawn.trace }),
+      ...(grant === undefined ? {} : { bypass: { ...bypass, revoke: grant.revoke } }),
     });
-    const process = spawnDeno({ ...spawn, permissions, hello });
+    const process = spawnDeno({ ...spawn, permissions: grant?.permissions ?? permissions, hello });
     const transport = process.then((one) => one.connected);
     const child: Child = { process, transport, ask: undefined, killed: false };
     child.transport.catch(() => {});

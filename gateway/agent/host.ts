@@ -25,7 +25,7 @@ export interface HostOptions {
   shared: boolean;
   /** What arrived behind the handshake. */
   first?: Uint8Array;
-  /** A link of the execution's own, for an isolate that is for one. */
+  /** A link of the execution's own, for an isolate that is for one; its number is `firstId`. */
   link?: Transport | undefined;
   /** Milliseconds after which a silent caller is asked for a sign of life. */
   keepalive?: number;
@@ -59,7 +59,7 @@ export class Host {
       handlers: {
         ...handlers,
         exec: (end, execOptions) => {
-          if (options.link !== undefined && !this.used) this.session.openBypass(end, options.link);
+          if (options.link !== undefined && !this.used) this.session.openBypass(end, options.link, firstId);
           void this.#execute(end, (execOptions as ExecFrameOptions | null)?.service === true);
         },
         idle: () => this.#checkDone(),

@@ -8,11 +8,12 @@ import type { TracePrint } from "../../channel/trace.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { linkTransport } from "../process/link.ts";
 import type { AgentConfig, AgentStart } from "../process/config.ts";
-import type { RawLink } from "../process/link.ts";
+import type { BypassPlace, RawLink } from "../process/link.ts";
 import { startedPrint } from "../process/trace.ts";
 import { after } from "./after.ts";
 import { ProcessBackend } from "./backend_process.ts";
 import { agentWorkers, WorkerBackend } from "./backend_worker.ts";
+import { openLink } from "./bypass.ts";
 import { answers, describe } from "./facts.ts";
 import { Host, rehearse } from "./host.ts";
 import { RelayBackend } from "./relay.ts";
@@ -65,6 +66,9 @@ async function serveExecution(
 ): Promise<void> {
   const name = String(facts.name);
   print?.([`${name} started execution`]);
+  const link = facts.bypass === undefined
+    ? undefined
+    : await openLink(facts.bypass as unknown as BypassPlace, Number(facts.firstId));
   // Whatever happens from the first turn on is the execution's.
   const fail = (error: unknown): boolean => host.failExecution(error);
   catchUncaught(fail);
@@ -74,6 +78,7 @@ async function serveExecution(
     firstId: Number(facts.firstId),
     shared: false,
     first,
+    link,
     handlers: {
       terminate: () => {
         cutSpans();
@@ -101,6 +106,7 @@ function serveGateway(
     ? new WorkerBackend({ name, permissions, cwd, workers: agentWorkers(script, permissions), bypass }, spare)
     : new ProcessBackend({
       name,
+      bypass,
       spawn: {
         deno: config.deno.length > 0 ? config.deno : [Deno.execPath()],
         permissions,

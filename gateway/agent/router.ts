@@ -340,7 +340,9 @@ export class Router implements FrameSink {
       return;
     }
     if (type === FrameType.BYPASS) {
-      if (channel === owner.id) owner.bypassed = true;
+      if (channel !== owner.id || owner.bypassed) return;
+      owner.bypassed = true;
+      this.#writer.control(frame());
       return;
     }
     if (type === FrameType.OPEN) {

@@ -103,7 +103,7 @@ export async function startWorker(start: WorkerStart): Promise<void> {
     serveShared(transport, gateway, EMPTY, die);
     return;
   }
-  const link = place === undefined ? undefined : await openLink(place);
+  const link = place === undefined ? undefined : await openLink(place, firstId);
   const host = new Host(transport, { name, firstId, shared: false, link });
   void host.session.ended.then(() => scope.close());
   after(REHEARSE_AFTER_MS, () => {

@@ -1,8 +1,10 @@
 /** Where the executions of a local process bring links of their own, past its router. */
 
+import { NUMBER_BYTES } from "../../channel/bypasses.ts";
+import { readUint48 } from "../../channel/frame.ts";
 import { linkTransport } from "./link.ts";
 import type { LinkTaker } from "./link.ts";
-import { showsProof } from "./process.ts";
+import { readExactly, showsProof } from "./process.ts";
 
 /** More than so many that are still to prove themselves come from something else. */
 const MAX_WAITING = 1_024;
@@ -13,7 +15,7 @@ export class BypassDoor {
   readonly #nonce: string;
   /** Those that have not shown it yet, and those that nobody takes yet. */
   readonly #waiting = new Set<Deno.UnixConn>();
-  readonly #shown: Deno.UnixConn[] = [];
+  readonly #shown: [connection: Deno.UnixConn, number: number][] = [];
   #taker: LinkTaker | undefined;
   #closed = false;
 
@@ -28,7 +30,7 @@ export class BypassDoor {
   /** Hands on what has come and what will come. */
   open(taker: LinkTaker): void {
     this.#taker = taker;
-    for (const connection of this.#shown.splice(0)) this.#hand(connection);
+    for (const [connection, number] of this.#shown.splice(0)) this.#hand(connection, number);
     if (this.#closed) taker.noMore();
   }
 
@@ -55,19 +57,26 @@ export class BypassDoor {
     if (this.#waiting.size >= MAX_WAITING) return connection.close();
     connection.unref();
     this.#waiting.add(connection);
-    const proven = await showsProof(connection, this.#nonce).catch(() => false);
+    const number = await this.#read(connection).catch(() => undefined);
     if (this.#closed) return;
-    if (!proven) {
+    if (number === undefined) {
       this.#waiting.delete(connection);
       connection.close();
     } else if (this.#taker === undefined) {
-      this.#shown.push(connection);
+      this.#shown.push([connection, number]);
     } else {
-      this.#hand(connection);
+      this.#hand(connection, number);
     }
   }
 
-  #hand(connection: Deno.UnixConn): void {
-    if (this.#waiting.delete(connection)) this.#taker!.link(linkTransport(connection));
+  /** The number that a link says; undefined where it does not prove itself. */
+  async #read(connection: Deno.UnixConn): Promise<number | undefined> {
+    const proven = await showsProof(connection, this.#nonce);
+    const words = await readExactly(connection, NUMBER_BYTES);
+    return proven && words !== undefined ? readUint48(words, 0) : undefined;
+  }
+
+  #hand(connection: Deno.UnixConn, number: number): void {
+    if (this.#waiting.delete(connection)) this.#taker!.link(linkTransport(connection), number);
   }
 }

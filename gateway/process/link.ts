@@ -95,8 +95,8 @@ export interface BypassPlace {
 
 /** Who takes the links that executions bring. */
 export interface LinkTaker {
-  /** Takes one. */
-  link(link: Transport): void;
+  /** Takes one, with the number that it has said. */
+  link(link: Transport, number: number): void;
   /** None comes any more. */
   noMore(): void;
 }

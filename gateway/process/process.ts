@@ -111,13 +111,18 @@ export function makeNonce(): string {
 
 /** Whether what connects shows the proof that the process was given. Rejects when reading fails. */
 export async function showsProof(link: RawLink, nonce: string): Promise<boolean> {
-  const proof = new Uint8Array(NONCE_BYTES);
-  for (let got = 0; got < NONCE_BYTES;) {
-    const count = await link.read(proof.subarray(got));
-    if (count === null) return false;
+  return (await readExactly(link, NONCE_BYTES))?.toHex() === nonce;
+}
+
+/** The next bytes of a link; undefined where it ends before. */
+export async function readExactly(link: RawLink, length: number): Promise<Uint8Array | undefined> {
+  const bytes = new Uint8Array(length);
+  for (let got = 0; got < length;) {
+    const count = await link.read(bytes.subarray(got));
+    if (count === null) return undefined;
     got += count;
   }
-  return proof.toHex() === nonce;
+  return bytes;
 }
 
 /** What a process is sent first. */

@@ -103,7 +103,7 @@ export class GatewayTelemetry {
       transport: tally.count(transport, rest),
       openLinks: openLinks && ((taker) =>
         openLinks({
-          link: (link) => taker.link(tally.count(link, EMPTY)),
+          link: (link, number) => taker.link(tally.count(link, EMPTY), number),
           noMore: () => taker.noMore(),
         })),
     };

@@ -26,7 +26,7 @@ export function spawnPopen(
   return spawnDeno({
     ...spawn,
     // A trace shows what passes the router.
-    bypass: spec.execmodel === "worker" && trace === undefined,
+    bypass: spec.execmodel !== "main" && trace === undefined,
     agent: agentScript(),
     hello: greet(config as unknown as Facts),
   });

@@ -42,24 +42,12 @@ class Bypassed {
         const far = this.far[this.#opened++];
         const end = [...this.pair.remote.ends].find(({ id }) => id === channel.id)!;
         if (far === undefined) return;
-        // What tells a router is not for the caller.
-        this.dropsMark = true;
-        this.pair.remote.openBypass(end, far);
+        this.pair.remote.openBypass(end, far, this.#opened);
       },
+      local: { takesLinks: true },
     });
-    const { remoteTransport } = this.pair;
-    const write = remoteTransport.write.bind(remoteTransport);
-    remoteTransport.write = (bytes, whole) => {
-      if (!this.dropsMark) return write(bytes, whole);
-      this.dropsMark = false;
-      assertEquals([bytes.length, bytes[0]], [HEADER_BYTES, FrameType.BYPASS]);
-      return Promise.resolve();
-    };
-    for (const link of this.near) this.pair.local.addLink(link);
+    for (const [i, link] of this.near.entries()) this.pair.local.addLink(link, i + 1);
   }
-
-  /** Whether the next thing that the far side writes to the connection is for its router. */
-  dropsMark = false;
 
   /** Opens an execution, whose link is known here as soon as something has come by it. */
   async open(): Promise<Ends> {
@@ -267,11 +255,45 @@ test("the last word closes what was still opened for an execution that has ended
   });
 });
 
+test("an execution that has ended without a word by its link does not hold up its last word", async () => {
+  for (const order of ["link, word", "word, link", "word, no link yet"]) {
+    await withBypassed(0, async ({ pair }) => {
+      const { near } = await pair.open();
+      const [link, far] = memoryTransports();
+      pair.remote.control(makeFrame(FrameType.BYPASS, near.id, uint48(7)));
+      if (order !== "word, no link yet") pair.local.addLink(link, 7);
+      if (order === "link, word") far.close();
+      await settle();
+      pair.remote.control(makeFrame(FrameType.CLOSE, near.id, LOST, LINKED));
+      await settle();
+      if (order === "word, no link yet") pair.local.addLink(link, 7);
+      far.close();
+      await assertRejects(() => near.waitClose(), RemoteError, "lost");
+    });
+  }
+});
+
+test("a link takes what had come by it though nobody reads what is sent by it", async () => {
+  await withBypassed(1, async (bypassed) => {
+    const ends = await bypassed.open();
+    const [near] = bypassed.near;
+    near!.stall();
+    await ends.far.send("last");
+    await settle();
+    near!.write = () => Promise.reject(new Error("broken pipe"));
+    await ends.near.send("unheard");
+    await settle();
+    near!.resume();
+    assertEquals(await ends.near.receive(), "last");
+  });
+});
+
 test("a link that is announced and can come no more is not waited for", async () => {
   for (const before of [true, false]) {
     await withBypassed(0, async ({ pair }) => {
       const { near } = await pair.open();
       if (before) pair.local.noMoreLinks();
+      pair.remote.control(makeFrame(FrameType.BYPASS, near.id, uint48(7)));
       pair.remote.control(makeFrame(FrameType.CLOSE, near.id, LOST, LINKED));
       await settle();
       if (!before) pair.local.noMoreLinks();
@@ -314,14 +336,14 @@ test("links that come after the end, and those that nobody claims, are let go of
   await bypassed.open();
   const [late] = memoryTransports();
   await bypassed.pair.end();
-  bypassed.pair.local.addLink(late);
+  bypassed.pair.local.addLink(late, 3);
   assert([...bypassed.near, late].every(({ aborted }) => aborted));
 });
 
-function open(channel: number, carrier: number): Uint8Array {
-  const payload = new Uint8Array(6);
-  writeUint48(payload, 0, carrier);
-  return makeFrame(FrameType.OPEN, channel, payload);
+function uint48(value: number): Uint8Array {
+  const bytes = new Uint8Array(6);
+  writeUint48(bytes, 0, value);
+  return bytes;
 }
 
 const HOSTILE: readonly [what: string, frame: (other: number) => Uint8Array][] = [
@@ -334,10 +356,10 @@ const HOSTILE: readonly [what: string, frame: (other: number) => Uint8Array][] =
     "a long item for another execution's channel",
     (other) => makeFrame(FrameType.DATA, other, new Uint8Array(100_000), 1),
   ],
-  ["a channel on a carrier of another execution", (other) => open(2, other)],
+  ["a channel on a carrier of another execution", (other) => makeFrame(FrameType.OPEN, 2, uint48(other))],
   ["a question", () => makeFrame(FrameType.REQUEST, 0, new Uint8Array([0xc0]))],
   ["an answer", () => makeFrame(FrameType.REPLY, 0, new Uint8Array([0x92, 1, 1]))],
-  ["another bypass with more than it may say", (other) => makeFrame(FrameType.BYPASS, other, LOST)],
+  ["a bypass with more than it may say", (other) => makeFrame(FrameType.BYPASS, other, LOST)],
   ["an execution", () => makeFrame(FrameType.EXEC, 2, new Uint8Array([0xc0]))],
   ["a channel that was never opened", () => makeFrame(FrameType.DATA, 99, new Uint8Array([1]))],
   [
@@ -347,47 +369,69 @@ const HOSTILE: readonly [what: string, frame: (other: number) => Uint8Array][] =
   ["an unknown type", () => new Uint8Array([99, ...new Uint8Array(11)])],
 ];
 
-for (const claimed of [true, false]) {
-  for (const [what, frame] of HOSTILE) {
-    const link = claimed ? "bypass" : "link that is nobody's";
-    test(`a ${link} on which comes ${what} is the end of the gateway`, async () => {
-      await withBypassed(2, async (bypassed) => {
-        const { pair, far } = bypassed;
-        await bypassed.open();
-        const other = await pair.open();
-        await settle();
-        // In pieces, as a long payload asks for its place before it is there.
-        const bytes = frame(other.near.id);
-        const from = far[claimed ? 0 : 1]!;
-        await from.write(bytes.slice(0, 20), false);
-        if (bytes.length > 20) void from.write(bytes.slice(20), false).catch(() => {});
-        assertInstanceOf(await pair.local.ended, ProtocolError);
-        await assertRejects(() => other.near.receive(), GatewayClosedError);
-      });
+for (const [what, frame] of HOSTILE) {
+  test(`a bypass on which comes ${what} is the end of its execution, and of no other`, async () => {
+    await withBypassed(0, async ({ pair }) => {
+      const ends = await pair.open();
+      const other = await pair.open();
+      const [near, far] = memoryTransports();
+      pair.local.addLink(near, 1);
+      await far.write(makeFrame(FrameType.BYPASS, ends.near.id), false);
+      // In pieces, as a long payload asks for its place before it is there.
+      const bytes = frame(other.near.id);
+      await far.write(bytes.slice(0, 20), false);
+      if (bytes.length > 20) void far.write(bytes.slice(20), false).catch(() => {});
+      const error = await assertRejects(() => ends.near.receive(), RemoteError);
+      assertEquals(error.remoteName, "ProtocolError");
+      assert(near.aborted);
+      assertEquals([...pair.local.ends].map(({ id }) => id), [other.near.id]);
     });
-  }
+  });
+
+  test(`a link that is nobody's on which comes ${what} is let go of`, async () => {
+    await withBypassed(2, async (bypassed) => {
+      const { pair, near, far } = bypassed;
+      const ends = await bypassed.open();
+      const bytes = frame(ends.near.id);
+      await far[1]!.write(bytes.slice(0, 20), false);
+      if (bytes.length > 20) void far[1]!.write(bytes.slice(20), false).catch(() => {});
+      await settle();
+      assert(near[1]!.aborted);
+      assertEquals(await echoed(ends, [1]), [1]);
+      assertEquals(pair.kills, []);
+    });
+  });
 }
 
 test("a second bypass of one execution is refused, as is one for what never was or is this side's", async () => {
   // 3 is a channel of the first execution.
   for (const id of [1, 3, 5, 2]) {
     await withBypassed(2, async (bypassed) => {
-      const { pair, far } = bypassed;
-      const { near } = await bypassed.open();
-      await near.send(pair.local.newChannel());
+      const { pair, near, far } = bypassed;
+      const ends = await bypassed.open();
+      await ends.near.send(pair.local.newChannel());
+      await ends.far.receive();
       await far[1]!.write(makeFrame(FrameType.BYPASS, id), false);
-      const reason = await pair.local.ended;
-      assertInstanceOf(reason, ProtocolError);
+      await settle();
+      assert(near[1]!.aborted);
+      assertEquals(await echoed(ends, [1]), [1]);
     });
   }
 });
 
-test("a session refuses the mark of a bypass that it has not opened", async () => {
-  for (const side of ["local", "remote"] as const) {
+test("a session refuses a BYPASS by the connection that means nothing", async () => {
+  const frames = [
+    ["local", makeFrame(FrameType.BYPASS, 1)],
+    ["local", makeFrame(FrameType.BYPASS, 3, uint48(9))],
+    ["local", makeFrame(FrameType.BYPASS, 1, new Uint8Array(5))],
+    ["remote", makeFrame(FrameType.BYPASS, 3)],
+    ["remote", makeFrame(FrameType.BYPASS, 1, uint48(9))],
+  ] as const;
+  for (const [side, frame] of frames) {
     await withBypassed(1, async ({ pair }) => {
-      const { near } = await pair.open();
+      await pair.open();
       await settle();
-      pair[side === "local" ? "remote" : "local"].control(makeFrame(FrameType.BYPASS, near.id + 2));
+      pair[side === "local" ? "remote" : "local"].control(frame);
       assertInstanceOf(await pair[side].ended, ProtocolError);
     });
   }

@@ -26,7 +26,7 @@ const REFUSED: readonly [string, () => Uint8Array[]][] = [
   ],
   [
     "more tiny frames than the window holds",
-    () => Array.from({ length: 20_000 }, () => dataFrame(1, ONE)),
+    () => [concat(...Array.from({ length: 20_000 }, () => dataFrame(1, ONE)))],
   ],
   [
     "a second long item behind an unread one, beyond the window",

@@ -92,6 +92,8 @@ async function start(spec: string): Promise<Start> {
 }
 
 const PROOF_BYTES = 16;
+/** What a link says besides: which one it is. */
+const NUMBER_BYTES = 6;
 const FRAME_BYTES = 12;
 const ITEM_BYTES = FRAME_BYTES + 1;
 /** What each side says of itself; the paths in it are the machine's. */
@@ -133,7 +135,7 @@ test("a gateway of the default model sends two flights until its first item, whi
   assertEquals(connections.length, 2);
   const [connection, link] = connections;
   checkConnection(connection!);
-  assertEquals(link, [{ from: "far", bytes: FRAME_BYTES + PROOF_BYTES + ITEM_BYTES }]);
+  assertEquals(link, [{ from: "far", bytes: FRAME_BYTES + PROOF_BYTES + NUMBER_BYTES + ITEM_BYTES }]);
   const router = isolates.filter(({ marked }) => !marked);
   const execution = isolates.filter(({ marked }) => marked);
   assertEquals([router.length, execution.length], [1, 1]);

@@ -4,6 +4,13 @@ import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { type Gateway, makeGateway, RemoteError } from "../../mod.ts";
 import { until } from "../helpers/wait.ts";
 
+/** Executions of both models bring links. */
+function forEachModel(name: string, body: (spec: string) => Promise<void>): void {
+  for (const model of ["worker", "process"]) {
+    Deno.test(`${name} [${model}]`, () => body(`popen//execmodel=${model}`));
+  }
+}
+
 /** Where links are brought to, as the arguments of a gateway's process say. */
 async function placeOf(gateway: Gateway): Promise<string> {
   const { pid } = await gateway.remoteInfo();
@@ -19,8 +26,8 @@ function exists(path: string): boolean {
   }
 }
 
-Deno.test("an execution holds no permission for the socket that its own link came by", async () => {
-  await using gateway = await makeGateway("popen");
+forEachModel("an execution holds no permission for the socket that its own link came by", async (spec) => {
+  await using gateway = await makeGateway(spec);
   const path = await placeOf(gateway);
   assert(exists(path), "the place for further links is there as long as the gateway is");
   for (let i = 0; i < 3; i++) {
@@ -53,8 +60,8 @@ function socketsAt(path: string): number {
     .length;
 }
 
-Deno.test("links end with their executions, however these end, and their place with the gateway", async () => {
-  const gateway = await makeGateway("popen", { stderr: "null" });
+forEachModel("links end with their executions, however these end, and their place with it", async (spec) => {
+  const gateway = await makeGateway(spec, { stderr: "null" });
   const path = await placeOf(gateway);
   const busy = gateway.remoteExec(`await channel.send(0); while (true);`);
   await busy.receive();
@@ -75,8 +82,8 @@ Deno.test("links end with their executions, however these end, and their place w
   await until("no place is left", () => !exists(path));
 });
 
-Deno.test("a channel of an execution that is killed ends though its Worker never yields", async () => {
-  await using gateway = await makeGateway("popen");
+forEachModel("a channel of an execution that is killed ends though that never yields", async (spec) => {
+  await using gateway = await makeGateway(spec);
   const inner = gateway.newChannel();
   const busy = gateway.remoteExec(`
     const inner = await channel.receive();
@@ -90,8 +97,8 @@ Deno.test("a channel of an execution that is killed ends though its Worker never
   assertEquals(await gateway.remoteExec(`await channel.send(1)`).receive(), 1);
 });
 
-Deno.test("status counts the channels of executions with links of their own once", async () => {
-  await using gateway = await makeGateway("popen");
+forEachModel("status counts the channels of executions with links of their own once", async (spec) => {
+  await using gateway = await makeGateway(spec);
   const channel = gateway.remoteExec(`for await (const one of channel) await one.send("met");`);
   const inner = Array.from({ length: 3 }, () => gateway.newChannel());
   for (const one of inner) {

@@ -124,7 +124,7 @@ function checkTraces(
   checkLines(texts.get(pid), pid, [
     `starting ${type} execmodel=${model}`,
     `connected pid=${far}`,
-    "sent CHANNEL_EXEC channel=1 bytes=16",
+    "sent CHANNEL_EXEC channel=1 bytes=1",
     "received CHANNEL_DATA channel=1 bytes=8",
     "sent CHANNEL_DATA channel=1 bytes=15",
     "sent TERMINATE bytes=0",
@@ -132,7 +132,7 @@ function checkTraces(
   ]);
   checkLines(texts.get(far), far, [
     `started agent execmodel=${model}`,
-    "received CHANNEL_EXEC channel=1 bytes=16",
+    "received CHANNEL_EXEC channel=1 bytes=1",
     "sent CHANNEL_DATA channel=1 bytes=8",
     "received CHANNEL_DATA channel=1 bytes=15",
     "received TERMINATE bytes=0",
@@ -141,7 +141,7 @@ function checkTraces(
   assert(found.pid !== far);
   checkLines(texts.get(found.pid), found.pid, [
     "started execution",
-    "received CHANNEL_EXEC channel=1 bytes=16",
+    "received CHANNEL_EXEC channel=1 bytes=1",
     "sent CHANNEL_DATA channel=1 bytes=8",
     "received CHANNEL_DATA channel=1 bytes=15",
   ]);

@@ -33,6 +33,16 @@ export interface Figure {
   goal?: Goal | undefined;
 }
 
+/** What the profile of a measurement is told for: a round trip, a MiB, a gateway. */
+export interface Unity {
+  noun: string;
+  /** How much of the size makes one; without it a round is one. */
+  size: number | undefined;
+}
+
+/** Whose start is told step by step: a gateway's of that model. */
+export type StepsOf = "worker" | "main";
+
 /** A measurement. Goals of peers are for its first figure. */
 export interface Entry {
   id: string;
@@ -48,13 +58,20 @@ export interface Entry {
   once: boolean;
   /** What is copied, where something is; made in the size of our part. */
   scene?: ScenePlan | undefined;
+  /** What its profile is told for. */
+  item: Unity;
+  /** The start that its profile shows step by step, if any. */
+  steps?: StepsOf | undefined;
   figures: Figure[];
   ours: Part;
   peers: Peer[];
 }
 
-export const atMost = (value: number): Goal => ({ sign: "≤", value });
-export const atLeast = (value: number): Goal => ({ sign: "≥", value });
+export const atMost = (value: number, cause?: string): Goal => ({ sign: "≤", value, cause });
+export const atLeast = (value: number, cause?: string): Goal => ({ sign: "≥", value, cause });
+
+/** What a profile is told for. */
+export const per = (noun: string, size?: number): Unity => ({ noun, size });
 
 export const execnet = (task: string, size: number, goal?: Goal, kind = ""): Peer => ({
   name: "execnet",
@@ -99,6 +116,7 @@ export function entry(id: string, details: Details): Entry {
     fresh: false,
     far: undefined,
     once: false,
+    item: per("item", 1),
     figures: [{ key: "value", label: "", unit, goal }],
     peers: [],
     ...rest,
@@ -112,6 +130,7 @@ export function inBothModels(id: string, details: Details): Entry[] {
     entry(id, { ...details, kind: "worker", variant: "worker" }),
     entry(id, {
       ...details,
+      ...(details.steps === undefined ? {} : { steps: "main" as const }),
       kind: "main",
       variant: "main",
       peers: (details.peers ?? []).map((peer) => ({ ...peer, goal: undefined })),

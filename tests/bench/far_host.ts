@@ -31,18 +31,21 @@ const START_LIMIT_MS = 20_000;
 export class FarHost implements AsyncDisposable {
   /** What measuring programs need in their environment. */
   readonly env: Record<string, string>;
+  /** The processes that it consists of, but for what these start. */
+  readonly pids: readonly number[];
   readonly #parts: AsyncDisposableStack;
 
-  private constructor(env: Record<string, string>, parts: AsyncDisposableStack) {
+  private constructor({ env, pids }: Ready, parts: AsyncDisposableStack) {
     this.env = env;
+    this.pids = pids;
     this.#parts = parts;
   }
 
   /** Starts it. `pin` are the words before a command that is to run on one core; none leave it all of them. */
   static async start(kind: FarKind, pin: readonly string[]): Promise<FarHost> {
     await using parts = new AsyncDisposableStack();
-    const env = kind === "near" ? await startNear(parts, pin) : await startDelayed(parts, pin);
-    return new FarHost(env, parts.move());
+    const ready = kind === "near" ? await startNear(parts, pin) : await startDelayed(parts, pin);
+    return new FarHost(ready, parts.move());
   }
 
   /** Ends it and what still runs there. */
@@ -51,11 +54,14 @@ export class FarHost implements AsyncDisposable {
   }
 }
 
+/** What has been started. */
+type Ready = Pick<FarHost, "env" | "pids">;
+
 /** A server, with a connection to it that stays open. */
 async function startNear(
   parts: AsyncDisposableStack,
   pin: readonly string[],
-): Promise<Record<string, string>> {
+): Promise<Ready> {
   const sshd = parts.use(await Sshd.start({ maxSessions: 100 }));
   await pinServer(sshd, pin);
   const path = `${sshd.folder}/master`;
@@ -71,9 +77,12 @@ async function startNear(
   await Deno.writeTextFile(shared, `${sshd.entries}Host *\n  ControlPath ${path}\n`);
   await until("the connection is open", () => exists(path), START_LIMIT_MS);
   return {
-    [VARIABLES.alias]: sshd.host(),
-    [VARIABLES.fresh]: sshd.config,
-    [VARIABLES.shared]: shared,
+    env: {
+      [VARIABLES.alias]: sshd.host(),
+      [VARIABLES.fresh]: sshd.config,
+      [VARIABLES.shared]: shared,
+    },
+    pids: [sshd.pid, master.pid],
   };
 }
 
@@ -81,10 +90,13 @@ async function startNear(
 async function startDelayed(
   parts: AsyncDisposableStack,
   pin: readonly string[],
-): Promise<Record<string, string>> {
+): Promise<Ready> {
   const hosts = parts.use(await Hosts.start({ count: 1 }));
   await pinServer(hosts.sshd[0]!, pin);
-  return { [VARIABLES.alias]: hosts.host(1), [VARIABLES.fresh]: await hosts.delay(2 * DELAY_MS) };
+  return {
+    env: { [VARIABLES.alias]: hosts.host(1), [VARIABLES.fresh]: await hosts.delay(2 * DELAY_MS) },
+    pids: hosts.sshd.map(({ pid }) => pid),
+  };
 }
 
 async function pinServer(sshd: Sshd, pin: readonly string[]): Promise<void> {

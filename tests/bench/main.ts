@@ -5,8 +5,12 @@ import { codecResults } from "./codec_rows.ts";
 import { measure } from "./measure.ts";
 import { Players } from "./players.ts";
 import { ENTRIES } from "./rows.ts";
+import { formatProfiles, shownProfiles } from "./profile_text.ts";
+import type { ShownProfile } from "./profile_text.ts";
+import type { Steps } from "./steps.ts";
 import { formatTable, toRows } from "./table.ts";
 import type { Result, Row } from "./table.ts";
+import { traceStarts } from "./trace_starts.ts";
 
 const CODEC = "codec";
 const NAMES: string[] = [...new Set(ENTRIES.map(({ id }) => id)), CODEC];
@@ -14,14 +18,16 @@ const NAMES: string[] = [...new Set(ENTRIES.map(({ id }) => id)), CODEC];
 const HELP = `Usage: deno task bench [options]
 
 Measures this library and its peers in turns. A ratio is the median over the rounds of our figure divided by the
-peer's. Without a unit, a goal is for the ratio; with one, for our figure.
+peer's. Without a unit, a goal is for the ratio; with one, for our figure. After the table stands where the time goes,
+for each row that misses a goal.
 
   --only NAME[,NAME]  measure only these: ${
   NAMES.join(" ").replace(/(.{60,80}) /g, "$1\n                      ")
 }
   --rounds N          rounds of each measurement (5)
   --quick             little work, to see whether it runs; the figures mean nothing
-  --json              print the rows as JSON
+  --profile           say where the time goes for all rows, and not only for those that miss a goal
+  --json              print the rows and the profiles as JSON
   --help              print this
 
 The exit code is 1 when a measurement failed, which a missed goal is not, and 2 for a wrong option.`;
@@ -30,6 +36,7 @@ interface Options {
   only: Set<string>;
   rounds: number;
   quick: boolean;
+  profile: boolean;
   json: boolean;
 }
 
@@ -39,18 +46,18 @@ class UsageError extends Error {}
 function readOptions(args: string[]): Options | undefined {
   const parsed = parseArgs(args, {
     string: ["only", "rounds"],
-    boolean: ["json", "quick", "help"],
+    boolean: ["json", "profile", "quick", "help"],
     default: { rounds: "5" },
     unknown: (arg: string) => {
       throw new UsageError(`unknown option: ${arg}`);
     },
-  }) as { only?: string; rounds: string; quick: boolean; json: boolean; help: boolean };
+  }) as Omit<Options, "only" | "rounds"> & { only?: string; rounds: string; help: boolean };
   if (parsed.help) return undefined;
   const rounds = Number(parsed.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError(`no number of rounds: ${parsed.rounds}`);
   const only = new Set(parsed.only?.split(",") ?? NAMES);
   for (const name of only) if (!NAMES.includes(name)) throw new UsageError(`there is no ${name}`);
-  return { only, rounds, quick: parsed.quick, json: parsed.json };
+  return { ...parsed, only, rounds };
 }
 
 async function run(options: Options): Promise<number> {
@@ -69,10 +76,26 @@ async function run(options: Options): Promise<number> {
   }
   if (options.only.has(CODEC)) results.push(...await codecResults(options.rounds, options.quick));
   const rows: Row[] = results.flatMap(toRows);
+  const profiles = shownProfiles(results, options.profile);
+  await addSteps(profiles, players, options.rounds);
   print(
-    options.json ? JSON.stringify({ environment: players.description, rows }, null, 2) : formatTable(rows),
+    options.json
+      ? JSON.stringify({ environment: players.description, rows, profiles }, null, 2)
+      : formatTable(rows) + formatProfiles(profiles),
   );
   return rows.some((row) => [row.missing, row.theirMissing].some((why) => why?.startsWith("failed"))) ? 1 : 0;
+}
+
+/** Starts of the same model are traced once for all rows that show them. */
+async function addSteps(profiles: readonly ShownProfile[], players: Players, starts: number): Promise<void> {
+  const traced = new Map<string, Promise<Steps | undefined>>();
+  for (const profile of profiles) {
+    const { stepsOf } = profile;
+    if (stepsOf === undefined) continue;
+    const made = traced.get(stepsOf) ?? traceStarts(players, stepsOf, starts);
+    traced.set(stepsOf, made);
+    profile.steps = await made;
+  }
 }
 
 function print(text: string): void {

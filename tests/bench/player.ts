@@ -4,6 +4,8 @@
  */
 
 import { TextLineStream } from "jsr:@std/streams@^1.0.17/text-line-stream";
+import { PLAYER_MARK, takeSnapshot } from "./proc.ts";
+import type { Snapshot } from "./proc.ts";
 import type { Copy } from "./scene.ts";
 
 /** One measurement to make. */
@@ -21,11 +23,15 @@ export interface Task {
 /** What was measured, by name; a task with one figure calls it `value`. */
 export type Figures = Record<string, number>;
 
+/** The task of having started, which every program knows. */
+const READY = "ready";
+
 type Answer = { figures: Figures } | { error: string };
 
 /** A program that takes measurements, as the driver sees it. */
 export class Player {
   readonly #child: Deno.ChildProcess;
+  readonly #mark = crypto.randomUUID();
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #lines: ReadableStreamDefaultReader<string>;
 
@@ -33,13 +39,23 @@ export class Player {
   constructor(command: readonly string[], env: Record<string, string> = {}) {
     this.#child = new Deno.Command(command[0]!, {
       args: command.slice(1),
-      env,
+      env: { ...env, [PLAYER_MARK]: this.#mark },
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
     }).spawn();
     this.#writer = this.#child.stdin.getWriter();
     this.#lines = textLines(this.#child.stdout).getReader();
+  }
+
+  /** Waits until the program has started, so that its start is no part of what is measured. */
+  async ready(timeout: number): Promise<void> {
+    await this.ask({ task: READY, kind: "", size: 0 }, timeout);
+  }
+
+  /** What it has taken so far, with all that it has started and with `others`. */
+  look(others: readonly number[]): Snapshot {
+    return takeSnapshot(this.#child.pid, this.#mark, others);
   }
 
   /** Has one measurement taken. Rejects with what went wrong over there, and when nothing comes in time. */
@@ -86,7 +102,7 @@ export async function serve(
     const task = JSON.parse(text) as Task;
     let answer: Answer;
     try {
-      const perform = tasks[task.task];
+      const perform = task.task === READY ? () => Promise.resolve(0) : tasks[task.task];
       if (perform === undefined) throw new Error(`there is no task ${task.task}`);
       const result = await perform(task);
       answer = { figures: typeof result === "number" ? { value: result } : result };

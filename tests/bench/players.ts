@@ -98,6 +98,11 @@ export class Players implements AsyncDisposable {
     return new Player(pinned ? [...PIN, ...command] : command, host?.env);
   }
 
+  /** Starts ours under another program, e.g. one that traces it. */
+  startOurs(wrapper: readonly string[]): Player {
+    return new Player([...wrapper, ...this.#commands.ours as string[]]);
+  }
+
   /** Ends the hosts. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const host of this.#hosts.values()) await host[Symbol.asyncDispose]();

@@ -1,6 +1,6 @@
 /** What is measured, with how much work, against whom, and what it should come to. */
 
-import { atLeast, atMost, capnweb, entry, execnet, inBothModels, raw } from "./entry.ts";
+import { atLeast, atMost, capnweb, entry, execnet, inBothModels, per, raw } from "./entry.ts";
 import type { Entry } from "./entry.ts";
 import { FAR_ENTRIES } from "./rows_far.ts";
 import { GROWTH_ENTRIES } from "./rows_growth.ts";
@@ -9,6 +9,7 @@ import { RSYNC_ENTRIES } from "./rows_rsync.ts";
 const blocks = (direction: string): Entry[] =>
   inBothModels(`bulk-${direction}`, {
     size: 1000,
+    item: per("MiB", 1),
     unit: "MiB/s",
     peers: [
       execnet(`bulk-${direction}`, 300, atLeast(3)),
@@ -21,6 +22,8 @@ const blocks = (direction: string): Entry[] =>
 export const ENTRIES: readonly Entry[] = [
   entry("start", {
     latency: true,
+    item: per("gateway", 1),
+    steps: "worker",
     size: 5,
     unit: "ms",
     peers: [
@@ -32,6 +35,7 @@ export const ENTRIES: readonly Entry[] = [
     kind: "worker",
     latency: true,
     size: 1500,
+    item: per("round trip", 1),
     unit: "µs",
     peers: [
       execnet("ping", 1500, atMost(0.8)),
@@ -45,6 +49,7 @@ export const ENTRIES: readonly Entry[] = [
     kind: "main",
     latency: true,
     size: 1500,
+    item: per("round trip", 1),
     unit: "µs",
     peers: [
       execnet("ping", 1500, atMost(0.5)),
@@ -55,16 +60,19 @@ export const ENTRIES: readonly Entry[] = [
   }),
   ...inBothModels("ints-in", {
     size: 1_000_000,
+    item: per("1,000 items", 1000),
     unit: "/s",
     peers: [execnet("ints-in", 100_000, atLeast(15))],
   }),
   ...inBothModels("ints-out", {
     size: 1_000_000,
+    item: per("1,000 items", 1000),
     unit: "/s",
     peers: [execnet("ints-out", 100_000, atLeast(15))],
   }),
   ...inBothModels("dicts-in", {
     size: 200_000,
+    item: per("1,000 items", 1000),
     unit: "/s",
     peers: [execnet("dicts-in", 20_000, atLeast(15))],
   }),
@@ -74,6 +82,7 @@ export const ENTRIES: readonly Entry[] = [
     kind: "worker",
     latency: true,
     size: 300,
+    item: per("round trip", 1),
     unit: "µs",
     figures: [
       { key: "ping", label: "", unit: "µs" },
@@ -95,6 +104,7 @@ export const ENTRIES: readonly Entry[] = [
     kind: "worker",
     fresh: true,
     size: 8000,
+    item: per("64 KiB", 1),
     unit: "MiB",
     figures: [
       { key: "both", label: "both sides", unit: "MiB", goal: atMost(8) },
@@ -109,6 +119,7 @@ export const ENTRIES: readonly Entry[] = [
       variant: model === "main" ? "main" : `${model} (with its warm spare)`,
       fresh: true,
       size: 1,
+      item: per("gateway", 1),
       unit: "MiB",
       peers: [
         raw("bare idle deno run", "memory", "", 1, model === "main" ? atMost(1.15) : undefined),
@@ -121,6 +132,7 @@ export const ENTRIES: readonly Entry[] = [
     task: "exec",
     kind: "main",
     size: 1000,
+    item: per("execution", 1),
     unit: "/s",
     peers: [execnet("exec", 1000, atLeast(1.5))],
   }),
@@ -128,6 +140,7 @@ export const ENTRIES: readonly Entry[] = [
     task: "exec",
     kind: "worker",
     size: 60,
+    item: per("execution", 1),
     unit: "/s",
     peers: [raw("bare new Worker", "worker", "", 60, atLeast(0.9))],
   }),
@@ -137,6 +150,7 @@ export const ENTRIES: readonly Entry[] = [
     kind: "worker",
     latency: true,
     size: 5,
+    item: per("execution", 1),
     unit: "ms",
     goal: atMost(1),
   }),
@@ -144,6 +158,7 @@ export const ENTRIES: readonly Entry[] = [
     task: "exec",
     kind: "process",
     size: 20,
+    item: per("execution", 1),
     unit: "/s",
     peers: [raw("bare deno run", "deno-run", "rate", 20, atLeast(0.9))],
   }),
@@ -153,17 +168,26 @@ export const ENTRIES: readonly Entry[] = [
     kind: "process",
     latency: true,
     size: 5,
+    item: per("execution", 1),
     unit: "ms",
     goal: atMost(2),
   }),
-  ...inBothModels("call", { size: 1500, unit: "/s", peers: [execnet("exec", 1000, atLeast(1.5))] }),
+  ...inBothModels("call", {
+    size: 1500,
+    item: per("call", 1),
+    unit: "/s",
+    peers: [execnet("exec", 1000, atLeast(1.5))],
+  }),
   ...inBothModels("calls-100", {
     size: 10_000,
+    item: per("call", 1),
     unit: "/s",
     peers: [execnet("execs-100", 2000, atLeast(3)), capnweb("calls-100", 10_000)],
   }),
   ...inBothModels("many", {
     size: 20,
+    item: per("gateway", 1),
+    steps: "worker",
     unit: "ms",
     peers: [
       execnet("many", 20, atMost(0.8)),
@@ -173,6 +197,7 @@ export const ENTRIES: readonly Entry[] = [
   entry("workers", {
     fresh: true,
     size: 20,
+    item: per("gateway", 1),
     unit: "ms",
     figures: [
       { key: "time", label: "", unit: "ms" },
@@ -186,6 +211,7 @@ export const ENTRIES: readonly Entry[] = [
   ...inBothModels("channels", {
     fresh: true,
     size: 10_000,
+    item: per("channel", 1),
     unit: "/s",
     figures: [
       { key: "rate", label: "", unit: "/s" },

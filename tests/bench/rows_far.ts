@@ -1,6 +1,6 @@
 /** What is measured of gateways that are elsewhere: over ssh, and through one another. */
 
-import { atLeast, atMost, entry, execnet, inBothModels, raw } from "./entry.ts";
+import { atLeast, atMost, entry, execnet, inBothModels, per, raw } from "./entry.ts";
 import type { Details, Entry, Peer } from "./entry.ts";
 
 const START_FIGURES: Entry["figures"] = [
@@ -18,6 +18,7 @@ function starts(way: "fresh" | "shared", model: string, details: Partial<Details
     variant: `${variant} ${model}`,
     far: "near",
     size,
+    item: per("gateway", 1),
     unit: "ms",
     figures: START_FIGURES,
     peers: [
@@ -43,6 +44,7 @@ function pings(
       latency: true,
       far: way === "ssh" ? "near" : undefined,
       size: 1000,
+      item: per("round trip", 1),
       unit: "µs",
       peers: peers[at]!,
     })
@@ -51,7 +53,7 @@ function pings(
 
 /** Blocks through a way, in both models. */
 function blocks(id: string, way: string, direction: string, size: number, peers: Peer[]): Entry[] {
-  return inBothModels(id, { size, unit: "MiB/s", peers }).map((one) => ({
+  return inBothModels(id, { size, item: per("MiB", 1), unit: "MiB/s", peers }).map((one) => ({
     ...one,
     variant: `${direction} ${one.variant}`,
     far: way === "ssh" ? "near" : undefined,
@@ -73,6 +75,7 @@ function delayedBlocks(direction: string): Entry[] {
       variant: `${direction} ${model}`,
       far: "delayed",
       size,
+      item: per("MiB", 1),
       unit: "MiB/s",
       peers,
     })

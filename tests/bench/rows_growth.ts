@@ -1,6 +1,6 @@
 /** How cost grows with the number of channels and gateways, and what a gateway costs the program that makes it. */
 
-import { atLeast, atMost, entry, execnet, raw } from "./entry.ts";
+import { atLeast, atMost, entry, execnet, per, raw } from "./entry.ts";
 import type { Entry, Part, Peer } from "./entry.ts";
 import type { Goal, Unit } from "./table.ts";
 
@@ -26,6 +26,7 @@ function pingChannels(spec: string, variant: string): Entry[] {
       variant: `${plural(count, "channel")} ${variant}`,
       latency: true,
       size: 1000,
+      item: per("round trip", 1),
       unit: "µs",
       peers: [
         own("1 channel", { task: "ping-channels", kind: `1 ${spec}`, size: 1000 }, FLAT),
@@ -45,6 +46,7 @@ function pingGateways(spec: string, variant: string): Entry[] {
       variant: `${plural(count, "gateway")} ${variant}`,
       latency: true,
       size: 1000,
+      item: per("round trip", 1),
       unit: "µs",
       peers: [
         ...(count === 1 ? [] : [own("1 gateway", { task: "ping-gateways", kind: `1 ${spec}`, size: 1000 })]),
@@ -63,6 +65,7 @@ function ints(spec: string, variant: string): Entry[] {
       kind: `${count} ${spec}`,
       variant: `${plural(count, "channel")} ${variant}`,
       size: 500_000,
+      item: per("1,000 items", 1000),
       unit: "/s",
       peers: [
         own("1 channel", { task: "ints-over", kind: `1 ${spec}`, size: 500_000 }, FLAT_RATE),
@@ -86,6 +89,7 @@ function many(spec: string, variant: string): Entry {
     variant: `100 ${variant}`,
     figures: EACH,
     size: 100,
+    item: per("gateway", 1),
     unit: "ms",
     peers: [
       own("10", { task: "many-each", kind: spec, size: 10 }, FLAT),
@@ -102,6 +106,7 @@ function channels(size: number, fewer: number): Entry {
     variant: `${size}`,
     fresh: true,
     size,
+    item: per("channel", 1),
     unit: "µs",
     figures: [
       { key: "each", label: "each", unit: "µs" },
@@ -118,6 +123,7 @@ const WORKERS: Entry = entry("growth-workers", {
   variant: "200",
   fresh: true,
   size: 200,
+  item: per("gateway", 1),
   unit: "ms",
   figures: [
     { key: "start", label: "start each", unit: "ms" },
@@ -167,6 +173,7 @@ function costs(kind: string, more: readonly Cost[], ssh = false): Entry {
     fresh: true,
     far: ssh ? "near" : undefined,
     size: 20,
+    item: per("gateway", 1),
     unit: "ms",
     figures: [...COSTS, ...more].map(([key, label, unit]) => ({ key, label, unit })),
   });

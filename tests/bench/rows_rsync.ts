@@ -6,7 +6,7 @@
  * others does that.
  */
 
-import { atMost, entry, execnet } from "./entry.ts";
+import { atMost, entry, execnet, per } from "./entry.ts";
 import type { Details, Entry, Peer } from "./entry.ts";
 import type { Change, ScenePlan } from "./scene.ts";
 import type { Goal } from "./table.ts";
@@ -39,7 +39,7 @@ function times(
   variant: string,
   details: Partial<Details>,
 ): Entry {
-  return entry(id, { task: "rsync", unit: "ms", ...details, size, scene, variant });
+  return entry(id, { task: "rsync", unit: "ms", item: per("copy"), ...details, size, scene, variant });
 }
 
 /**
@@ -84,6 +84,7 @@ export const RSYNC_ENTRIES: readonly Entry[] = [
       scene: { tree: "big", change, targets: 1 },
       variant: `${variant}, RSS over idle`,
       fresh: true,
+      item: per("copy"),
       unit: "MiB",
       figures: [
         { key: "local", label: "local", unit: "MiB", goal: atMost(64) },

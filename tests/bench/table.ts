@@ -1,5 +1,6 @@
 /** Results: their medians and ratios, and the table that shows them. */
 
+import type { EntryProfile } from "./profile.ts";
 import { median } from "./util.ts";
 
 /** What a figure is measured in; nothing for a count. */
@@ -9,6 +10,8 @@ export type Unit = "µs" | "ms" | "/s" | "MiB/s" | "MiB" | "KiB" | "B" | "";
 export interface Goal {
   sign: "≤" | "≥";
   value: number;
+  /** Why it is missed, where it is known to be: one line, which the profile shows beside its figures. */
+  cause?: string | undefined;
 }
 
 /** A peer's share of a line. */
@@ -32,6 +35,8 @@ export interface Result {
   /** For our figure itself. */
   goal?: Goal | undefined;
   peers: PeerResult[];
+  /** Where the time goes; the same for all figures of a measurement. */
+  profile?: EntryProfile | undefined;
 }
 
 /** A comparison, worked out. */
@@ -48,6 +53,8 @@ export interface Row {
   ratio: number | null;
   goal: string | null;
   verdict: "met" | "MISS" | "missing" | null;
+  /** Why the goal is missed, if it is and that is known. */
+  cause: string | null;
   /** Why there is no figure of ours. */
   missing: string | null;
   /** Why there is none of the peer's. */
@@ -71,7 +78,7 @@ export function toRows(result: Result): Row[] {
       theirs: null,
       ratio: null,
       goal: result.goal === undefined ? null : `${result.goal.sign} ${result.goal.value} ${unit}`,
-      verdict: judge(ours, result.goal),
+      ...judge(ours, result.goal),
       theirMissing: null,
       theirSamples: [],
     });
@@ -86,7 +93,7 @@ export function toRows(result: Result): Row[] {
       theirs: peer.samples.length > 0 ? median(peer.samples) : null,
       ratio,
       goal: peer.goal === undefined ? null : `${peer.goal.sign} ${peer.goal.value}`,
-      verdict: judge(ratio, peer.goal),
+      ...judge(ratio, peer.goal),
       theirMissing: peer.missing ?? null,
       theirSamples: peer.samples,
     });
@@ -94,10 +101,11 @@ export function toRows(result: Result): Row[] {
   return rows;
 }
 
-function judge(value: number | null, goal: Goal | undefined): Row["verdict"] {
-  if (value === null) return "missing";
-  if (goal === undefined) return null;
-  return (goal.sign === "≤" ? value <= goal.value : value >= goal.value) ? "met" : "MISS";
+function judge(value: number | null, goal: Goal | undefined): Pick<Row, "verdict" | "cause"> {
+  if (value === null) return { verdict: "missing", cause: null };
+  if (goal === undefined) return { verdict: null, cause: null };
+  const met = goal.sign === "≤" ? value <= goal.value : value >= goal.value;
+  return met ? { verdict: "met", cause: null } : { verdict: "MISS", cause: goal.cause ?? null };
 }
 
 /** All rows as one table. */
@@ -141,13 +149,15 @@ function notes(rows: readonly Row[]): string[] {
   return texts.length === 0 ? [] : ["", ...new Set(texts)];
 }
 
-function quantity(value: number, unit: Unit): string {
+/** A figure with its unit. */
+export function quantity(value: number, unit: Unit): string {
   if (unit === "/s" && value >= 1e6) return `${significant(value / 1e6)} M/s`;
   if (unit === "/s" && value >= 1e4) return `${significant(value / 1e3)} k/s`;
   return `${significant(value)} ${unit}`.trimEnd();
 }
 
-function significant(value: number): string {
+/** Three digits. */
+export function significant(value: number): string {
   const size = Math.abs(value);
   if (size > 0 && size < 0.0995) return value.toPrecision(1);
   return value.toFixed(size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2);

@@ -77,7 +77,7 @@ async function run(options: Options): Promise<number> {
   if (options.only.has(CODEC)) results.push(...await codecResults(options.rounds, options.quick));
   const rows: Row[] = results.flatMap(toRows);
   const profiles = shownProfiles(results, options.profile);
-  await addSteps(profiles, players, options.rounds);
+  await addSteps(profiles, players);
   print(
     options.json
       ? JSON.stringify({ environment: players.description, rows, profiles }, null, 2)
@@ -87,12 +87,12 @@ async function run(options: Options): Promise<number> {
 }
 
 /** Starts of the same model are traced once for all rows that show them. */
-async function addSteps(profiles: readonly ShownProfile[], players: Players, starts: number): Promise<void> {
+async function addSteps(profiles: readonly ShownProfile[], players: Players): Promise<void> {
   const traced = new Map<string, Promise<Steps | undefined>>();
   for (const profile of profiles) {
     const { stepsOf } = profile;
     if (stepsOf === undefined) continue;
-    const made = traced.get(stepsOf) ?? traceStarts(players, stepsOf, starts);
+    const made = traced.get(stepsOf) ?? traceStarts(players, stepsOf);
     traced.set(stepsOf, made);
     profile.steps = await made;
   }

@@ -20,16 +20,23 @@ export interface Call {
   result: number;
 }
 
+/** Milliseconds over the starts; null of what was in none. */
+export interface Step {
+  name: string;
+  /** What other work on the machine has hardly lengthened. */
+  least: number | null;
+  median: number | null;
+}
+
 /** A start, step by step. */
 export interface Steps {
   /** Of what. */
   model: string;
   /** Starts that were seen. */
   starts: number;
-  /** Milliseconds of each step, medians over the starts; null of one that was in none. */
-  steps: { name: string; ms: number | null }[];
-  /** Milliseconds from first to last, with strace. */
-  total: number;
+  steps: Step[];
+  /** All of them. */
+  total: Omit<Step, "name">;
 }
 
 /** A line of `strace -f -ttt`: thread, time, what happened. */
@@ -168,11 +175,16 @@ export function stepsOf(calls: readonly Call[], model: StepsOf): Steps {
   const starts = begins.map((begin, number) => timesOf(calls.slice(begin, begins[number + 1]), marks));
   const whole = starts.filter((times) => times !== undefined);
   const steps = marks.map(({ name }, at) => {
-    const times = whole.map((one) => one[at]).filter((ms) => ms !== undefined);
-    return { name, ms: times.length === 0 ? null : median(times) };
+    return { name, ...overall(whole.map((one) => one[at]).filter((ms) => ms !== undefined)) };
   });
   const totals = whole.map((times) => times.reduce<number>((all, ms) => all + (ms ?? 0), 0));
-  return { model, starts: whole.length, steps, total: totals.length === 0 ? 0 : median(totals) };
+  return { model, starts: whole.length, steps, total: overall(totals) };
+}
+
+function overall(times: readonly number[]): Omit<Step, "name"> {
+  return times.length === 0
+    ? { least: null, median: null }
+    : { least: Math.min(...times), median: median(times) };
 }
 
 /** Milliseconds of each step of a start, counted from the one before that was seen; undefined when it has no process. */
@@ -205,12 +217,12 @@ function isMeeting(args: string): boolean {
 
 /** The steps as lines of text. */
 export function formatSteps({ model, starts, steps, total }: Steps): string[] {
-  const each = steps.map(({ name, ms }) => [name, ms === null ? "not seen" : `${ms.toFixed(1)} ms`] as const);
-  const width = Math.max(...each.map(([, text]) => text.length));
-  return [
-    `a start (${model}) step by step, medians of ${starts}; ${
-      total.toFixed(1)
-    } ms under strace, which makes all longer:`,
-    ...each.map(([name, text]) => `  ${text.padStart(width)}  ${name}`),
+  const text = (ms: number | null): string => ms === null ? "not seen" : ms.toFixed(1);
+  const lines = [
+    ["least", "median", `ms of ${starts} starts (${model}), by strace, which makes all longer`],
+    ...[...steps, { name: "all", ...total }].map((
+      { name, least, median },
+    ) => [text(least), text(median), name]),
   ];
+  return lines.map(([least, median, name]) => `${least!.padStart(8)}  ${median!.padStart(8)}  ${name}`);
 }

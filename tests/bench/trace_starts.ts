@@ -11,12 +11,11 @@ const CALLS = "execve,bind,connect,sendto,recvfrom,prctl";
 
 const TIMEOUT_MS = 60_000;
 
-/** Traces so many starts, one after the other; undefined where that cannot be done. */
-export async function traceStarts(
-  players: Players,
-  model: StepsOf,
-  starts: number,
-): Promise<Steps | undefined> {
+/** How many are traced, one after the other. */
+const STARTS = 10;
+
+/** Traces starts of a model; undefined where that cannot be done. */
+export async function traceStarts(players: Players, model: StepsOf): Promise<Steps | undefined> {
   if (lacking("strace") !== undefined) return undefined;
   const folder = await Deno.makeTempDir({ prefix: "bench-" });
   try {
@@ -37,8 +36,9 @@ export async function traceStarts(
     const player = players.startOurs(words);
     try {
       await player.ready(TIMEOUT_MS);
-      // The first of a program compiles what later ones have.
-      for (let i = 0; i <= starts; i++) await player.ask({ task: "many", kind: model, size: 1 }, TIMEOUT_MS);
+      for (let i = 0; i < STARTS; i++) {
+        await player.ask({ task: "many", kind: model, size: 1 }, TIMEOUT_MS);
+      }
     } finally {
       await player.close();
     }

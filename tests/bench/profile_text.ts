@@ -11,17 +11,24 @@ export interface ShownProfile extends EntryProfile {
   misses: Row[];
 }
 
-/** The profiles to show: those of rows that miss a goal, or all. */
+/**
+ * The profiles to show: those of rows that miss a goal, or all. A row that misses and has no profile, because it is no
+ * matter of time or of a single thread, is shown with its cause alone.
+ */
 export function shownProfiles(results: readonly Result[], all: boolean): ShownProfile[] {
-  const shown = new Map<EntryProfile, ShownProfile>();
+  const shown = new Map<EntryProfile | Result, ShownProfile>();
   for (const result of results) {
-    if (result.profile === undefined) continue;
+    const { profile = withoutSides(result) } = result;
     const misses = toRows(result).filter(({ verdict }) => verdict === "MISS");
-    const one = shown.get(result.profile);
+    const one = shown.get(result.profile ?? result);
     if (one !== undefined) one.misses.push(...misses);
-    else shown.set(result.profile, { ...result.profile, misses });
+    else shown.set(result.profile ?? result, { ...profile, misses });
   }
-  return [...shown.values()].filter(({ misses }) => all || misses.length > 0);
+  return [...shown.values()].filter(({ sides, misses }) => misses.length > 0 || all && sides.length > 0);
+}
+
+function withoutSides({ id, variant }: Result): EntryProfile {
+  return { row: `${id} ${variant}`.trim(), item: "", cores: 1, sides: [], stepsOf: undefined };
 }
 
 /** Whom to show: ourselves, and the peers whose goals are missed; everybody where none is. */
@@ -55,8 +62,9 @@ export function formatProfiles(profiles: readonly ShownProfile[]): string {
 }
 
 function formatProfile(shown: ShownProfile): string[] {
-  const lines = [`${shown.row}, for one ${shown.item}`];
-  for (const miss of shown.misses) lines.push(...formatMiss(miss));
+  const misses = shown.misses.flatMap(formatMiss);
+  if (shown.sides.length === 0) return [shown.row, ...misses];
+  const lines = [`${shown.row}, for one ${shown.item}`, ...misses];
   const cells = [HEADER];
   const heads = new Map<number, string>();
   for (const { name, profile } of sidesOf(shown)) {
@@ -80,7 +88,7 @@ function formatMiss({ id, variant, unit, peer, ours, ratio, goal, cause }: Row):
   const what = peer === null ? quantity(ours!, unit) : `${significant(ratio!)} of ${peer}`;
   return [
     `  MISS: ${`${id} ${variant}`.trim()} is ${what}, goal ${goal}`,
-    `  cause: ${cause ?? "not known; no row should miss without one"}`,
+    `  cause: ${cause ?? "not known"}`,
   ];
 }
 

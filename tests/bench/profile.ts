@@ -159,10 +159,10 @@ export function perItem({ items, wall, busiest, usages }: Profile): Profile {
   };
 }
 
-/** Processor time of all that took part, and how much of it is that of processes that have ended. */
+/** Processor time of all that took part, and how much of it is that of threads and processes that have ended. */
 export function processorTime({ usages }: Profile): { all: number; ended: number } {
   const sumOf = (some: readonly Usage[]): number => some.reduce((all, { time }) => all + time, 0);
-  return { all: sumOf(usages), ended: sumOf(usages.filter(({ thread }) => thread === "ended")) };
+  return { all: sumOf(usages), ended: sumOf(usages.filter(({ sleeps }) => sleeps === null)) };
 }
 
 function nameOf({ depth, name }: Process): string {

@@ -128,7 +128,7 @@ test("perItem() divides sums of rounds by their items, and leaves out what is no
     preempted: 0.04,
   });
   assertEquals(find(each.usages, "processes that ended", "ended").system, 0.5);
-  assertEquals(processorTime(each), { all: 5.2, ended: 1 });
+  assertEquals(processorTime(each), { all: 5.2, ended: 1.8 });
   // Too few ticks to say how its time is divided.
   assertEquals(find(each.usages, "› deno", "main").system, null);
   const idle = new Map(

@@ -44,8 +44,8 @@ const HEADER = ["", "processor", "system", "waiting", "sleeps", "preempted", "fa
 const LEGEND = [
   "For each item: time on a processor and how much of it in the system, time ready to run while something else did, how",
   "often a thread had nothing to do (sleeps) or was made to stop (preempted), and page faults. An arrow is a step below the",
-  "caller in the tree of processes. What ended within a round is known as a sum, without its waiting and its switches. The",
-  "wall time is that of the whole round as the driver sees it, pauses between what is timed included.",
+  "caller in the tree of processes. Threads and processes that ended within a round are known as a sum, without their",
+  "waiting and their switches. The wall time is that of the whole round, pauses between what is timed included.",
 ];
 
 /** All of it as text; nothing where there is nothing to show. */
@@ -106,7 +106,7 @@ function formatHead(name: string, profile: Profile, cores: number): string {
   const { unit, factor } = scaleOf(wall);
   const { all, ended } = processorTime(profile);
   const where = ended > all / 2
-    ? "most of it in processes that ended"
+    ? "most of it in what has ended"
     : `the busiest thread (${busiest.name}) is idle ${percent(1 - busiest.time / wall)}`;
   return `${name}: wall ${significant(wall * factor)} ${unit}, processors ${
     significant(all * factor)

@@ -8,37 +8,41 @@ import { RSYNC_ENTRIES } from "./rows_rsync.ts";
 
 // Causes that goals share.
 const BULK =
-  "a MiB is 8 writes and 12 reads, so that no channel keeps the link; each side takes 1.3 to 2 times " +
-  "the bare socket's processor time, and sleeps four times a MiB where the bare reader does once";
+  "on the link of an execution a MiB is 5 writes and 6 reads, on a gateway's 8 and 12: the writer takes twice the " +
+  "bare socket's processor time, and the reader sleeps four times a MiB where the bare one does once";
 const START =
-  "a bare Deno alone takes half of execnet's processor time; twice of what is left is for the Worker: its " +
-  "constructor, compiling the agent in it, and the first execution where nothing is compiled yet";
+  "in main a start takes execnet's processor time, twice that of a bare Deno; the Worker doubles it: its " +
+  "constructor, compiling the agent in it, and its first execution, where nothing is compiled yet";
 const UNDER_BULK =
-  "the isolates at both ends move a MiB of the bulk in several turns, and a ping waits for those under way";
+  "the caller's one thread takes in the bulk between a ping and its echo, and three busy threads share the processors";
 const MEMORY = "the agent's text, two buffers of 64 KiB, and what V8 keeps of compiling and of the start";
-const AGENT =
-  "one text for all execution models and links: sessions, codec, router, Workers, processes, copies of " +
-  "errors; it is minified, not packed";
+const AGENT = "one text for every execution model and every kind of link; it is minified, and not packed";
 const EXEC_MAIN =
-  "two messages there and two back, and a channel on each side, as execnet has; what differs is the language";
+  "it takes execnet's processor time, on one thread of each side where execnet has two that overlap";
 const EXEC_WORKER =
-  "the constructor of the next Worker blocks the router, which bare Workers' does as well; the rest is compiling " +
-  "the agent in each";
+  "an execution takes 2.7 times a bare Worker's processor time, nearly all in the Worker's own threads: compiling the " +
+  "agent and running it for the first time";
 const FIRST_WORKER =
-  "a warm spare has compiled the agent and nothing else: its first execution runs code that has never run";
-const EXEC_PROCESS = "a process more to guard each execution, and the agent to compile";
-const FIRST_PROCESS = "as for a Worker, and one more process on the way";
+  "a warm spare has compiled the agent and nothing else: a first execution takes 4 ms of processor time in the Worker, " +
+  "where nothing has run yet, and 3 in the caller";
+const EXEC_PROCESS =
+  "an execution takes 2.5 times a bare Deno's processor time: the guard's shell, compiling the agent, and starting " +
+  "the process, which blocks the router";
+const FIRST_PROCESS =
+  "an execution runs where nothing has run yet, as in a Worker, and has one more process on its way";
 const CALL = "one at a time a call is a round trip, and costs what one costs";
 const MANY =
-  "the processors are the limit: a gateway takes two to three times the processor time of a bare Deno, for " +
-  "the Worker (half of it) and for compiling the agent";
+  "the processors are the limit: in main a gateway takes execnet's processor time, twice that of a bare Deno; " +
+  "the Worker doubles it";
 const WORKERS =
-  "20 bare Workers alone take more than half of execnet's time: constructors block one after the other";
+  "20 bare Workers alone take half of execnet's time: constructors block one after the other, and ours compile the " +
+  "agent on top, which takes 2.7 times the processor time";
 const CHANNELS =
-  "a channel is an object, an inbox and a window on each side; the profile is flat, in code that is hardly compiled";
+  "30 to 40 µs of processor time a channel on each side, about half of what execnet takes, in code that has hardly " +
+  "been compiled yet";
 const HOT =
-  "both event loops and the socket alone take most of what execnet takes; the rest is frames, codec and " +
-  "promises, in equal parts on both sides";
+  "the bare socket between two Denos takes 0.6 of execnet's time and more; the rest is frames, codec and promises, " +
+  "some 25 µs of processor time on each side";
 
 const blocks = (direction: string): Entry[] =>
   inBothModels(`bulk-${direction}`, {

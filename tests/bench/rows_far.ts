@@ -13,8 +13,8 @@ const START =
   "beside ssh and a bare Deno: node:net, which alone reads descriptors without a permission, compiling the " +
   "agent and a Worker, and five processes of the shell";
 const PING_VIA =
-  "four processes and a Worker pass each message on, execnet's three; most of the time nobody runs, and it " +
-  "is wake-ups";
+  "it is processor time, not waiting: the program between takes as long as a whole direct round trip, " +
+  "the caller twice what it takes for one, for a session within a channel; then dd, the router and its Worker";
 const BULK_VIA = "the program between is reached by pipes of 64 KiB, and each byte passes two more processes";
 const PING_SSH =
   "beside ssh itself: the relay over there, which tells a far side that its connection has ended, and both " +

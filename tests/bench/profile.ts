@@ -129,8 +129,8 @@ const ENOUGH_MS = 5 * TICK_MS;
 const WORTH_OF_TICKS = 0.05;
 
 /**
- * The same for each item, without what is nothing: threads that hardly ran and hardly woke. The greatest comes first
- * within its process; processes keep their order.
+ * The same for each item, without what is nothing: threads that hardly ran and hardly woke. The caller comes
+ * first, and the greatest within its process.
  */
 export function perItem({ items, wall, busiest, usages }: Profile): Profile {
   const total = usages.reduce((all, { time }) => all + Math.max(0, time), 0);
@@ -141,8 +141,12 @@ export function perItem({ items, wall, busiest, usages }: Profile): Profile {
       ? time >= Math.max(ENOUGH_MS, total * WORTH_OF_TICKS)
       : time >= total * WORTH || (sleeps ?? 0) > woken * WORTH_OF_WAKING
   );
-  const order = [...new Set(kept.map(({ process }) => process))];
-  kept.sort((a, b) => order.indexOf(a.process) - order.indexOf(b.process) || b.time - a.time);
+  // Steps below the caller; what ended comes last.
+  const depth = ({ process, thread }: Usage): number =>
+    thread === "ended" ? Infinity : process.split("› ").length;
+  kept.sort((a, b) =>
+    (depth(a) === depth(b) ? 0 : depth(a) - depth(b)) || a.process.localeCompare(b.process) || b.time - a.time
+  );
   return {
     items: 1,
     wall: wall / items,

@@ -62,7 +62,7 @@ export function formatProfiles(profiles: readonly ShownProfile[]): string {
 }
 
 function formatProfile(shown: ShownProfile): string[] {
-  const misses = shown.misses.flatMap(formatMiss);
+  const misses = formatMisses(shown.misses);
   if (shown.sides.length === 0) return [shown.row, ...misses];
   const lines = [`${shown.row}, for one ${shown.item}`, ...misses];
   const cells = [HEADER];
@@ -84,12 +84,15 @@ function formatProfile(shown: ShownProfile): string[] {
   return lines;
 }
 
-function formatMiss({ id, variant, unit, peer, ours, ratio, goal, cause }: Row): string[] {
+/** The goals that were missed, those with the same cause together. */
+function formatMisses(misses: readonly Row[]): string[] {
+  const byCause = Map.groupBy(misses, ({ cause }) => cause ?? "not known");
+  return [...byCause].flatMap(([cause, rows]) => [...rows.map(formatMiss), `  cause: ${cause}`]);
+}
+
+function formatMiss({ id, variant, unit, peer, ours, ratio, goal }: Row): string {
   const what = peer === null ? quantity(ours!, unit) : `${significant(ratio!)} of ${peer}`;
-  return [
-    `  MISS: ${`${id} ${variant}`.trim()} is ${what}, goal ${goal}`,
-    `  cause: ${cause ?? "not known"}`,
-  ];
+  return `  MISS: ${`${id} ${variant}`.trim()} is ${what}, goal ${goal}`;
 }
 
 interface Scale {

@@ -22,7 +22,8 @@ const BULK_VIA = "the program between is reached by pipes of 64 KiB, and each by
 const PING_SSH =
   "ssh and sshd take what they take for execnet; the caller takes twice what it takes on a socket, since its " +
   "link is the pipes of ssh, and the agent, through which each message of its Worker passes, most of the rest";
-const BULK_SSH = "the cipher is the limit; two processors are shared by two ciphers, two ends and the relay";
+const BULK_SSH =
+  "ssh and sshd take more than half of the processor time, for the cipher; both ends share two processors with them";
 
 /** The goals are for the default model. */
 function starts(way: "fresh" | "shared", model: string, details: Partial<Details>): Entry {

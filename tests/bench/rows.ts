@@ -41,8 +41,8 @@ const CHANNELS =
   "30 to 40 µs of processor time a channel on each side, about half of what execnet takes, in code that has hardly " +
   "been compiled yet";
 const HOT =
-  "the bare socket between two Denos takes 0.6 of execnet's time and more; the rest is frames, codec and promises, " +
-  "some 25 µs of processor time on each side";
+  "the bare socket between two Denos takes 0.5 to 0.8 of execnet's time; the rest is frames, codec and promises, " +
+  "some 30 µs of processor time on each side";
 
 const blocks = (direction: string): Entry[] =>
   inBothModels(`bulk-${direction}`, {
@@ -93,7 +93,7 @@ export const ENTRIES: readonly Entry[] = [
       execnet(
         "ping",
         1500,
-        atMost(0.5, "the bare socket between two Denos alone takes more than half of execnet's round trip"),
+        atMost(0.5, "the bare socket between two Denos alone takes 0.5 to 0.8 of execnet's round trip"),
       ),
       raw("raw socket", "ping", "socket", 1500, atMost(1.3, HOT)),
       raw("raw pipe", "ping", "pipe", 1500),

@@ -148,8 +148,8 @@ export class Executions {
     return this.#open({ item }, {}, undefined, { service: true });
   }
 
-  /** Starts a program over there. Nobody who waits for it keeps this program alive. */
-  program(command: readonly string[]): ProgramChannels {
+  /** Starts a program over there, whose link may come with a proof. Nobody who waits for it keeps this program alive. */
+  program(command: readonly string[], nonce?: string): ProgramChannels {
     const { session } = this.#options;
     const background = (end: ChannelEnd): Channel => {
       end.background = true;
@@ -160,7 +160,8 @@ export class Executions {
     };
     const output = background(session.newEnd());
     const control = background(session.newEnd());
-    const item = { kind: "program", command, output, control } as unknown as ProgramJob;
+    const proof = nonce === undefined ? {} : { nonce };
+    const item = { kind: "program", command, output, control, ...proof } as unknown as ProgramJob;
     const streams = background(this.#open({ item }, {}, undefined, { program: true }));
     return { streams, output, control } as unknown as ProgramChannels;
   }

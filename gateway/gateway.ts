@@ -32,7 +32,7 @@ import type {
   Streamable,
 } from "./executions.ts";
 import type { PoolMember } from "./pool_map.ts";
-import { executableOf } from "./transport/via.ts";
+import { doorOf, executableOf } from "./transport/via.ts";
 import type { Hop } from "./transport/via.ts";
 import { Services } from "./services.ts";
 import type { Lent, Trade } from "./services.ts";
@@ -370,11 +370,13 @@ export class Gateway implements AsyncDisposable {
 
   /** For groups: a gateway from which others are started. */
   static asHop(gateway: Gateway): Hop {
+    const { facts } = gateway.#connection;
     return {
       id: gateway.id,
       address: gateway.remoteAddress,
-      executable: executableOf(gateway.#connection.facts),
-      program: (command) => gateway.#executions.program(command),
+      executable: executableOf(facts),
+      door: doorOf(facts),
+      program: (command, nonce) => gateway.#executions.program(command, nonce),
       keepAlive: (keep) => gateway.#connection.process.keepAlive(keep),
     };
   }

@@ -25,6 +25,7 @@ import { SlurmNodes, SlurmReach } from "./transport/slurm.ts";
 import { dialThrough } from "./transport/_socket_dial.ts";
 import { hopStarter } from "./transport/via.ts";
 import type { Hop } from "./transport/via.ts";
+import { throughDoor } from "./transport/via_popen.ts";
 import { checkWorkerSpec, startWorker } from "./transport/worker.ts";
 
 /** What a launcher is made for. */
@@ -138,7 +139,7 @@ export function makeLauncher(plan: LaunchPlan): Launcher {
       return spec.installvia === undefined ? socketLauncher(plan, starter) : installedLauncher(plan, hop!);
     case "popen":
       if (hop === undefined) return popenLauncher(spec, id, trace);
-      return shell(new CommandReach([], starter), hop.executable);
+      return viaLauncher(plan, hop, shell(new CommandReach([], starter), hop.executable));
     case "slurm":
       return shell(new SlurmReach(plan.node!.nodes, plan.node!.index, starter));
     case "ssh":
@@ -164,6 +165,11 @@ function popenLauncher(spec: XSpec, id: string, trace: TraceTarget | undefined):
       "a program that makes gateways needs --allow-run, --allow-read, --allow-write and --allow-net, " +
       "or --allow-run and --allow-env",
   };
+}
+
+/** A trace is told of by what is started by a shell. */
+function viaLauncher({ spec, id, trace }: LaunchPlan, hop: Hop, byShell: Launcher): Launcher {
+  return trace === undefined ? throughDoor(byShell, hop, spec, id) : byShell;
 }
 
 function socketLauncher({ spec, id, trace, hop }: LaunchPlan, starter: Starter): Launcher {

@@ -14,6 +14,7 @@ import { after } from "./after.ts";
 import { ProcessBackend } from "./backend_process.ts";
 import { agentWorkers, WorkerBackend } from "./backend_worker.ts";
 import { openLink } from "./bypass.ts";
+import { doorOf } from "./door.ts";
 import { answers, describe } from "./facts.ts";
 import { Host, rehearse } from "./host.ts";
 import { RelayBackend } from "./relay.ts";
@@ -40,10 +41,11 @@ export async function serve(link: RawLink, start: AgentStart): Promise<void> {
     if (config.cwd === "") config.cwd = Deno.cwd();
     const print = startedPrint(config.trace, start.trace);
     if (facts.role === "execution") return serveExecution(transport, facts, rest, print);
-    await transport.write(encodeHello(describe(config)), true);
+    const door = doorOf(config, start.folder, start.bypass);
+    await transport.write(encodeHello({ ...describe(config), ...(door === undefined ? {} : { door }) }), true);
     if (version !== PROTOCOL_VERSION) return Deno.exit(0);
     print?.([`${config.name} started agent execmodel=${config.execmodel}`]);
-    return serveGateway(traced(transport, config.name, rest, print), config, rest, start);
+    return serveGateway(traced(transport, config.name, rest, print), config, rest, start, door);
   }
 }
 
@@ -99,6 +101,7 @@ function serveGateway(
   config: AgentConfig,
   first: Uint8Array,
   { script, spare, folder, bypass }: AgentStart,
+  door: string | undefined,
 ): void {
   const { name, permissions, cwd, keepalive } = config;
   if (config.execmodel === "main") return serveShared(transport, config, first, (code) => Deno.exit(code));
@@ -125,7 +128,7 @@ function serveGateway(
   new Router({
     transport,
     first,
-    backend: new RelayBackend(name, permissions, backend),
+    backend: new RelayBackend(name, permissions, backend, door),
     answer: answers(config),
     keepalive,
     ended: () => Deno.exit(0),

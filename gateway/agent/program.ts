@@ -3,62 +3,131 @@
 import type { Channel } from "../../channel/channel.ts";
 import type { ProgramJob } from "../process/job.ts";
 import { ifThere } from "../process/process.ts";
+import type { Door } from "./door.ts";
 
 /** Bytes of one item. */
 const CHUNK_BYTES = 256 * 1024;
 
+/** The way to a program and back. */
+interface Streams {
+  /** Passes on what it is sent, to the end. */
+  feed(bytes: Channel<Uint8Array, Uint8Array>): Promise<void>;
+  /** Passes on what it sends, to the end. */
+  drain(bytes: Channel<Uint8Array, Uint8Array>): Promise<void>;
+  /** Ends the program. */
+  kill(): void;
+  /** It has ended. */
+  ended(): void;
+}
+
 /** Runs a program to its end. What its starter still reads has the window's size; the program waits for the rest. */
-export async function runProgram(job: ProgramJob, channel: Channel): Promise<void> {
-  const { command, output, control } = job;
-  const child = start(command, (error) => {
-    for (const one of [output, control]) void one.close(error);
-  });
+export async function runProgram(job: ProgramJob, channel: Channel, door?: Door): Promise<void> {
+  const { output, control } = job;
+  let child: Deno.ChildProcess;
+  let streams: Streams;
+  try {
+    child = start(job);
+    streams = job.nonce === undefined ? ownStreams(child) : linked(child, door!, job.nonce);
+  } catch (error) {
+    for (const one of [output, control]) void one.close(error as Error);
+    throw error;
+  }
   const bytes = channel as unknown as Channel<Uint8Array, Uint8Array>;
-  const stdin = child.stdin.getWriter();
-  const kill = (): void => {
-    ifThere(() => child.kill("SIGKILL"));
-    stdin.abort().catch(() => {});
-  };
   let over = false;
   void (async () => {
     // Whoever started it has gone without a word where this throws.
     for await (const word of control) {
       if (over) return;
       if (word === "terminate") ifThere(() => child.kill("SIGTERM"));
-      else kill();
+      else streams.kill();
     }
   })().catch(() => {}).finally(() => {
-    if (!over) kill();
+    if (!over) streams.kill();
   });
   await control.send({ pid: child.pid });
-  void (async () => {
-    for await (const chunk of bytes) await stdin.write(chunk);
-    await stdin.close();
-  })().catch(() => {
-    // It reads no more, or has ended.
-    stdin.abort().catch(() => {});
-  });
+  void streams.feed(bytes);
   const drained = Promise.all([
-    pass(child.stdout, bytes),
+    streams.drain(bytes),
     pass(child.stderr, output).then(() => output.closeWrite()),
-  ]).catch(kill);
+  ]).catch(streams.kill);
   const { code, signal } = await child.status;
   over = true;
+  streams.ended();
   await drained;
   await control.send({ code, signal });
   await Promise.all([output.close(), control.close()]);
 }
 
-/** Starts a program. Whoever waits for it hears why that is impossible. */
-function start(command: readonly string[], failed: (error: Error) => void): Deno.ChildProcess {
+/** Starts a program. Throws why that is impossible. */
+function start({ command, nonce }: ProgramJob): Deno.ChildProcess {
   const [program, ...args] = command.map(String);
-  try {
-    const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
-    return new Deno.Command(program!, { args, ...streams, detached: true }).spawn();
-  } catch (error) {
-    failed(error as Error);
-    throw error;
-  }
+  const stdout = nonce === undefined ? "piped" : "null";
+  return new Deno.Command(program!, { args, stdin: "piped", stdout, stderr: "piped", detached: true }).spawn();
+}
+
+/** A program whose stdin and stdout are the way. */
+function ownStreams(child: Deno.ChildProcess): Streams {
+  const stdin = child.stdin.getWriter();
+  const abort = (): void => void stdin.abort().catch(() => {});
+  return {
+    async feed(bytes): Promise<void> {
+      try {
+        for await (const chunk of bytes) await stdin.write(chunk);
+        await stdin.close();
+      } catch {
+        // It reads no more, or has ended.
+        abort();
+      }
+    },
+    drain: (bytes) => pass(child.stdout, bytes),
+    kill(): void {
+      ifThere(() => child.kill("SIGKILL"));
+      abort();
+    },
+    ended: () => {},
+  };
+}
+
+/** A program that connects to the door. Its stdin is its lifeline: when that ends, it is killed with all that it started. */
+function linked(child: Deno.ChildProcess, door: Door, nonce: string): Streams {
+  const gone = new AbortController();
+  const letGo = (): void => {
+    gone.abort();
+    child.stdin.close().catch(() => {});
+  };
+  const connected = door.expect(nonce, gone.signal);
+  return {
+    async feed(bytes): Promise<void> {
+      const connection = await connected;
+      try {
+        for await (const chunk of bytes) {
+          for (let offset = 0; offset < chunk.length;) {
+            offset += await connection.write(offset === 0 ? chunk : chunk.subarray(offset));
+          }
+        }
+        await connection.closeWrite();
+      } catch {
+        // It has ended, or is about to.
+      }
+    },
+    async drain(bytes): Promise<void> {
+      const connection = await Promise.race([connected, aborted(gone.signal)]);
+      if (connection === undefined) return;
+      using _ = connection;
+      const buffer = new Uint8Array(CHUNK_BYTES);
+      while (true) {
+        const count = await connection.read(buffer).catch(() => null);
+        if (count === null) return;
+        await bytes.send(buffer.subarray(0, count));
+      }
+    },
+    kill: letGo,
+    ended: letGo,
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(undefined)));
 }
 
 /** Passes on what a program writes, as fast as it is taken. */

@@ -4,6 +4,7 @@ import { EMPTY, FrameType, makeFrame } from "../../channel/frame.ts";
 import { Session } from "../../channel/session.ts";
 import type { Permissions } from "../../xspec/mod.ts";
 import type { ExecFrameOptions, ProgramJob } from "../process/job.ts";
+import { Door } from "./door.ts";
 import { runProgram } from "./program.ts";
 import type { Backend, Execution, ExecutionEvents } from "./router.ts";
 
@@ -12,12 +13,17 @@ export class RelayBackend implements Backend {
   readonly #name: string;
   readonly #permissions: Permissions;
   readonly #inner: Backend;
+  readonly #door: Door | undefined;
 
-  /** `permissions` are those of the gateway's spec; the agent itself may hold more. */
-  constructor(name: string, permissions: Permissions, inner: Backend) {
+  /**
+   * `permissions` are those of the gateway's spec; the agent itself may hold more. `door` is a path at which the links of
+   * programs are taken.
+   */
+  constructor(name: string, permissions: Permissions, inner: Backend, door?: string) {
     this.#name = name;
     this.#permissions = permissions;
     this.#inner = inner;
+    this.#door = door === undefined ? undefined : new Door(door);
   }
 
   get runaway(): number {
@@ -34,12 +40,17 @@ export class RelayBackend implements Backend {
 
   start(events: ExecutionEvents, options: unknown): Execution {
     if ((options as ExecFrameOptions | null)?.program !== true) return this.#inner.start(events, options);
-    return relay(events, this.#name, this.#permissions);
+    return relay(events, this.#name, this.#permissions, this.#door);
   }
 }
 
 /** One execution, whose session is in this isolate. */
-function relay(events: ExecutionEvents, name: string, permissions: Permissions): Execution {
+function relay(
+  events: ExecutionEvents,
+  name: string,
+  permissions: Permissions,
+  door: Door | undefined,
+): Execution {
   let push: (bytes: Uint8Array) => void;
   const session = new Session({
     read: () => Promise.resolve(null),
@@ -66,7 +77,7 @@ function relay(events: ExecutionEvents, name: string, permissions: Permissions):
             for (const one of [job.output, job.control]) void one.close(error as Error);
             throw error;
           }
-          await runProgram(job, channel);
+          await runProgram(job, channel, door);
           end.close();
         } catch (error) {
           end.close(session.errorPayload(error));

@@ -11,6 +11,7 @@ export async function spawnWithDescriptor(options: SpawnOptions): Promise<Spawne
   const url = stageZeroUrl({
     kind: "descriptor",
     path: "",
+    folder: "",
     revoke: [],
     nonce,
     bypass: false,

@@ -56,6 +56,11 @@ export interface ProgramJob {
   command: readonly string[];
   /** Carries what it writes to stderr. */
   output: Channel<Uint8Array, Uint8Array>;
+  /**
+   * Proof, in hexadecimal digits, where its link is not its stdin and stdout: it connects to the agent's door. Its stdin is
+   * then its lifeline.
+   */
+  nonce?: string;
   /** Brings {@linkcode ProgramWord}s and takes {@linkcode ProgramNews}. */
   control: Channel<ProgramWord, ProgramNews>;
 }

@@ -72,6 +72,11 @@ function isBelow(path: string, folder: string): boolean {
 /** What a link by node's sockets holds at most of what has come, but for one chunk. */
 export const HELD_BYTES: number = 256 * 1024;
 
+/** Where the agent whose folder this is takes the links of programs that it starts for its caller. */
+export function doorPath(folder: string): string {
+  return `${folder}/h`;
+}
+
 /** Bytes of the proof that whoever connects is the process that was started. */
 export const NONCE_BYTES = 16;
 
@@ -106,6 +111,8 @@ export interface StageZero {
   kind: LinkKind;
   /** The socket, for that kind of link. */
   path: string;
+  /** A folder that goes with the process, or nothing. */
+  folder: string;
   revoke: Revocation[];
   /** Proof, in hexadecimal digits; none where there is no other who could have connected. */
   nonce: string;
@@ -199,7 +206,7 @@ if(Z.nonce)await w(Uint8Array.fromHex(Z.nonce)).catch(()=>Deno.exit(0));`;
 const STAGE_ZERO = `
 const r=async n=>{const b=new Uint8Array(n);for(let o=0;o<n;){const c=await l.read(b.subarray(o)).catch(()=>null);if(c===null)Deno.exit(0);o+=c}return b};
 const n=new DataView((await r(4)).buffer).getUint32(0);
-const t=await r(n),c=new TextDecoder().decode(t);W?.postMessage(c);new Function(c)().startAgent(l,{script:t,spare:W,folder:Z.path.slice(0,-2),bypass:Z.bypass?Z:undefined,trace:T})`;
+const t=await r(n),c=new TextDecoder().decode(t);W?.postMessage(c);new Function(c)().startAgent(l,{script:t,spare:W,folder:Z.folder,bypass:Z.bypass?Z:undefined,trace:T})`;
 
 /** What both `Deno.Conn` and the script above offer. */
 export interface RawLink {

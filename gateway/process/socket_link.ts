@@ -2,7 +2,7 @@
 
 import { BypassDoor } from "./bypass_door.ts";
 import { guardScript } from "./guard.ts";
-import { connectGrant, linkTransport, stageZeroUrl } from "./link.ts";
+import { connectGrant, doorPath, linkTransport, stageZeroUrl } from "./link.ts";
 import type { ConnectGrant, RawLink } from "./link.ts";
 import { Control, denoCommand, keepAlive, makeNonce, markedEnv, sendAgent, showsProof } from "./process.ts";
 import type { Ref, SpawnedProcess, SpawnOptions } from "./process.ts";
@@ -29,9 +29,7 @@ export function openMeeting(options: SpawnOptions): Meeting | undefined {
       ...(options.folder === undefined ? {} : { dir: options.folder }),
     });
     const path = `${folder}/s`;
-    const grant = path.length > MAX_SOCKET_PATH
-      ? undefined
-      : connectGrant(options.permissions, path, options.cwd);
+    const grant = path.length > MAX_SOCKET_PATH ? undefined : grantFor(options, path, folder);
     if (grant !== undefined) {
       return { listener: Deno.listen({ transport: "unix", path }), folder, path, grant };
     }
@@ -42,6 +40,18 @@ export function openMeeting(options: SpawnOptions): Meeting | undefined {
   }
   if (folder !== undefined) removeFolder(folder);
   return undefined;
+}
+
+/** What may start programs may be a hop: its agent keeps a door for their links, too. */
+function grantFor(
+  { permissions, cwd, bypass, mark }: SpawnOptions,
+  path: string,
+  folder: string,
+): ConnectGrant | undefined {
+  const grant = connectGrant(permissions, path, cwd);
+  if (grant === undefined || !bypass || mark === undefined) return grant;
+  const door = connectGrant(grant.permissions, doorPath(folder), cwd)!;
+  return { permissions: door.permissions, revoke: [...grant.revoke, ...door.revoke] };
 }
 
 function removeFolder(folder: string): void {
@@ -61,6 +71,7 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     const url = stageZeroUrl({
       kind: "socket",
       path,
+      folder,
       revoke: grant.revoke,
       nonce,
       bypass: options.bypass ?? false,

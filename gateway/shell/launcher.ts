@@ -152,6 +152,7 @@ export class ShellLauncher implements Launcher {
     const url = stageZeroUrl({
       kind: "pipes",
       path: "",
+      folder: "",
       revoke: [],
       nonce: "",
       bypass: false,

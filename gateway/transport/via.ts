@@ -17,15 +17,34 @@ export interface Hop {
   readonly address: string | undefined;
   /** The Deno that it runs in, a path over there; undefined where that is not known. */
   readonly executable: string | undefined;
-  /** Starts a program over there. */
-  program(command: readonly string[]): ProgramChannels;
+  /** Where its agent takes the links of programs, if it does. */
+  readonly door: Door | undefined;
+  /** Starts a program over there; with a proof, its link comes by the door. */
+  program(command: readonly string[], nonce?: string): ProgramChannels;
   /** Whether this program has to stay because of what hangs on it. Counted. */
   keepAlive(keep: boolean): void;
 }
 
+/** Where an agent takes the links of programs. */
+export interface Door {
+  /** The Unix socket. */
+  readonly path: string;
+  /** The working directory of what the agent starts. */
+  readonly cwd: string;
+}
+
+/** The door of an agent, as it says in its greeting. */
+export function doorOf({ door, cwd }: Facts): Door | undefined {
+  return isPath(door) && isPath(cwd) ? { path: door, cwd } : undefined;
+}
+
+function isPath(fact: unknown): fact is string {
+  return typeof fact === "string" && /^\/[^\0]*$/.test(fact);
+}
+
 /** The Deno that an agent runs in, as it says in its greeting. */
 export function executableOf({ executable }: Facts): string | undefined {
-  return typeof executable === "string" && /^\/[^\0]*$/.test(executable) ? executable : undefined;
+  return isPath(executable) ? executable : undefined;
 }
 
 /** Starts programs through a gateway. */
@@ -38,12 +57,14 @@ export function hopStarter(hop: Hop): Starter {
   };
 }
 
-async function startThrough(
+/** Starts a program through a gateway. Its link is its stdin and its stdout, or comes by the door with this proof. */
+export async function startThrough(
   hop: Hop,
   command: readonly string[],
   signal: AbortSignal | undefined,
+  nonce?: string,
 ): Promise<Program> {
-  const { streams, output, control } = hop.program(command);
+  const { streams, output, control } = hop.program(command, nonce);
   let pid: number;
   try {
     pid = pidOf(await control.receive(signal === undefined ? {} : { signal }));

@@ -327,6 +327,7 @@ test("stageZeroUrl() and guardScript() say nothing of tracing unless there is so
   const zero = {
     kind: "socket",
     path: "/x/s",
+    folder: "",
     revoke: [],
     nonce: "00",
     bypass: false,

@@ -42,7 +42,10 @@ export async function serve(link: RawLink, start: AgentStart): Promise<void> {
     const print = startedPrint(config.trace, start.trace);
     if (facts.role === "execution") return serveExecution(transport, facts, rest, print);
     const door = doorOf(config, start.folder, start.bypass);
-    await transport.write(encodeHello({ ...describe(config), ...(door === undefined ? {} : { door }) }), true);
+    await transport.write(
+      encodeHello({ ...describe(config), ...(door === undefined ? {} : { door }) }),
+      true,
+    );
     if (version !== PROTOCOL_VERSION) return Deno.exit(0);
     print?.([`${config.name} started agent execmodel=${config.execmodel}`]);
     return serveGateway(traced(transport, config.name, rest, print), config, rest, start, door);

@@ -62,7 +62,8 @@ export async function runProgram(job: ProgramJob, channel: Channel, door?: Door)
 function start({ command, nonce }: ProgramJob): Deno.ChildProcess {
   const [program, ...args] = command.map(String);
   const stdout = nonce === undefined ? "piped" : "null";
-  return new Deno.Command(program!, { args, stdin: "piped", stdout, stderr: "piped", detached: true }).spawn();
+  return new Deno.Command(program!, { args, stdin: "piped", stdout, stderr: "piped", detached: true })
+    .spawn();
 }
 
 /** A program whose stdin and stdout are the way. */

@@ -1,7 +1,15 @@
 /** Gateways that are started from other gateways, and servers that gateways start. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
-import { ConnectError, GatewayClosedError, type GatewayExit, Group, XSpecError } from "../../mod.ts";
+import {
+  ConnectError,
+  type Gateway,
+  GatewayClosedError,
+  type GatewayExit,
+  Group,
+  XSpecError,
+} from "../../mod.ts";
+import { NONCE_BYTES } from "../../gateway/process/link.ts";
 import { test } from "../helpers/bounded.ts";
 import { gone, nothingLeft, processState } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
@@ -127,6 +135,77 @@ function held(): number {
   const { heapUsed, external } = Deno.memoryUsage();
   return heapUsed + external;
 }
+
+/** The socket by which a process has connected, as its command says it. */
+function doorOf(pid: number): string | undefined {
+  return /--allow-net=unix:([^,\0]+\/h)/.exec(Deno.readTextFileSync(`/proc/${pid}/cmdline`))?.[1];
+}
+
+const MAY_DOOR = `
+  const path = await channel.receive();
+  const asked = [{ name: "read", path }, { name: "write", path }, { name: "net", host: "unix:" + path }];
+  await channel.send(asked.map((one) => Deno.permissions.querySync(one).state));
+`;
+
+test("no code may use the socket by which gateways behind a hop connect, and it goes with the hop", async () => {
+  const group = await Group.create([
+    "popen//id=hop//allow-run=sh",
+    "popen//via=hop//id=far//execmodel=main",
+    "popen//via=hop//id=second",
+  ], QUIET);
+  const path = doorOf((await group.get("far")!.remoteInfo()).pid)!;
+  assert((await Deno.stat(path)).isSocket);
+  for (const id of ["hop", "far", "second"]) {
+    for (let execution = 0; execution < 2; execution++) {
+      const channel = group.get(id)!.remoteExec(MAY_DOOR);
+      await channel.send(path);
+      assertEquals(await channel.receive(), ["prompt", "prompt", "prompt"], id);
+    }
+  }
+  // What shows no proof is let go, and nobody else suffers.
+  const stranger = await Deno.connect({ transport: "unix", path });
+  await stranger.write(new Uint8Array(NONCE_BYTES));
+  assertEquals(await stranger.read(new Uint8Array(1)), null);
+  stranger.close();
+  assertEquals(await group.get("second")!.call((x: number) => x + 1, 41), 42);
+  await group.terminate();
+  await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+});
+
+test("what a gateway behind a hop has started ends with it, however that is, and its code is known", async () => {
+  await using group = await Group.create(["popen//id=hop//allow-run"], QUIET);
+  const start = async (): Promise<[Gateway, number[]]> => {
+    const gateway = await group.makeGateway("popen//via=hop//execmodel=main//allow-run=sh", QUIET);
+    const channel = gateway.remoteExec(`
+      for (const words of ["exec sleep 1000", "exec setsid sleep 1000"]) {
+        const child = new Deno.Command("sh", { args: ["-c", words] }).spawn();
+        child.unref();
+        await channel.send(child.pid);
+      }
+      Deno.exit(await channel.receive());
+    `);
+    const pids = [await channel.receive() as number, await channel.receive() as number];
+    exits.set(gateway, () => channel.send(7));
+    return [gateway, pids];
+  };
+  const exits = new Map<Gateway, () => Promise<void>>();
+  for (
+    const [end, code, signal] of [
+      [(gateway: Gateway) => exits.get(gateway)!(), 7, undefined],
+      [async (gateway: Gateway) => Deno.kill((await gateway.remoteInfo()).pid, "SIGKILL"), 137, "SIGKILL"],
+      [(gateway: Gateway) => gateway.terminate(), 0, undefined],
+    ] as const
+  ) {
+    const [gateway, pids] = await start();
+    await end(gateway);
+    const exit = await gateway.closed;
+    assertEquals([exit.code, exit.signal], [code, signal]);
+    for (const pid of pids) await gone(pid);
+  }
+  const [, pids] = await start();
+  Deno.kill((await group.get("hop")!.remoteInfo()).pid, "SIGKILL");
+  for (const pid of pids) await gone(pid);
+});
 
 test("a slow reader stalls the far side of a hop, and nobody else", async () => {
   await using group = await Group.create([

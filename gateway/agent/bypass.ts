@@ -7,14 +7,16 @@ import { linkTransport, NONCE_BYTES } from "../process/link.ts";
 import type { BypassPlace } from "../process/link.ts";
 
 /**
- * Connects, proves itself, says which link it is, and gives back the permissions that this took: before this has resolved, no other code may
- * run. Undefined where the caller cannot be reached any more, or takes no further link; then it is done without.
+ * Connects, proves itself, says which link it is, and gives back the permissions that this took: before this has
+ * resolved, no other code may run. Undefined where the caller takes no link, or no further one; then it is done without.
  */
 export async function openLink(
   { path, nonce, revoke }: BypassPlace,
   number: number,
 ): Promise<Transport | undefined> {
-  const connection = await Deno.connect({ transport: "unix", path }).catch(() => undefined);
+  const connection = path === ""
+    ? undefined
+    : await Deno.connect({ transport: "unix", path }).catch(() => undefined);
   for (const permission of revoke) Deno.permissions.revokeSync(permission as Deno.PermissionDescriptor);
   if (connection === undefined) return undefined;
   const transport = linkTransport(connection);

@@ -1,46 +1,48 @@
 /** Where programs that an agent starts for its caller bring their links: one Unix socket for all of them. */
 
 import { doorPath, NONCE_BYTES } from "../process/link.ts";
-import type { BypassPlace } from "../process/link.ts";
 import { isGranted } from "../process/granted.ts";
-import type { AgentConfig } from "../process/config.ts";
+import type { AgentConfig, AgentStart } from "../process/config.ts";
+import { connectsBySocket } from "../process/versions.ts";
 import { after } from "./after.ts";
 
 /** How long a door that could take nothing waits. */
 const PAUSE_MS = 100;
 
-/** The path of an agent's door; undefined where it has no folder of its own, or may not listen there. */
-export function doorOf(
-  { execmodel }: AgentConfig,
-  folder: string,
-  bypass: BypassPlace | undefined,
-): string | undefined {
+/**
+ * Opens the door of an agent: undefined where it may start no programs, is too old, has no folder of its own that stays, or may not
+ * listen there.
+ */
+export function openDoor(config: AgentConfig, { folder, bypass }: AgentStart): Door | undefined {
+  const { execmodel, permissions: { all, allow } } = config;
+  if (!all && allow.run === undefined || !connectsBySocket()) return undefined;
   // Otherwise the folder has gone with the meeting.
   if (folder === "" || execmodel !== "process" && bypass === undefined) return undefined;
   const path = doorPath(folder);
-  const may = isGranted({ name: "read", path }) && isGranted({ name: "write", path }) &&
+  const held = isGranted({ name: "read", path }) && isGranted({ name: "write", path }) &&
     isGranted({ name: "net", host: `unix:${path}` });
-  return may ? path : undefined;
+  try {
+    return held ? new Door(path) : undefined;
+  } catch {
+    // Elsewhere, there may be no place for such a folder.
+    return undefined;
+  }
 }
 
 /** Takes connections, and hands each to whoever expects the proof that it shows. */
 export class Door {
-  readonly #path: string;
+  /** Its socket. */
+  readonly path: string;
   readonly #expected = new Map<string, (connection: Deno.UnixConn) => void>();
-  #open = false;
 
-  /** Listens from the first expectation on. */
+  /** Listens. Throws where that is impossible. */
   constructor(path: string) {
-    this.#path = path;
+    this.path = path;
+    void this.#run(Deno.listen({ transport: "unix", path }));
   }
 
   /** The connection that shows this proof. Never resolves once it is given up by `signal`. */
   expect(nonce: string, signal: AbortSignal): Promise<Deno.UnixConn> {
-    if (!this.#open) {
-      const listener = Deno.listen({ transport: "unix", path: this.#path });
-      this.#open = true;
-      void this.#run(listener);
-    }
     const { promise, resolve } = Promise.withResolvers<Deno.UnixConn>();
     this.#expected.set(nonce, resolve);
     signal.addEventListener("abort", () => this.#expected.delete(nonce));

@@ -14,7 +14,8 @@ import { after } from "./after.ts";
 import { ProcessBackend } from "./backend_process.ts";
 import { agentWorkers, WorkerBackend } from "./backend_worker.ts";
 import { openLink } from "./bypass.ts";
-import { doorOf } from "./door.ts";
+import { openDoor } from "./door.ts";
+import type { Door } from "./door.ts";
 import { answers, describe } from "./facts.ts";
 import { Host, rehearse } from "./host.ts";
 import { RelayBackend } from "./relay.ts";
@@ -33,19 +34,17 @@ export async function serve(link: RawLink, start: AgentStart): Promise<void> {
     // A starter that has gone meanwhile is nothing to complain about.
     const count = await transport.read(buffer).catch(() => null);
     if (count === null) return Deno.exit(0);
-    const hello = greeting.push(buffer.subarray(0, count));
-    if (hello === undefined) continue;
-    const { facts, version, rest } = hello;
+    const greeted = greeting.push(buffer.subarray(0, count));
+    if (greeted === undefined) continue;
+    const { facts, version, rest } = greeted;
     const config = facts as unknown as AgentConfig;
     // Elsewhere, nobody but the shell knows where it has started.
     if (config.cwd === "") config.cwd = Deno.cwd();
     const print = startedPrint(config.trace, start.trace);
     if (facts.role === "execution") return serveExecution(transport, facts, rest, print);
-    const door = doorOf(config, start.folder, start.bypass);
-    await transport.write(
-      encodeHello({ ...describe(config), ...(door === undefined ? {} : { door }) }),
-      true,
-    );
+    const door = openDoor(config, start);
+    const hello = { ...describe(config), ...(door === undefined ? {} : { door: door.path }) };
+    await transport.write(encodeHello(hello), true);
     if (version !== PROTOCOL_VERSION) return Deno.exit(0);
     print?.([`${config.name} started agent execmodel=${config.execmodel}`]);
     return serveGateway(traced(transport, config.name, rest, print), config, rest, start, door);
@@ -104,7 +103,7 @@ function serveGateway(
   config: AgentConfig,
   first: Uint8Array,
   { script, spare, folder, bypass }: AgentStart,
-  door: string | undefined,
+  door: Door | undefined,
 ): void {
   const { name, permissions, cwd, keepalive } = config;
   if (config.execmodel === "main") return serveShared(transport, config, first, (code) => Deno.exit(code));

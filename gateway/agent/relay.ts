@@ -4,7 +4,7 @@ import { EMPTY, FrameType, makeFrame } from "../../channel/frame.ts";
 import { Session } from "../../channel/session.ts";
 import type { Permissions } from "../../xspec/mod.ts";
 import type { ExecFrameOptions, ProgramJob } from "../process/job.ts";
-import { Door } from "./door.ts";
+import type { Door } from "./door.ts";
 import { runProgram } from "./program.ts";
 import type { Backend, Execution, ExecutionEvents } from "./router.ts";
 
@@ -16,14 +16,14 @@ export class RelayBackend implements Backend {
   readonly #door: Door | undefined;
 
   /**
-   * `permissions` are those of the gateway's spec; the agent itself may hold more. `door` is a path at which the links of
-   * programs are taken.
+   * `permissions` are those of the gateway's spec; the agent itself may hold more. `door` takes the links
+   * of programs.
    */
-  constructor(name: string, permissions: Permissions, inner: Backend, door?: string) {
+  constructor(name: string, permissions: Permissions, inner: Backend, door?: Door) {
     this.#name = name;
     this.#permissions = permissions;
     this.#inner = inner;
-    this.#door = door === undefined ? undefined : new Door(door);
+    this.#door = door;
   }
 
   get runaway(): number {

@@ -90,7 +90,7 @@ export interface StageTrace {
 
 /** Where a program takes links of executions past the router. */
 export interface BypassPlace {
-  /** Its socket. */
+  /** Its socket; none where there is only something to give back. */
   path: string;
   /** Proof, in hexadecimal digits. */
   nonce: string;
@@ -116,7 +116,7 @@ export interface StageZero {
   revoke: Revocation[];
   /** Proof, in hexadecimal digits; none where there is no other who could have connected. */
   nonce: string;
-  /** Whether the agent's Workers connect there, too; it keeps the permissions for them, and each gives its own back. */
+  /** Whether the agent keeps the permissions, for its Workers to connect there, or for its door; each gives its own back. */
   bypass: boolean;
   /** Whether to make a spare Worker for the agent while that is on its way. */
   worker: boolean;

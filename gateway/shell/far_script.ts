@@ -20,6 +20,8 @@ export interface FarScriptOptions {
   mark: string;
   /** Whether the process may start others, which are looked for when it has ended. */
   sweep: boolean;
+  /** Whether to make a folder that goes with the process, {@linkcode farFolder}; it is done without where that fails. */
+  folder?: boolean;
   /** Where a Deno is that was brought there, if there is no other, as a word of shell. */
   provisioned?: string | undefined;
 }
@@ -32,6 +34,9 @@ export const READ_LINE = 'read -r x;eval "$x"';
 
 /** The same, for whatever shell reads it: `sh`, `bash`, `zsh`, `fish` or `csh`. */
 export const READ_LINE_BY_SH: string = `exec sh -c '${READ_LINE}'`;
+
+/** The folder that every system has for what is temporary. */
+export const FAR_TEMP_FOLDER = "/tmp";
 
 /** How often a shell looks whether somebody reads its stderr. */
 const BEAT_SECONDS = 2;
@@ -61,7 +66,7 @@ export const NO_DENO_CODE = 127;
  * - Where `deno` is not on PATH, `~/.deno/bin` is looked at too.
  */
 export function farScript(options: FarScriptOptions): string {
-  const { chdir, provisioned } = options;
+  const { chdir, provisioned, folder } = options;
   const parts: string[] = [LEAD, `unset x;${DENO_ON_PATH};export PATH`];
   const env = Object.entries(options.env);
   const words = [...env.flat(), chdir ?? "", ...options.deno, ...options.args];
@@ -93,7 +98,8 @@ export function farScript(options: FarScriptOptions): string {
     command = `sh -c ${quoteWord(`exec "$@" ${inner}`)} sh ${deno}`;
   }
   const strays = (sparing: "group" | "none"): string => options.sweep ? killMarked(MARK_WORD, sparing) : "";
-  const cut = `trap '' TERM;kill -TERM -$$;${strays("group")}kill -9 -$$`;
+  const tidy = folder ? `rm -rf ${farFolder("$execnet_m")};` : "";
+  const cut = `trap '' TERM;kill -TERM -$$;${strays("group")}${tidy}kill -9 -$$`;
   const watch =
     `{ trap '' PIPE;while sleep ${BEAT_SECONDS}&&printf '${BEAT_FORMAT}' >&5;do :;done;${cut}; } 3<&- 4>&- &`;
   const left = `{ ${PASS_ON} <&3;[ $? -gt 128 ]||{ ${cut};}; } 4>&- 5>&-`;
@@ -102,12 +108,13 @@ export function farScript(options: FarScriptOptions): string {
   const again =
     "{ while :;do (trap - TERM;exec sleep 1);kill -TERM -$$;done; } 3<&- 4>&- 5>&- 6>&- 7>&- & execnet_k=$!;" +
     "cat >/dev/null;kill -9 $execnet_k;kill -TERM -$$";
-  const ended = `e=$?;trap '' TERM;${strays("none")}kill -TERM -$$;${again};kill $execnet_w`;
+  const ended = `e=$?;trap '' TERM;${strays("none")}${tidy}kill -TERM -$$;${again};kill $execnet_w`;
   const run = `execnet_r(){ ${marked}exec ${nice}${command} 3<&0 </dev/null >&5 2>&5 5>&-;}`;
   const right = (streams: string): string => `{ (${streams}execnet_r);${ended};`;
   const toTerminal = `{ { ${left}|${
     right("exec 4>&6 6>&- 7>&-;")
   }echo $e >&7; }; } 6>&1|${KEEP_ON_CAT}; } 7>&1`;
+  if (folder) parts.push(`mkdir -m 700 ${farFolder("$execnet_m")} 2>/dev/null`);
   parts.push(
     run,
     // What is forked with a trap does not notice a signal before it has got rid of that.
@@ -124,9 +131,14 @@ const KEEP_ON_CAT = "(trap '' TERM;exec cat >&4)";
 /** The mark, as it is known to the script. */
 const MARK_WORD = '"$execnet_m"';
 
-/** A script in one line that kills what carries a mark, over there; it ends with code 0. */
+/** The folder that goes with a process, by its mark. */
+export function farFolder(mark: string): string {
+  return `${FAR_TEMP_FOLDER}/execnet-${mark}`;
+}
+
+/** A script in one line that kills what carries a mark, over there, and removes its folder; it ends with code 0. */
 export function reapScript(mark: string): string {
-  return `execnet_m=${mark};${killMarked(MARK_WORD, "none")}exit 0`;
+  return `execnet_m=${mark};${killMarked(MARK_WORD, "none")}rm -rf ${farFolder("$execnet_m")};exit 0`;
 }
 
 /** Makes the shell the leader of a process group, so that `$$` names it. */

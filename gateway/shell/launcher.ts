@@ -3,12 +3,12 @@
 import { encodeHello } from "../../channel/handshake.ts";
 import type { Facts } from "../../channel/handshake.ts";
 import { keepaliveOf, splitWords } from "../../xspec/mod.ts";
-import type { XSpec } from "../../xspec/mod.ts";
+import type { Permissions, XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
 import { Output } from "../output.ts";
 import { diagnoseExit } from "../launcher.ts";
 import type { Diagnosis, Launcher } from "../launcher.ts";
-import { linkTransport, stageZeroUrl } from "../process/link.ts";
+import { connectGrant, doorPath, linkTransport, stageZeroUrl } from "../process/link.ts";
 import { planProcess } from "../process/plan.ts";
 import { agentFlight, denoCommand, makeNonce } from "../process/process.ts";
 import type { ProcessEnd, SpawnedProcess } from "../process/process.ts";
@@ -18,13 +18,10 @@ import { traceGrant } from "../process/trace.ts";
 import type { TraceTarget } from "../process/trace.ts";
 import { withoutBeats } from "./beats.ts";
 import { overflowing } from "./overflow.ts";
-import { farScript, NO_DENO_CODE, reapScript } from "./far_script.ts";
+import { FAR_TEMP_FOLDER, farFolder, farScript, NO_DENO_CODE, reapScript } from "./far_script.ts";
 import type { Reach } from "./reach.ts";
 import { Provision } from "./provision.ts";
 import type { Provisions } from "./provision.ts";
-
-/** Trace files elsewhere are in the folder that every system has for what is temporary. */
-const FAR_TEMP_FOLDER = "/tmp";
 
 /** A path that nothing allows: where the working directory will be is not known here. */
 const UNKNOWN_FOLDER = "/nowhere";
@@ -149,29 +146,47 @@ export class ShellLauncher implements Launcher {
     const deno = spec.deno === undefined ? undefined : splitWords(spec.deno, "deno", String(spec));
     const { config, spawn } = planProcess(spec, { name: id, deno: deno ?? [], cwd: "", trace });
     const grant = traceGrant(trace, spawn.permissions, UNKNOWN_FOLDER);
+    const folder = keepsDoor(spec, spawn.permissions, trace) ? farFolder(mark) : "";
+    const door = folder === ""
+      ? undefined
+      : connectGrant(spawn.permissions, doorPath(folder), UNKNOWN_FOLDER);
     const url = stageZeroUrl({
       kind: "pipes",
       path: "",
-      folder: "",
-      revoke: [],
+      folder: door === undefined ? "" : folder,
+      revoke: door?.revoke ?? [],
       nonce: "",
-      bypass: false,
+      bypass: door !== undefined,
       worker: spawn.spareWorker,
       trace: grant?.stage,
     });
     const line = farScript({
       deno: deno ?? [this.#options.executable ?? "deno"],
-      args: denoCommand({ ...spawn, deno: [] }, grant?.permissions ?? spawn.permissions, url),
+      args: denoCommand({ ...spawn, deno: [] }, (grant ?? door ?? spawn).permissions, url),
       env: spec.env,
       chdir: spec.chdir,
       nice: spawn.nice,
       mark,
+      folder: door !== undefined,
       sweep: spawn.mark !== undefined,
       provisioned: this.#provision?.word,
     });
     const hello = encodeHello(config as unknown as Facts);
     return agentFlight({ lead: `${line}\n`, agent: agentScript(), hello });
   }
+}
+
+/**
+ * Whether an agent elsewhere gets a folder for a door: what may start programs may be a hop. Its Deno may be one that does
+ * not know the permission for one Unix socket. What is traced starts others by a shell anyway.
+ */
+function keepsDoor(
+  { execmodel }: XSpec,
+  { all, allow }: Permissions,
+  trace: TraceTarget | undefined,
+): boolean {
+  return execmodel === "worker" && trace === undefined &&
+    (all || allow.run !== undefined && allow.net === true);
 }
 
 /** A shell says by its exit code that a signal has ended what it ran. */

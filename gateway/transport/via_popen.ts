@@ -2,7 +2,7 @@
 
 import { encodeHello } from "../../channel/handshake.ts";
 import type { Facts } from "../../channel/handshake.ts";
-import { keepaliveOf, splitWords } from "../../xspec/mod.ts";
+import { keepaliveOf } from "../../xspec/mod.ts";
 import type { XSpec } from "../../xspec/mod.ts";
 import { agentScript } from "../_agent_bundle.ts";
 import type { Launcher } from "../launcher.ts";
@@ -16,12 +16,14 @@ import { startThrough } from "./via.ts";
 import type { Door, Hop } from "./via.ts";
 
 /**
- * Starts what `byShell` would start, but with a link by the door of the hop. What a shell has to prepare, and what is
- * traced, is left to `byShell`.
+ * Starts what `byShell` would start, but with a link by the door of the hop. What a shell has to prepare, and
+ * another Deno than that of the hop, which may be too old for it, is left to `byShell`.
  */
 export function throughDoor(byShell: Launcher, hop: Hop, spec: XSpec, id: string): Launcher {
   const { door } = hop;
-  if (door === undefined || spec.chdir !== undefined || spec.provision) return byShell;
+  if (door === undefined || spec.chdir !== undefined || spec.deno !== undefined || spec.provision) {
+    return byShell;
+  }
   const start = starting(hop, door, spec, id);
   return start === undefined ? byShell : {
     start,
@@ -37,8 +39,7 @@ export function throughDoor(byShell: Launcher, hop: Hop, spec: XSpec, id: string
 
 /** Undefined where what the spec denies stands in the way. */
 function starting(hop: Hop, { path, cwd }: Door, spec: XSpec, id: string): Launcher["start"] | undefined {
-  const deno = spec.deno === undefined ? undefined : splitWords(spec.deno, "deno", String(spec));
-  const { config, spawn } = planProcess(spec, { name: id, deno: deno ?? [], cwd });
+  const { config, spawn } = planProcess(spec, { name: id, deno: [], cwd });
   const grant = connectGrant(spawn.permissions, path, cwd);
   if (grant === undefined) return undefined;
   return async (signal): Promise<SpawnedProcess> => {
@@ -46,8 +47,8 @@ function starting(hop: Hop, { path, cwd }: Door, spec: XSpec, id: string): Launc
     const { revoke, permissions } = grant;
     const worker = spawn.spareWorker;
     const url = stageZeroUrl({ kind: "socket", path, folder: "", revoke, nonce, bypass: false, worker });
-    const words = deno ?? [hop.executable ?? "deno"];
-    const script = guardScript(denoCommand({ ...spawn, deno: words }, permissions, url), {
+    const deno = [hop.executable ?? "deno"];
+    const script = guardScript(denoCommand({ ...spawn, deno }, permissions, url), {
       nice: spawn.nice,
       mark: spawn.mark,
       link: "none",

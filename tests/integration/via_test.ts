@@ -169,7 +169,7 @@ test("no code may use the socket by which gateways behind a hop connect, and it 
   stranger.close();
   assertEquals(await group.get("second")!.call((x: number) => x + 1, 41), 42);
   await group.terminate();
-  await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+  await until("the folder is gone", () => Deno.stat(path).then(() => false, () => true));
 });
 
 test("what a gateway behind a hop has started ends with it, however that is, and its code is known", async () => {
@@ -383,6 +383,32 @@ testWith(SSHD, "ssh works from a hop, and a hop may be an ssh host", async () =>
       const bytes = await gateway.call((length: number) => new Uint8Array(length).fill(7), BYTES);
       assert(bytes.length === BYTES && bytes.every((byte) => byte === 7));
     }
+  }
+  await nothingLeft(sshd(), before);
+});
+
+testWith(SSHD, "a hop on an ssh host takes links by a socket, too, which goes however it ends", async () => {
+  const before = sshd().processes();
+  for (const killed of [false, true]) {
+    await using group = await Group.create([
+      `${ssh()}//id=host//allow-run=sh//allow-net`,
+      "popen//via=host//id=far//execmodel=main//allow-net=127.0.0.1",
+    ], QUIET);
+    const [host, far] = [group.get("host")!, group.get("far")!];
+    const { pid } = await far.remoteInfo();
+    const path = Deno.readTextFileSync(`/proc/${pid}/cmdline`).match(/--allow-write=(\S+?\/h)\0/)![1]!;
+    assert((await Deno.stat(path)).isSocket);
+    for (const [gateway, net] of [[host, "granted"], [far, "prompt"]] as const) {
+      const channel = gateway.remoteExec(MAY_DOOR);
+      await channel.send(path);
+      assertEquals(await channel.receive(), ["prompt", "prompt", net]);
+    }
+    const bytes = await far.call((length: number) => new Uint8Array(length).fill(7), BYTES);
+    assert(bytes.length === BYTES && bytes.every((byte) => byte === 7));
+    if (killed) Deno.kill((await host.remoteInfo()).pid, "SIGKILL");
+    else await group.terminate();
+    await gone(pid);
+    await until("the folder is gone", () => Deno.stat(path).then(() => false, () => true));
   }
   await nothingLeft(sshd(), before);
 });

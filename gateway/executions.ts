@@ -12,6 +12,7 @@ import type {
   ExecFrameOptions,
   FunctionJob,
   Job,
+  LinkJob,
   ProgramJob,
   ProgramNews,
   ProgramWord,
@@ -151,19 +152,27 @@ export class Executions {
   /** Starts a program over there, whose link may come with a proof. Nobody who waits for it keeps this program alive. */
   program(command: readonly string[], nonce?: string): ProgramChannels {
     const { session } = this.#options;
-    const background = (end: ChannelEnd): Channel => {
-      end.background = true;
-      const channel = session.facade(end);
-      // Bytes stay bytes, whatever the gateway's users have asked for.
-      channel.reconfigure({});
-      return channel;
-    };
-    const output = background(session.newEnd());
-    const control = background(session.newEnd());
+    const output = this.#background(session.newEnd());
+    const control = this.#background(session.newEnd());
     const proof = nonce === undefined ? {} : { nonce };
     const item = { kind: "program", command, output, control, ...proof } as unknown as ProgramJob;
-    const streams = background(this.#open({ item }, {}, undefined, { program: true }));
+    const streams = this.#background(this.#open({ item }, {}, undefined, { program: true }));
     return { streams, output, control } as unknown as ProgramChannels;
+  }
+
+  /** A link that a program over there has brought, by the id that it is told by. It counts as no execution. */
+  link(id: string): Channel<Uint8Array, Uint8Array> {
+    const frame = { program: true, service: true };
+    const end = this.#open({ item: { kind: "link", id } }, {}, undefined, frame);
+    return this.#background(end) as unknown as Channel<Uint8Array, Uint8Array>;
+  }
+
+  #background(end: ChannelEnd): Channel {
+    end.background = true;
+    const channel = this.#options.session.facade(end);
+    // Bytes stay bytes, whatever the gateway's users have asked for.
+    channel.reconfigure({});
+    return channel;
   }
 
   #refusal(): string {
@@ -202,7 +211,7 @@ export class Executions {
 
   /** Opens the channel of an execution. One that cannot be sent has never been: it is told nobody. */
   #open(
-    first: FirstItem & { item: Job },
+    first: FirstItem & { item: Job | LinkJob },
     { permissions, signal, timeout }: ExecOptions,
     work?: Work,
     frame: ExecFrameOptions = {},

@@ -377,6 +377,7 @@ export class Gateway implements AsyncDisposable {
       executable: executableOf(facts),
       door: doorOf(facts),
       program: (command, nonce) => gateway.#executions.program(command, nonce),
+      link: (id) => gateway.#executions.link(id),
       keepAlive: (keep) => gateway.#connection.process.keepAlive(keep),
     };
   }

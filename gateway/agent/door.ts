@@ -3,6 +3,7 @@
 import { doorPath, NONCE_BYTES } from "../process/link.ts";
 import { isGranted } from "../process/granted.ts";
 import type { AgentConfig, AgentStart } from "../process/config.ts";
+import { makeNonce } from "../process/process.ts";
 import { connectsBySocket } from "../process/versions.ts";
 import { after } from "./after.ts";
 
@@ -34,6 +35,7 @@ export class Door {
   /** Its socket. */
   readonly path: string;
   readonly #expected = new Map<string, (connection: Deno.UnixConn) => void>();
+  readonly #left = new Map<string, Deno.UnixConn>();
 
   /** Listens. Throws where that is impossible. */
   constructor(path: string) {
@@ -41,12 +43,25 @@ export class Door {
     void this.#run(Deno.listen({ transport: "unix", path }));
   }
 
-  /** The connection that shows this proof. Never resolves once it is given up by `signal`. */
-  expect(nonce: string, signal: AbortSignal): Promise<Deno.UnixConn> {
-    const { promise, resolve } = Promise.withResolvers<Deno.UnixConn>();
-    this.#expected.set(nonce, resolve);
+  /** Hands on the connections that show this proof, until `signal`. */
+  expect(nonce: string, signal: AbortSignal, take: (connection: Deno.UnixConn) => void): void {
+    this.#expected.set(nonce, take);
     signal.addEventListener("abort", () => this.#expected.delete(nonce));
-    return promise;
+  }
+
+  /** Keeps a connection for whoever asks for it by the id that this gives, until `signal`. */
+  leave(connection: Deno.UnixConn, signal: AbortSignal): string {
+    const id = makeNonce();
+    this.#left.set(id, connection);
+    signal.addEventListener("abort", () => this.collect(id)?.close());
+    return id;
+  }
+
+  /** Gives a connection that was left. */
+  collect(id: string): Deno.UnixConn | undefined {
+    const connection = this.#left.get(id);
+    this.#left.delete(id);
+    return connection;
   }
 
   async #run(listener: Deno.UnixListener): Promise<void> {
@@ -63,9 +78,8 @@ export class Door {
   async #admit(connection: Deno.UnixConn): Promise<void> {
     const nonce = await proofOf(connection).catch(() => "");
     const take = this.#expected.get(nonce);
-    if (take === undefined) return connection.close();
-    this.#expected.delete(nonce);
-    take(connection);
+    if (take === undefined) connection.close();
+    else take(connection);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Runs a program here for a gateway that is reached through this one: its streams go through channels. */
 
 import type { Channel } from "../../channel/channel.ts";
-import type { ProgramJob } from "../process/job.ts";
+import type { LinkJob, ProgramJob } from "../process/job.ts";
 import { ifThere } from "../process/process.ts";
 import type { Door } from "./door.ts";
 
@@ -27,7 +27,7 @@ export async function runProgram(job: ProgramJob, channel: Channel, door?: Door)
   let streams: Streams;
   try {
     child = start(job);
-    streams = job.nonce === undefined ? ownStreams(child) : linked(child, door!, job.nonce);
+    streams = job.nonce === undefined ? ownStreams(child) : linked(child, door!, job);
   } catch (error) {
     for (const one of [output, control]) void one.close(error as Error);
     throw error;
@@ -89,46 +89,67 @@ function ownStreams(child: Deno.ChildProcess): Streams {
   };
 }
 
+/** Passes on what a program brings by a further link, and what is for it. */
+export async function runLink({ id }: LinkJob, channel: Channel, door: Door | undefined): Promise<void> {
+  const connection = door?.collect(id);
+  if (connection === undefined) return;
+  using _ = connection;
+  const bytes = channel as unknown as Channel<Uint8Array, Uint8Array>;
+  await Promise.race([feed(bytes, connection).catch(() => {}), drain(connection, bytes)]);
+}
+
 /** A program that connects to the door. Its stdin is its lifeline: when that ends, it is killed with all that it started. */
-function linked(child: Deno.ChildProcess, door: Door, nonce: string): Streams {
+function linked(child: Deno.ChildProcess, door: Door, { nonce, control }: ProgramJob): Streams {
   const gone = new AbortController();
   const letGo = (): void => {
     gone.abort();
     child.stdin.close().catch(() => {});
   };
-  const connected = door.expect(nonce, gone.signal);
+  const first = Promise.withResolvers<Deno.UnixConn | undefined>();
+  gone.signal.addEventListener("abort", () => first.resolve(undefined));
+  let connected = false;
+  door.expect(nonce!, gone.signal, (connection) => {
+    if (connected) return void control.send({ link: door.leave(connection, gone.signal) }).catch(() => {});
+    connected = true;
+    first.resolve(connection);
+  });
   return {
     async feed(bytes): Promise<void> {
-      const connection = await connected;
+      const connection = await first.promise;
+      if (connection === undefined) return;
       try {
-        for await (const chunk of bytes) {
-          for (let offset = 0; offset < chunk.length;) {
-            offset += await connection.write(offset === 0 ? chunk : chunk.subarray(offset));
-          }
-        }
+        await feed(bytes, connection);
         await connection.closeWrite();
       } catch {
         // It has ended, or is about to.
       }
     },
     async drain(bytes): Promise<void> {
-      const connection = await Promise.race([connected, aborted(gone.signal)]);
+      const connection = await first.promise;
       if (connection === undefined) return;
       using _ = connection;
-      const buffer = new Uint8Array(CHUNK_BYTES);
-      while (true) {
-        const count = await connection.read(buffer).catch(() => null);
-        if (count === null) return;
-        await bytes.send(buffer.subarray(0, count));
-      }
+      await drain(connection, bytes);
     },
     kill: letGo,
     ended: letGo,
   };
 }
 
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(undefined)));
+async function feed(bytes: Channel<Uint8Array, Uint8Array>, connection: Deno.UnixConn): Promise<void> {
+  for await (const chunk of bytes) {
+    for (let offset = 0; offset < chunk.length;) {
+      offset += await connection.write(offset === 0 ? chunk : chunk.subarray(offset));
+    }
+  }
+}
+
+async function drain(connection: Deno.UnixConn, bytes: Channel<Uint8Array, Uint8Array>): Promise<void> {
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  while (true) {
+    const count = await connection.read(buffer).catch(() => null);
+    if (count === null) return;
+    await bytes.send(buffer.subarray(0, count));
+  }
 }
 
 /** Passes on what a program writes, as fast as it is taken. */

@@ -1,11 +1,12 @@
 /** Executions that run a program, in the agent's own isolate: no code of its users, and no hop to a Worker. */
 
+import type { Channel } from "../../channel/channel.ts";
 import { EMPTY, FrameType, makeFrame } from "../../channel/frame.ts";
 import { Session } from "../../channel/session.ts";
 import type { Permissions } from "../../xspec/mod.ts";
-import type { ExecFrameOptions, ProgramJob } from "../process/job.ts";
+import type { ExecFrameOptions, LinkJob, ProgramJob } from "../process/job.ts";
 import type { Door } from "./door.ts";
-import { runProgram } from "./program.ts";
+import { runLink, runProgram } from "./program.ts";
 import type { Backend, Execution, ExecutionEvents } from "./router.ts";
 
 /** Serves programs itself, and leaves all else to another backend. */
@@ -70,14 +71,9 @@ function relay(
       exec: async (end): Promise<void> => {
         try {
           const channel = session.facade(end);
-          const job = await channel.receive() as unknown as ProgramJob;
-          try {
-            checkMayRun(permissions, String(job.command[0]));
-          } catch (error) {
-            for (const one of [job.output, job.control]) void one.close(error as Error);
-            throw error;
-          }
-          await runProgram(job, channel, door);
+          const job = await channel.receive() as unknown as ProgramJob | LinkJob;
+          if (job.kind === "link") await runLink(job, channel, door);
+          else await run(job, channel, permissions, door);
           end.close();
         } catch (error) {
           end.close(session.errorPayload(error));
@@ -90,6 +86,21 @@ function relay(
   session.start(EMPTY);
   const end = (): void => session.fail(undefined);
   return { send: (frames) => push(frames), kill: end, release: end };
+}
+
+async function run(
+  job: ProgramJob,
+  channel: Channel,
+  may: Permissions,
+  door: Door | undefined,
+): Promise<void> {
+  try {
+    checkMayRun(may, String(job.command[0]));
+  } catch (error) {
+    for (const one of [job.output, job.control]) void one.close(error as Error);
+    throw error;
+  }
+  await runProgram(job, channel, door);
 }
 
 /** The agent may be allowed to start more than its spec says. */

@@ -65,11 +65,17 @@ export interface ProgramJob {
   control: Channel<ProgramWord, ProgramNews>;
 }
 
+/** For an agent with a door only: the channel becomes a link that a program has brought besides its first one, as {@linkcode ProgramNews} has told. */
+export interface LinkJob {
+  kind: "link";
+  id: string;
+}
+
 /** What a program is told. */
 export type ProgramWord = "terminate" | "kill";
 
-/** That a program runs, and how it ended. */
-export type ProgramNews = { pid: number } | { code: number; signal: string | null };
+/** That a program runs, that it has brought a further link, and how it ended. */
+export type ProgramNews = { pid: number } | { link: string } | { code: number; signal: string | null };
 
 /** All that can be executed. */
 export type Job = TextJob | ModuleJob | FunctionJob | StreamJob | CallsJob | ProgramJob;
@@ -115,6 +121,6 @@ export interface ExecFrameOptions {
   permissions?: unknown;
   /** The execution serves calls or copies: it counts as nothing, and each of these as an execution. */
   service?: boolean;
-  /** The execution runs a program, in the agent's own isolate. */
+  /** The execution runs a program, or is a link of one, in the agent's own isolate. */
   program?: boolean;
 }

@@ -2,11 +2,15 @@
 
 import type { Channel } from "../../channel/channel.ts";
 import type { Facts } from "../../channel/handshake.ts";
+import { NUMBER_BYTES } from "../../channel/bypasses.ts";
+import { readUint48 } from "../../channel/frame.ts";
 import { ProtocolError } from "../../channel/errors.ts";
 import { ConnectProblem } from "../errors.ts";
 import type { ProgramChannels } from "../executions.ts";
-import { ifThere, KILLED } from "../process/process.ts";
+import { ifThere, KILLED, readExactly } from "../process/process.ts";
 import type { ProcessEnd } from "../process/process.ts";
+import { linkTransport } from "../process/link.ts";
+import type { LinkTaker, RawLink } from "../process/link.ts";
 import type { Program } from "../process/program.ts";
 import type { Starter } from "../shell/command.ts";
 
@@ -21,6 +25,8 @@ export interface Hop {
   readonly door: Door | undefined;
   /** Starts a program over there; with a proof, its link comes by the door. */
   program(command: readonly string[], nonce?: string): ProgramChannels;
+  /** A further link that such a program has brought. */
+  link(id: string): Channel<Uint8Array, Uint8Array>;
   /** Whether this program has to stay because of what hangs on it. Counted. */
   keepAlive(keep: boolean): void;
 }
@@ -57,13 +63,19 @@ export function hopStarter(hop: Hop): Starter {
   };
 }
 
+/** A program that was started through a gateway. */
+export interface FarProgram extends Program {
+  /** Hands on the further links that it brings, if it comes by a door. */
+  readonly openLinks: ((taker: LinkTaker) => void) | undefined;
+}
+
 /** Starts a program through a gateway. Its link is its stdin and its stdout, or comes by the door with this proof. */
 export async function startThrough(
   hop: Hop,
   command: readonly string[],
   signal: AbortSignal | undefined,
   nonce?: string,
-): Promise<Program> {
+): Promise<FarProgram> {
   const { streams, output, control } = hop.program(command, nonce);
   let pid: number;
   try {
@@ -76,15 +88,22 @@ export async function startThrough(
   const keeps = new Keeps(hop);
   let over = false;
   let forced = false;
+  const links = new Links(hop);
   const finish = (end: ProcessEnd): void => {
     over = true;
+    links.end();
     keeps.end();
     resolve(end);
   };
-  control.receive().then(
-    (news) => finish(endOf(news)),
-    (error: Error) => finish({ code: -1, signal: null, reason: error.message }),
-  );
+  const follow = async (): Promise<ProcessEnd> => {
+    while (true) {
+      const news = await control.receive();
+      const { link } = Object(news) as { link?: unknown };
+      if (typeof link !== "string") return endOf(news);
+      links.came(link);
+    }
+  };
+  follow().then(finish, (error: Error) => finish({ code: -1, signal: null, reason: error.message }));
   const tell = (action: () => void): void => {
     if (over) return;
     forced = true;
@@ -92,14 +111,8 @@ export async function startThrough(
   };
   return {
     pid,
-    link: {
-      read: reader(streams),
-      write: async (bytes): Promise<number> => {
-        await streams.send(bytes);
-        return bytes.length;
-      },
-      close: () => void streams.close(),
-    },
+    link: linkOf(streams),
+    openLinks: nonce === undefined ? undefined : (taker): void => links.open(taker),
     endInput: () => void streams.closeWrite(),
     output: outputOf(output),
     ended,
@@ -114,6 +127,52 @@ export async function startThrough(
     },
     keepAlive: (keep) => keeps.count(keep),
   };
+}
+
+/** A channel of bytes as a link. */
+function linkOf(channel: Channel<Uint8Array, Uint8Array>): RawLink {
+  return {
+    read: reader(channel),
+    write: async (bytes): Promise<number> => {
+      await channel.send(bytes);
+      return bytes.length;
+    },
+    close: () => void channel.close(),
+  };
+}
+
+/** The links of a program besides its first one. */
+class Links {
+  readonly #hop: Hop;
+  readonly #waiting: string[] = [];
+  #taker: LinkTaker | undefined;
+  #over = false;
+
+  constructor(hop: Hop) {
+    this.#hop = hop;
+  }
+
+  came(id: string): void {
+    if (this.#taker === undefined) this.#waiting.push(id);
+    else void this.#hand(this.#taker, linkOf(this.#hop.link(id)));
+  }
+
+  async #hand(taker: LinkTaker, link: RawLink): Promise<void> {
+    const words = await readExactly(link, NUMBER_BYTES).catch(() => undefined);
+    if (words === undefined || this.#over) link.close();
+    else taker.link(linkTransport(link), readUint48(words, 0));
+  }
+
+  open(taker: LinkTaker): void {
+    this.#taker = taker;
+    for (const id of this.#waiting.splice(0)) this.came(id);
+    if (this.#over) taker.noMore();
+  }
+
+  end(): void {
+    this.#over = true;
+    this.#taker?.noMore();
+  }
 }
 
 /** What a hop says is looked at before it is believed. */

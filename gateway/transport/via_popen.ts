@@ -46,7 +46,8 @@ function starting(hop: Hop, { path, cwd }: Door, spec: XSpec, id: string): Launc
     const nonce = makeNonce();
     const { revoke, permissions } = grant;
     const worker = spawn.spareWorker;
-    const url = stageZeroUrl({ kind: "socket", path, folder: "", revoke, nonce, bypass: false, worker });
+    const bypass = spec.execmodel === "worker";
+    const url = stageZeroUrl({ kind: "socket", path, folder: "", revoke, nonce, bypass, worker });
     const deno = [hop.executable ?? "deno"];
     const script = guardScript(denoCommand({ ...spawn, deno }, permissions, url), {
       nice: spawn.nice,

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
 import {
+  type Channel,
   ConnectError,
   type Gateway,
   GatewayClosedError,
@@ -170,6 +171,37 @@ test("no code may use the socket by which gateways behind a hop connect, and it 
   assertEquals(await group.get("second")!.call((x: number) => x + 1, 41), 42);
   await group.terminate();
   await until("the folder is gone", () => Deno.stat(path).then(() => false, () => true));
+});
+
+test("executions of a worker gateway behind a hop have links of their own, which count as nothing", async () => {
+  await using group = await Group.create(["popen//id=hop//allow-run=sh", "popen//via=hop//id=far"], QUIET);
+  const far = group.get("far")!;
+  const path = doorOf((await far.remoteInfo()).pid)!;
+  const links = (): number =>
+    Deno.readTextFileSync("/proc/net/unix").split("\n").filter((line) => line.endsWith(` ${path}`)).length;
+  const echo = (): Channel => far.remoteExec("for await (const item of channel) await channel.send(item)");
+  const channels = [echo(), echo(), echo()];
+  for (const [i, channel] of channels.entries()) {
+    await channel.send(i);
+    assertEquals(await channel.receive(), i);
+  }
+  // The listener, the gateway's own link, and those of the executions.
+  assert(links() >= 2 + channels.length, `${links()} links`);
+  assertEquals((await group.get("hop")!.remoteStatus()).numExecuting, 1);
+  // One ends, one is killed, though it is busy, and the others go on.
+  await channels[0]!.closeWrite();
+  await channels[0]!.waitClose();
+  const busy = far.remoteExec("await channel.send(1); while (true);");
+  assertEquals(await busy.receive(), 1);
+  busy.kill();
+  await assertRejects(() => busy.receive());
+  const bytes = new Uint8Array(BYTES).map((_, at) => at % 251);
+  const sent = channels[1]!.send(bytes);
+  assertEquals(await channels[1]!.receive(), bytes);
+  await sent;
+  assertEquals((await far.terminate(500)).forced, false);
+  await until("the links have gone", () => links() === 1);
+  assertEquals(await group.get("hop")!.remoteStatus().then(({ numExecuting }) => numExecuting), 0);
 });
 
 test("what a gateway behind a hop has started ends with it, however that is, and its code is known", async () => {

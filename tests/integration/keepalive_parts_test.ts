@@ -2,7 +2,14 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { type Gateway, GatewayClosedError, Group } from "../../mod.ts";
-import { descendants, gone, groupMembers, nothingLeft, processes, processState } from "../helpers/leaks.ts";
+import {
+  descendants,
+  gone,
+  groupMembers,
+  nothingLeft,
+  processesWithEnv,
+  processState,
+} from "../helpers/leaks.ts";
 import type { ProcessState } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { shared, testWith } from "../parts/need.ts";
@@ -162,7 +169,8 @@ for (const model of ["worker", "main", "process"]) {
       const children = gateway.remoteExec(TWO_CHILDREN);
       await children.receive();
       if (model !== "main") await occupy(gateway);
-      const [srun] = [...processes().values()].filter(({ command, parent }) =>
+      // Other test files have jobs of the same number on Slurms of their own, in this program's group even.
+      const [srun] = processesWithEnv(`SLURM_CONF=${slurm.env.SLURM_CONF}`).filter(({ command, parent }) =>
         /^srun /.test(command) && command.includes(`--jobid=${job!.id}`) && !isSrun(parent)
       );
       Deno.kill(-srun!.group, "SIGKILL");

@@ -33,6 +33,8 @@ const LONGEST_BYTES = MAX_BYPASS_PAYLOAD_BYTES + 64;
 
 /** The link of one execution. */
 export class Bypass implements FrameSink {
+  /** What the link has said it is: no other link has it. */
+  readonly number: number;
   /** Resolves when nothing more comes by it. */
   readonly drained: Promise<void>;
   readonly #host: BypassHost;
@@ -46,8 +48,9 @@ export class Bypass implements FrameSink {
   #over = false;
 
   /** Makes a bypass of a link, for no execution yet. */
-  constructor(host: BypassHost, transport: Transport) {
+  constructor(host: BypassHost, transport: Transport, number: number) {
     this.#host = host;
+    this.number = number;
     this.#transport = transport;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.drained = promise;

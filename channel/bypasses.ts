@@ -27,7 +27,7 @@ export interface BypassesHost extends Omit<BypassHost, "claimed" | "broken"> {
   /** The link of an execution of this side has ended, which is the end of all. */
   fail(reason: unknown): void;
   /** The open channels. */
-  readonly ends: Iterable<ChannelEnd>;
+  ends(): Iterable<ChannelEnd>;
   /** The execution with that id, which may have no open channel any more. Throws ProtocolError where it never was. */
   branch(id: number): Branch;
   /** Sends a frame by the connection. */
@@ -47,8 +47,8 @@ export class Bypasses {
   readonly #unclaimed = new Map<number, Bypass | "ended">();
   /** The numbers of the links of executions that have not claimed them yet. */
   readonly #announced = new Map<number, number>();
-  /** What is to be done when a link that is still to come has ended; with nothing, it is cut off. */
-  readonly #expected = new Map<number, (() => void) | undefined>();
+  /** What is to be done when a link that is still to come has ended, or that it is cut off. */
+  readonly #expected = new Map<number, (() => void) | "cut">();
   readonly #takes: boolean;
   #closed = false;
 
@@ -65,7 +65,7 @@ export class Bypasses {
 
   /** Moves an execution of this side to its link with that number. The end of that is the end of the session. */
   open(branch: Branch, transport: Transport, number: number): void {
-    const bypass = new Bypass(this.#inner, transport);
+    const bypass = new Bypass(this.#inner, transport, number);
     this.#open.set(branch.id, bypass);
     const payload = new Uint8Array(NUMBER_BYTES);
     writeUint48(payload, 0, number);
@@ -94,29 +94,31 @@ export class Bypasses {
     if (this.#unclaimed.size >= MAX_UNCLAIMED || this.#unclaimed.has(number) || this.#closed) {
       return transport.abort();
     }
-    const bypass = new Bypass(this.#inner, transport);
-    const cut = this.#expected.has(number) && this.#expected.get(number) === undefined;
-    if (cut) bypass.end();
+    const bypass = new Bypass(this.#inner, transport, number);
+    if (this.#expected.get(number) === "cut") bypass.end();
     this.#unclaimed.set(number, bypass);
     void bypass.read();
     void bypass.drained.then(() => {
       const over = this.#expected.get(number);
-      if (this.#expected.delete(number)) this.#unclaimed.delete(number);
+      if (over !== undefined) this.#unclaimed.delete(number);
       else if (this.#unclaimed.get(number) === bypass) this.#unclaimed.set(number, "ended");
-      over?.();
+      this.#expected.delete(number);
+      if (over !== "cut") over?.();
     });
   }
 
   /** No further link comes. */
   noMore(): void {
     this.#closed = true;
-    for (const [number, over] of this.#expected) if (!this.#unclaimed.has(number)) over?.();
+    for (const [number, over] of this.#expected) {
+      if (over !== "cut" && !this.#unclaimed.has(number)) over();
+    }
     this.#expected.clear();
   }
 
   #claimed(bypass: Bypass, id: number): Branch {
     const branch = this.#host.branch(id);
-    const [number] = [...this.#unclaimed].find(([, one]) => one === bypass)!;
+    const { number } = bypass;
     const announced = this.#announced.get(id);
     if (this.#open.has(id) || announced !== undefined && announced !== number) {
       throw new ProtocolError(`Cannot take another bypass for execution ${id}`);
@@ -162,20 +164,20 @@ export class Bypasses {
     } else if (bypass === "ended" || number === undefined || this.#closed) {
       over();
     } else if (flags & CUT) {
-      this.#expect(number, undefined);
+      this.#expect(number, "cut");
       over();
     } else {
       this.#expect(number, over);
     }
   }
 
-  #expect(number: number, over: (() => void) | undefined): void {
+  #expect(number: number, over: (() => void) | "cut"): void {
     if (this.#expected.size >= MAX_UNCLAIMED) throw new ProtocolError("Too many links are still to come");
     this.#expected.set(number, over);
   }
 
   #close(branch: Branch, reason: Uint8Array): void {
-    for (const end of [...this.#host.ends]) {
+    for (const end of [...this.#host.ends()]) {
       if (end.branch?.id !== branch.id) continue;
       end.closedByPeer(reason.length === 0 ? undefined : this.#host.readError(reason, end));
     }

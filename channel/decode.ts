@@ -1,6 +1,6 @@
 /** Turns bytes back into items. What comes in is hostile: a count is believed only as far as the input can fill it. */
 
-import { ascii } from "./_ascii.ts";
+import { ascii } from "./ascii.ts";
 import { LoadError } from "./errors.ts";
 import { bigint, binary, decodeUtf8, error, invalid, sparse, tooDeep, truncated, utf16 } from "./_revive.ts";
 import { CONSTANT, EXT, MAX_DEPTH } from "./item.ts";

@@ -457,9 +457,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
   #makeBypasses(takes: boolean): Bypasses {
     const channels = this.#channels;
     return new Bypasses({
-      get ends() {
-        return channels.ends;
-      },
+      ends: () => channels.ends,
       branchOf: (channel) => channels.get(channel)?.branch,
       branch: (id) => channels.execution(id),
       control: (frame) => this.control(frame),

@@ -3,7 +3,7 @@
 import { doorPath, NONCE_BYTES } from "../process/link.ts";
 import { isGranted } from "../process/granted.ts";
 import type { AgentConfig, AgentStart } from "../process/config.ts";
-import { makeNonce } from "../process/process.ts";
+import { makeNonce, readExactly } from "../process/process.ts";
 import { connectsBySocket } from "../process/versions.ts";
 import { after } from "./after.ts";
 
@@ -35,7 +35,8 @@ export class Door {
   /** Its socket. */
   readonly path: string;
   readonly #expected = new Map<string, (connection: Deno.UnixConn) => void>();
-  readonly #left = new Map<string, Deno.UnixConn>();
+  /** Connections by id, until they are asked for or their program has gone. */
+  readonly #left = new Map<string, { connection: Deno.UnixConn; signal: AbortSignal }>();
 
   /** Listens. Throws where that is impossible. */
   constructor(path: string) {
@@ -46,22 +47,24 @@ export class Door {
   /** Hands on the connections that show this proof, until `signal`. */
   expect(nonce: string, signal: AbortSignal, take: (connection: Deno.UnixConn) => void): void {
     this.#expected.set(nonce, take);
-    signal.addEventListener("abort", () => this.#expected.delete(nonce));
+    signal.addEventListener("abort", () => {
+      this.#expected.delete(nonce);
+      for (const [id, left] of this.#left) if (left.signal === signal) this.collect(id)?.close();
+    });
   }
 
-  /** Keeps a connection for whoever asks for it by the id that this gives, until `signal`. */
+  /** Keeps a connection for whoever asks for it by the id that this gives, until that of `expect`. */
   leave(connection: Deno.UnixConn, signal: AbortSignal): string {
     const id = makeNonce();
-    this.#left.set(id, connection);
-    signal.addEventListener("abort", () => this.collect(id)?.close());
+    this.#left.set(id, { connection, signal });
     return id;
   }
 
   /** Gives a connection that was left. */
   collect(id: string): Deno.UnixConn | undefined {
-    const connection = this.#left.get(id);
+    const left = this.#left.get(id);
     this.#left.delete(id);
-    return connection;
+    return left?.connection;
   }
 
   async #run(listener: Deno.UnixListener): Promise<void> {
@@ -76,20 +79,9 @@ export class Door {
   }
 
   async #admit(connection: Deno.UnixConn): Promise<void> {
-    const nonce = await proofOf(connection).catch(() => "");
-    const take = this.#expected.get(nonce);
+    const proof = await readExactly(connection, NONCE_BYTES).catch(() => undefined);
+    const take = this.#expected.get(proof?.toHex() ?? "");
     if (take === undefined) connection.close();
     else take(connection);
   }
-}
-
-/** What a connection shows first, in hexadecimal digits. */
-async function proofOf(connection: Deno.UnixConn): Promise<string> {
-  const proof = new Uint8Array(NONCE_BYTES);
-  for (let got = 0; got < NONCE_BYTES;) {
-    const count = await connection.read(proof.subarray(got));
-    if (count === null) return "";
-    got += count;
-  }
-  return proof.toHex();
 }

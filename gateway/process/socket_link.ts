@@ -98,7 +98,8 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     removeFolder(folder);
     throw error;
   }
-  const { bypass = false, keepFolder = bypass } = options;
+  const { bypass = false } = options;
+  const keepFolder = bypass || options.keepFolder;
   let door: BypassDoor | undefined;
   let listening = true;
   const stopListening = (): void => {

@@ -141,9 +141,14 @@ function linkOf(channel: Channel<Uint8Array, Uint8Array>): RawLink {
   };
 }
 
+/** More links than this that nobody has taken yet, or that have not said their number, are a hop's invention. */
+const MAX_PENDING_LINKS = 1_024;
+
 /** The links of a program besides its first one. */
 class Links {
   readonly #hop: Hop;
+  /** Those that have not said their number. */
+  #silent = 0;
   readonly #waiting: string[] = [];
   #taker: LinkTaker | undefined;
   #over = false;
@@ -153,12 +158,15 @@ class Links {
   }
 
   came(id: string): void {
+    if (this.#waiting.length + this.#silent >= MAX_PENDING_LINKS) return;
     if (this.#taker === undefined) this.#waiting.push(id);
     else void this.#hand(this.#taker, linkOf(this.#hop.link(id)));
   }
 
   async #hand(taker: LinkTaker, link: RawLink): Promise<void> {
+    this.#silent++;
     const words = await readExactly(link, NUMBER_BYTES).catch(() => undefined);
+    this.#silent--;
     if (words === undefined || this.#over) link.close();
     else taker.link(linkTransport(link), readUint48(words, 0));
   }

@@ -1,5 +1,6 @@
 /** Messages as bytes: numbers as they need it, texts and bytes with their length. What is read is hostile. */
 
+import { ascii } from "../../channel/ascii.ts";
 import { ProtocolError } from "../../channel/errors.ts";
 
 const FIRST_ROOM_BYTES = 1024;
@@ -149,8 +150,8 @@ export class ByteReader {
   /** A text. */
   text(): string {
     const bytes = this.bytes();
-    const ascii = bytes.length <= SHORT_BYTES ? asciiOf(bytes) : undefined;
-    if (ascii !== undefined) return ascii;
+    const text = bytes.length <= SHORT_BYTES ? ascii(bytes, 0, bytes.length) : undefined;
+    if (text !== undefined) return text;
     try {
       return decoder.decode(bytes);
     } catch (cause) {
@@ -182,14 +183,4 @@ export class ByteReader {
     this.#offset = start + length;
     return start;
   }
-}
-
-/** A text of nothing but ASCII; undefined where it is another one. */
-function asciiOf(bytes: Uint8Array): string | undefined {
-  let text = "";
-  for (const byte of bytes) {
-    if (byte >= 0x80) return undefined;
-    text += String.fromCharCode(byte);
-  }
-  return text;
 }

@@ -21,6 +21,15 @@ def make_blocks(size):
 """
 exec(MAKE_BLOCKS)
 
+COLLECT = """
+kept = []
+while 1:
+    one = channel.receive()
+    if one is None:
+        break
+    kept.append(one)
+"""
+
 SOURCES = {
     "echo": """
 while 1:
@@ -82,13 +91,8 @@ for i in range(count):
 done.send(count)
 channel.receive()
 """,
-    "keep": """
-kept = []
-while 1:
-    one = channel.receive()
-    if one is None:
-        break
-    kept.append(one)
+    "keep": COLLECT
+    + """
 for one in kept:
     one.send(one.receive())
 channel.receive()
@@ -104,13 +108,8 @@ while 1:
 channel.send(None)
 channel.receive()
 """,
-    "ints_all": """
-kept = []
-while 1:
-    one = channel.receive()
-    if one is None:
-        break
-    kept.append(one)
+    "ints_all": COLLECT
+    + """
 channel.send(None)
 while 1:
     for i in range(channel.receive()):

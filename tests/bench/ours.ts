@@ -86,10 +86,18 @@ async function bulkIn({ kind, size }: Task): Promise<number> {
   return await takeBlocks(await channelTo("blocks", kind), size);
 }
 
-/** On a channel that has carried nothing yet. */
 async function bulkFreshIn({ kind, size }: Task): Promise<number> {
-  const channel = await newChannelTo("blocks", kind);
-  const result = await takeBlocks(channel, size);
+  return await onFresh("blocks", kind, (channel) => takeBlocks(channel, size));
+}
+
+/** Measures on a channel that has carried nothing yet. */
+async function onFresh(
+  source: Parameters<typeof newChannelTo>[0],
+  kind: string,
+  measure: (channel: Channel) => Promise<number>,
+): Promise<number> {
+  const channel = await newChannelTo(source, kind);
+  const result = await measure(channel);
   await endChannel(channel);
   return result;
 }
@@ -111,12 +119,8 @@ async function bulkOut({ kind, size }: Task): Promise<number> {
   return await giveBlocks(await channelTo("takeBlocks", kind), size);
 }
 
-/** On a channel that has carried nothing yet. */
 async function bulkFreshOut({ kind, size }: Task): Promise<number> {
-  const channel = await newChannelTo("takeBlocks", kind);
-  const result = await giveBlocks(channel, size);
-  await endChannel(channel);
-  return result;
+  return await onFresh("takeBlocks", kind, (channel) => giveBlocks(channel, size));
 }
 
 async function giveBlocks(channel: Channel, size: number): Promise<number> {

@@ -160,7 +160,11 @@ export class Bypasses {
     if (bypass instanceof Bypass) {
       // What was killed may go on and never close its link.
       if (flags & CUT) bypass.end();
-      void bypass.drained.then(over);
+      void bypass.drained.then(() => {
+        // It may have ended before it was claimed, and its last word is this.
+        this.#unclaimed.delete(bypass.number);
+        over();
+      });
     } else if (bypass === "ended" || number === undefined || this.#closed) {
       over();
     } else if (flags & CUT) {

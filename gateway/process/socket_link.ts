@@ -9,7 +9,7 @@ import type { Ref, SpawnedProcess, SpawnOptions } from "./process.ts";
 import { connectsBySocket } from "./versions.ts";
 
 /** The longest path a Unix socket can have is 108 bytes, less on some systems. */
-const MAX_SOCKET_PATH = 100;
+const MAX_SOCKET_PATH_BYTES = 100;
 
 /** A place where the process is expected. */
 export interface Meeting {
@@ -29,7 +29,8 @@ export function openMeeting(options: SpawnOptions): Meeting | undefined {
       ...(options.folder === undefined ? {} : { dir: options.folder }),
     });
     const path = `${folder}/s`;
-    const grant = path.length > MAX_SOCKET_PATH ? undefined : grantFor(options, path, folder);
+    const bytes = new TextEncoder().encode(path).length;
+    const grant = bytes > MAX_SOCKET_PATH_BYTES ? undefined : grantFor(options, path, folder);
     if (grant !== undefined) {
       return { listener: Deno.listen({ transport: "unix", path }), folder, path, grant };
     }

@@ -116,6 +116,11 @@ export class Bypasses {
     this.#expected.clear();
   }
 
+  /** Whether all that the far side says about channels of that execution comes by a link. */
+  comesByLink(branch: Branch | undefined): boolean {
+    return this.#takes && branch !== undefined && this.#open.has(branch.id);
+  }
+
   #claimed(bypass: Bypass, id: number): Branch {
     const branch = this.#host.branch(id);
     const { number } = bypass;
@@ -129,14 +134,23 @@ export class Bypasses {
     return branch;
   }
 
-  /** What breaks the protocol on its own link has an end of its own: here at once, and there by the router. */
   #broken(bypass: Bypass, error: ProtocolError): void {
-    const { branch } = bypass;
     bypass.end();
-    if (branch === undefined || !this.#takes) return;
+    if (bypass.branch !== undefined) this.blame(bypass.branch, error);
+  }
+
+  /**
+   * What breaks the protocol has an end of its own: here at once, and there by the router.
+   *
+   * @returns whether executions of the far side have links, so that the others are not to end with it
+   */
+  blame(branch: Branch, error: ProtocolError): boolean {
+    if (!this.#takes) return false;
+    this.#open.get(branch.id)?.end();
     const payload = this.#host.errorPayload(error);
     this.#host.control(makeFrame(FrameType.KILL, branch.id, payload));
     this.#close(branch, payload);
+    return true;
   }
 
   /**

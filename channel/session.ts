@@ -351,7 +351,10 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       case FrameType.CLOSE:
         if (head.flags & CloseFlag.LINKED) {
           this.#bypasses.lastWord(channel, head.flags, bytes.subarray(start, end));
-        } else this.#channelFrame(head, bytes, start, end, owned);
+        } else if (!this.#bypasses.comesByLink(this.#channels.get(channel)?.branch)) {
+          // The router closes what an execution had opened, also what was another one's already.
+          this.#channelFrame(head, bytes, start, end, owned);
+        }
         break;
       case FrameType.DATA:
       case FrameType.CREDIT:
@@ -479,7 +482,13 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       this.control(makeFrame(FrameType.CLOSE, id));
       return;
     }
-    this.#channels.openFar(id, via.branch).readStack = via.readStack;
+    try {
+      this.#channels.openFar(id, via.branch).readStack = via.readStack;
+    } catch (error) {
+      // The router does not see what has been opened by links, so that it cannot refuse this.
+      const { branch } = via;
+      if (branch === undefined || !this.#bypasses.blame(branch, error as ProtocolError)) throw error;
+    }
   }
 
   #requested(value: unknown): void {

@@ -436,3 +436,24 @@ test("a session refuses a BYPASS by the connection that means nothing", async ()
     });
   }
 });
+
+test("who opens by the connection what another has opened by its link ends, and nobody else", async () => {
+  await withBypassed(1, async (bypassed) => {
+    const { pair } = bypassed;
+    const first = await bypassed.open();
+    const inner = pair.remote.newChannel();
+    await first.far.send(inner);
+    const taken = await first.near.receive() as Channel;
+    const second = await pair.open();
+    pair.remote.control(makeFrame(FrameType.OPEN, taken.id, uint48(second.near.id)));
+    const error = await assertRejects(() => second.near.receive(), RemoteError);
+    assertEquals(error.remoteName, "ProtocolError");
+    await settle();
+    assertEquals(pair.kills.map(([id]) => id), [second.near.id]);
+    assert(pair.local.alive);
+    // So says the router about all that it thinks the second one's.
+    pair.remote.control(makeFrame(FrameType.CLOSE, taken.id));
+    assertEquals(await echoed(first, [1]), [1]);
+    assertEquals(await echoed({ near: taken, far: inner }, [2]), [2]);
+  });
+});

@@ -16,7 +16,7 @@ const START =
 const FIRST_START =
   "as for later ones, and 170 ms of processor time in the caller, which has to load and compile what starts them";
 const PING_VIA =
-  "it is processor time, not waiting: the hop takes 100 to 130 us of it for a round trip, whose four turns of a process " +
+  "it is processor time, not waiting: the hop takes 100 to 130 µs of it for a round trip, whose four turns of a process " +
   "are 150 at least, where execnet takes 170 to 190; the caller has a session within a channel besides";
 const BULK_VIA = "each byte passes one more process, which reads it into an item and writes it again";
 const PING_SSH =

@@ -29,8 +29,8 @@ const CAUSES: Readonly<Record<Change, string>> = {
     "three times rsync's processor time, half of it in the system: each file is written under another name, given its " +
     "mode and time, and renamed, by calls of their own; the receiving script runs where nothing is compiled yet",
   none:
-    "a copy is an execution: its Worker takes 50 ms of processor time to compile the script, to take the list and for " +
-    "an lstat of each file, and the next spare Worker as much at the same time; rsync takes 27 in all",
+    "an lstat of each file on both sides, 6 to 8 µs where rsync's take 3; the list is sorted, written, read and checked, " +
+    "and the first copy of a gateway compiles its script over there, where further ones find it",
   file: "as without a change, and a flush to the disk, which neither peer does",
   byte:
     "the hashes of the old copy, the writing of the new one, its flush and the SHA-256 of the whole share two processors",
@@ -93,7 +93,7 @@ export const RSYNC_ENTRIES: readonly Entry[] = [
         command(
           "rsync -a --no-whole-file",
           "rsync-wire",
-          atMost(1.2, "the receiving script itself, which is shipped with each copy"),
+          atMost(1.2, "the receiving script itself, which is shipped with a gateway's first copy"),
         ),
       ],
     })
@@ -105,7 +105,13 @@ export const RSYNC_ENTRIES: readonly Entry[] = [
     variant: "no change, after another copy, on the wire",
     once: true,
     unit: "KiB",
-    peers: [command("rsync -a --no-whole-file", "rsync-wire", atMost(1.2))],
+    peers: [
+      command(
+        "rsync -a --no-whole-file",
+        "rsync-wire",
+        atMost(1.2, "frames and the words of a setup, some 300 bytes in all, where rsync says 70"),
+      ),
+    ],
   }),
   ...BIG.map(([change, variant]) =>
     entry("rsync-big", {

@@ -6,8 +6,8 @@ import { atMost } from "./bounds.ts";
 import { FLAGS } from "./programs/allocations.ts";
 import type { Allocations } from "./programs/allocations.ts";
 
-/** The program gives the same figures each time; they are the engine's, too. */
-const SLACK = 1.3;
+/** The program gives the same figures each time; they are the engine's, too. One more object for an item is over it. */
+const SLACK = 1.1;
 
 test("an item allocates no more than today, sent alone or in a burst, and received", async () => {
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {

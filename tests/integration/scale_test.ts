@@ -17,7 +17,6 @@ const EACH: Readonly<Record<string, Counts & { count: number }>> = {
   worker: { count: 12, descriptors: 6, threads: 1, processes: 0 },
   // The connection, the lifeline, what it prints, the process.
   "popen//execmodel=main": { count: 3, descriptors: 4, threads: 0, processes: 2 },
-  // Channels of the hop, whose processes they are.
   // Channels of the hop, whose processes they are: a Deno and its guard.
   "popen//execmodel=main//via=hop": { count: 3, descriptors: 0, threads: 0, processes: 2 },
 };

@@ -239,7 +239,8 @@ const TRACE = `10 1.000000 bind(21, {sa_family=AF_UNIX, sun_path="/tmp/execnet-b
 20 1.045000 sendto(21, "\\0\\377execnet", 164, MSG_NOSIGNAL, NULL, 0) = 164
 10 1.046000 sendto(24, "\\20", 80, MSG_NOSIGNAL, NULL, 0) = 80
 20 1.047000 recvfrom(21, "\\20", 65536, 0, NULL, NULL) = 80
-21 1.048000 sendto(28, "\\267", 16, MSG_NOSIGNAL, NULL, 0) = 16
+21 1.048000 sendto(28, "\\267", 22, MSG_NOSIGNAL, NULL, 0) = 22
+20 1.049000 sendto(21, "\\30", 18, MSG_NOSIGNAL, NULL, 0) = 18
 21 1.055000 sendto(28, "\\30", 25, MSG_NOSIGNAL, NULL, 0) = 25
 10 1.056000 recvfrom(28, "\\30", 65536, 0, NULL, NULL) = 25
 20 1.060000 exit_group(0)   = ?
@@ -267,6 +268,21 @@ test("stepsOf() finds the steps of a start in a trace", () => {
     1,
   ]);
   assertEquals(Math.round(total.median!), 56);
+  // A link that was there before the execution was asked for is not taken for the item.
+  const early = stepsOf(
+    parseTrace(
+      TRACE.replace(/^21 1\.048.*\n/m, "").replace(
+        /^10 1\.046/m,
+        (line) => `21 1.045500 sendto(28, "\\267", 22) = 22\n${line}`,
+      ),
+    ),
+    "worker",
+  );
+  assertEquals(early.steps.slice(-3).map(({ median }) => median === null ? null : Math.round(median)), [
+    null,
+    8,
+    1,
+  ]);
   // Without a link of its own, the Worker's item is sent by the far side.
   const without = parseTrace(
     TRACE.replace(/^21 .*sendto.*\n/gm, "").replace("10 1.056", "20 1.050000 sendto(21) = 25\n10 1.056"),

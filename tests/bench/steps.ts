@@ -3,6 +3,7 @@
  * nothing of it is in the code that is measured.
  */
 
+import { NUMBER_BYTES } from "../../channel/bypasses.ts";
 import type { StepsOf } from "./entry.ts";
 import { median } from "./util.ts";
 
@@ -87,6 +88,8 @@ interface Cast {
   far: number;
   /** The thread of its Worker, if it has one. */
   worker: number | undefined;
+  /** Whichever of the two sends the first item: the Worker, where it has a link of its own. */
+  sender: number;
 }
 
 /** A moment: the first call of that kind after the moment before. */
@@ -100,8 +103,9 @@ interface Mark {
   worker?: boolean;
 }
 
-/** Bytes of the proof that whoever connects is who was started. */
+/** Bytes of the proof that whoever connects is who was started, and with the number of a further link. */
 const PROOF_BYTES = 16;
+const LINK_BYTES = PROOF_BYTES + NUMBER_BYTES;
 
 /** The agent is longer than any other message of a start. */
 const AGENT_BYTES = 20_000;
@@ -154,13 +158,13 @@ const MARKS: readonly Mark[] = [
   {
     name: "the Worker has a link of its own",
     is: ({ name, thread, result }, { worker }) =>
-      thread === worker && name === "sendto" && result === PROOF_BYTES,
+      thread === worker && name === "sendto" && result === LINK_BYTES,
     worker: true,
   },
   {
     name: "the first item is sent",
-    is: ({ name, thread, result }, { far, worker }) =>
-      (thread === far || thread === worker) && name === "sendto" && result > 0,
+    is: ({ name, thread, result }, { sender }) =>
+      thread === sender && name === "sendto" && result > 0 && result !== LINK_BYTES,
   },
   {
     name: "the caller has it",
@@ -195,7 +199,10 @@ function timesOf(calls: readonly Call[], marks: readonly Mark[]): (number | unde
   const worker = calls.find(({ name, args, thread }) =>
     thread !== caller && name === "prctl" && /PR_SET_NAME, "worker-/.test(args)
   )?.thread;
-  const cast: Cast = { caller, far, worker };
+  const linked = calls.some(({ name, thread, result }) =>
+    thread === worker && name === "sendto" && result === LINK_BYTES
+  );
+  const cast: Cast = { caller, far, worker, sender: linked ? worker! : far };
   let at = 0;
   let last = calls[0]!.began;
   return marks.map(({ is, begins = false }) => {

@@ -423,10 +423,12 @@ export class Gateway implements AsyncDisposable {
     else void within(allGone(hanging), DISPOSE_TIMEOUT_MS).then(ask);
   }
 
-  /** Kills the process if it is still there after a while. */
+  /** Kills the process if it is still there after a while, unless whoever terminates it has said how long it may take. */
   #killAfter(ms: number): void {
     const { process } = this.#connection;
-    const timer = setTimeout(() => process.kill(), ms);
+    const timer = setTimeout(() => {
+      if (this.#stopping === undefined) process.kill();
+    }, ms);
     Deno.unrefTimer(timer);
     void process.ended.then(() => clearTimeout(timer));
   }

@@ -311,3 +311,15 @@ forEachKind(
   },
   { local: true, alone: true },
 );
+
+forEachKind("terminate() gives as long as it was told, and not what exit() gives", async ({ open }) => {
+  const gateway = await open();
+  const { pid } = await gateway.remoteInfo();
+  Deno.kill(pid, "SIGSTOP");
+  const ended = gateway.terminate(60_000);
+  // Longer than exit() waits.
+  await new Promise((resolve) => setTimeout(resolve, 5_500));
+  Deno.kill(pid, "SIGCONT");
+  const { forced, code, reason } = await ended;
+  assertEquals([forced, code, reason], [false, 0, "requested"]);
+}, { local: true, alone: true, models: ["main"] });

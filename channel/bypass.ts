@@ -2,7 +2,7 @@
 
 import type { Branch } from "./branch.ts";
 import { ProtocolError } from "./errors.ts";
-import { FrameType, makeFrame, MAX_BYPASS_PAYLOAD_BYTES, readUint48 } from "./frame.ts";
+import { FrameType, isInBlock, makeFrame, MAX_BYPASS_PAYLOAD_BYTES, readUint48 } from "./frame.ts";
 import { FrameReader } from "./frame_reader.ts";
 import type { FrameHead, FrameSink } from "./frame_reader.ts";
 import type { Outbox } from "./outbox.ts";
@@ -33,10 +33,14 @@ const LONGEST_BYTES = MAX_BYPASS_PAYLOAD_BYTES + 64;
 
 /** The link of one execution. */
 export class Bypass implements FrameSink {
-  /** What the link has said it is: no other link has it. */
+  /** What the link has said it is, and no other link: the first of the ids that its execution has. */
   readonly number: number;
   /** Resolves when nothing more comes by it. */
   readonly drained: Promise<void>;
+  /** Whether the router has said whose link it is. */
+  announced = false;
+  /** Whether its execution has said by it that it has ended. */
+  closed = false;
   readonly #host: BypassHost;
   readonly #transport: Transport;
   readonly #writer: Writer;
@@ -126,11 +130,15 @@ export class Bypass implements FrameSink {
     if (this.#branch === undefined) return this.#claim(head, end - start);
     this.#check(head);
     if (head.type === FrameType.OPEN && end - start === 6) {
+      if (!this.#own && !isInBlock(head.channel, this.number)) {
+        throw new ProtocolError(`Cannot open channel ${head.channel}: the id is another execution's to give`);
+      }
       const carrier = this.#host.branchOf(readUint48(bytes, start));
       // The carrier may have been closed here while the frame was under way; the new channel is then unreachable.
       if (carrier === undefined) return this.#writer.control(makeFrame(FrameType.CLOSE, head.channel));
       if (carrier !== this.#branch) throw new ProtocolError("Cannot open a channel of another execution");
     }
+    if (head.type === FrameType.CLOSE && head.channel === this.#branch.id) this.closed = true;
     this.#host.frame(head, bytes, start, end, owned);
   }
 

@@ -16,7 +16,7 @@ export const CloseFlag = {
   CUT: 2,
 } as const;
 
-/** More links than this that are nobody's yet are refused: a spare has one, and each execution that has sent nothing. */
+/** More links than this that are nobody's yet are taken for an attack: a spare has one, and each execution that has sent nothing. */
 const MAX_UNCLAIMED = 16_384;
 
 /** Bytes of a link's number, in a BYPASS frame and on the link behind the proof. */
@@ -24,7 +24,7 @@ export const NUMBER_BYTES = 6;
 
 /** What bypasses need of their session. */
 export interface BypassesHost extends Omit<BypassHost, "claimed" | "broken"> {
-  /** The link of an execution of this side has ended, which is the end of all. */
+  /** Ends all: the link of an execution of this side has ended, or the other side breaks the protocol. */
   fail(reason: unknown): void;
   /** The open channels. */
   ends(): Iterable<ChannelEnd>;
@@ -87,12 +87,15 @@ export class Bypasses {
     this.#host.branch(id);
     // The link may have been faster.
     if (bypass === undefined) this.#announced.set(id, readUint48(payload, 0));
+    else bypass.announced = true;
   }
 
   /** Takes the link with that number, which an execution of the other side has brought, or will have. */
   add(transport: Transport, number: number): void {
-    if (this.#unclaimed.size >= MAX_UNCLAIMED || this.#unclaimed.has(number) || this.#closed) {
-      return transport.abort();
+    if (this.#unclaimed.has(number) || this.#closed) return transport.abort();
+    if (this.#unclaimed.size >= MAX_UNCLAIMED) {
+      transport.abort();
+      return this.#host.fail(new ProtocolError(`There are ${MAX_UNCLAIMED} links that are nobody's`));
     }
     const bypass = new Bypass(this.#inner, transport, number);
     if (this.#expected.get(number) === "cut") bypass.end();
@@ -116,9 +119,15 @@ export class Bypasses {
     this.#expected.clear();
   }
 
-  /** Whether all that the far side says about channels of that execution comes by a link. */
-  comesByLink(branch: Branch | undefined): boolean {
-    return this.#takes && branch !== undefined && this.#open.has(branch.id);
+  /** Whether the router has said of that execution that it has a link. */
+  isAnnounced(id: number): boolean {
+    return this.#announced.has(id) || (this.#open.get(id)?.announced ?? false);
+  }
+
+  /** Whether that execution, which the router has said to have a link, has not ended as far as is known here. */
+  executes(id: number): boolean {
+    const bypass = this.#open.get(id);
+    return bypass === undefined ? this.#announced.has(id) : !bypass.closed;
   }
 
   #claimed(bypass: Bypass, id: number): Branch {
@@ -128,7 +137,7 @@ export class Bypasses {
     if (this.#open.has(id) || announced !== undefined && announced !== number) {
       throw new ProtocolError(`Cannot take another bypass for execution ${id}`);
     }
-    this.#announced.delete(id);
+    bypass.announced = this.#announced.delete(id);
     this.#unclaimed.delete(number);
     this.#open.set(id, bypass);
     return branch;

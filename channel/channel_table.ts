@@ -13,6 +13,14 @@ const MAX_CHANNELS = 262_144;
 /** Beyond this, the oldest of those whose items nobody ever received are given up. */
 const MAX_UNDELIVERED = 4_096;
 
+/** The ids of channels that are made on this side. */
+export interface OwnIds {
+  /** The first one: odd on the side that started the gateway. */
+  firstId: number;
+  /** The highest there may be; by default the highest that there is. */
+  lastId?: number;
+}
+
 /** A table of channels. The two sides give out ids of different parity. */
 export class ChannelTable {
   readonly #host: ChannelHost;
@@ -20,13 +28,15 @@ export class ChannelTable {
   readonly #open = new Map<number, ChannelEnd>();
   /** Channels that are closed already, but whose item has not been received yet. */
   readonly #undelivered = new Map<number, ChannelEnd>();
+  readonly #lastId: number;
   #nextId: number;
 
   /** Makes an empty table whose first own channel gets `firstId`. `writer` is that of the connection. */
-  constructor(host: ChannelHost, writer: Writer, firstId: number) {
+  constructor(host: ChannelHost, writer: Writer, { firstId, lastId }: OwnIds) {
     this.#host = host;
     this.#writer = writer;
     this.#nextId = firstId;
+    this.#lastId = lastId ?? MAX_CHANNEL_ID;
   }
 
   /** How many channels are open. */
@@ -57,9 +67,16 @@ export class ChannelTable {
     return { id, writer: this.#writer, fragmentBytes: this.#host.fragmentBytes };
   }
 
-  /** Opens a channel of this side; with `isRoot` it is that of an execution. */
+  /**
+   * Opens a channel of this side; with `isRoot` it is that of an execution.
+   *
+   * @throws {RangeError} when no id is left for it
+   */
   openOwn(isRoot: boolean): ChannelEnd {
     const id = this.#nextId;
+    if (id > this.#lastId) {
+      throw new RangeError("Cannot make a channel: as many as there can be have been made");
+    }
     this.#nextId += 2;
     return this.#add(id, isRoot ? this.#newBranch(id) : undefined);
   }

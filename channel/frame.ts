@@ -15,6 +15,17 @@ export const MAX_BYPASS_PAYLOAD_BYTES: number = 1024 * 1024;
 /** The highest channel id: 48 bits. */
 export const MAX_CHANNEL_ID: number = 2 ** 48 - 1;
 
+/**
+ * Ids that an execution has for channels that it makes, of which every second one is its side's. Executions that are
+ * apart have such blocks, so that no two of them ever use the same id.
+ */
+export const ID_BLOCK: number = 2 ** 21;
+
+/** Whether an id is in the block that begins with `first`. */
+export function isInBlock(id: number, first: number): boolean {
+  return id >= first && id < first + ID_BLOCK;
+}
+
 /** What a frame says. Types below 16 concern the connection and carry channel id 0. */
 export const FrameType = {
   PING: 1,

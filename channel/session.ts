@@ -7,6 +7,7 @@ import type { ChannelGateway } from "./channel.ts";
 import type { ChannelEnd, ChannelHost } from "./channel_end.ts";
 import type { CoercionOptions } from "./coerce.ts";
 import { ChannelTable } from "./channel_table.ts";
+import type { OwnIds } from "./channel_table.ts";
 import { Decoder } from "./decode.ts";
 import { GatewayClosedError, ProtocolError } from "./errors.ts";
 import { EMPTY, FrameType, makeFrame, readUint32, readUint48 } from "./frame.ts";
@@ -45,11 +46,9 @@ export interface FirstItem {
 }
 
 /** How a session is made. */
-export interface SessionOptions {
+export interface SessionOptions extends OwnIds {
   /** The gateway's id, for messages and errors. */
   name: string;
-  /** The first id of the channels that are made here: odd on the side that started the gateway. */
-  firstId: number;
   /** What answers the far side. */
   handlers?: SessionHandlers;
   /** Payload bytes of each part of a long item. */
@@ -139,7 +138,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       transport.writeBudget,
       (reason) => this.fail(reason),
     );
-    this.#channels = new ChannelTable(this, this.#writer, options.firstId);
+    this.#channels = new ChannelTable(this, this.#writer, options);
     this.#bypasses = this.#makeBypasses(options.takesLinks ?? false);
     this.#keepalive = new Keepalive({
       interval: options.keepalive ?? 0,
@@ -184,9 +183,16 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     return this.#channels.ends;
   }
 
-  /** The open channels whose frames do not pass the router, which does not count them therefore. */
+  /** The open channels of executions with links, which the router does not count therefore. */
   get bypassed(): ChannelEnd[] {
-    return [...this.ends].filter(({ branch }) => branch !== undefined && branch.writer !== this.#writer);
+    return [...this.ends].filter(({ branch }) =>
+      branch !== undefined && this.#bypasses.isAnnounced(branch.id)
+    );
+  }
+
+  /** Whether an execution of which the router has said that it has a link is under way, as far as is known here. */
+  executes(id: number): boolean {
+    return this.#bypasses.executes(id);
   }
 
   /** Makes a channel that the far side does not know yet: it learns of it when it is sent. */
@@ -351,10 +357,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       case FrameType.CLOSE:
         if (head.flags & CloseFlag.LINKED) {
           this.#bypasses.lastWord(channel, head.flags, bytes.subarray(start, end));
-        } else if (!this.#bypasses.comesByLink(this.#channels.get(channel)?.branch)) {
-          // The router closes what an execution had opened, also what was another one's already.
-          this.#channelFrame(head, bytes, start, end, owned);
-        }
+        } else this.#channelFrame(head, bytes, start, end, owned);
         break;
       case FrameType.DATA:
       case FrameType.CREDIT:
@@ -485,7 +488,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     try {
       this.#channels.openFar(id, via.branch).readStack = via.readStack;
     } catch (error) {
-      // The router does not see what has been opened by links, so that it cannot refuse this.
+      // How many have been opened by links the router does not see, so that it cannot refuse this.
       const { branch } = via;
       if (branch === undefined || !this.#bypasses.blame(branch, error as ProtocolError)) throw error;
     }

@@ -342,9 +342,11 @@ export class Gateway implements AsyncDisposable {
 
   /** What the process does; answered though every execution is busy. */
   async remoteStatus(options?: WaitOptions): Promise<RemoteStatus> {
-    const status = await this.#session.request("status", options) as RemoteStatus;
+    const answer = await this.#session.request("status", options);
+    const { bypassed, ...status } = answer as RemoteStatus & { bypassed?: number[] };
     const services = this.#services;
-    status.numExecuting += services.outstanding;
+    const linked = Array.isArray(bypassed) ? bypassed.filter((id) => this.#session.executes(id)) : [];
+    status.numExecuting += services.outstanding + linked.length;
     for (const end of this.#session.bypassed) if (!services.has(end)) status.numChannels++;
     status.channels = [...this.#session.ends].filter((end) => !services.has(end) && !end.background)
       .map((end) => end.status);

@@ -25,6 +25,7 @@ export interface ProcessBackendOptions {
 
 /** A process that waits for, or holds, an execution. */
 interface Child {
+  readonly firstId: number;
   readonly process: Promise<SpawnedProcess>;
   readonly transport: Promise<Transport>;
   /** Asks it to end by itself, while it holds an execution. */
@@ -100,17 +101,18 @@ export class ProcessBackend implements Backend {
 
   #create(permissions: Permissions): Child {
     const { name, spawn, bypass } = this.#options;
+    const firstId = this.#nextId();
     const grant = bypass && connectGrant(permissions, bypass.path, spawn.cwd);
     const hello = encodeHello({
       role: "execution",
       name,
-      firstId: this.#nextId(),
+      firstId,
       ...(spawn.trace === undefined ? {} : { trace: spawn.trace }),
       ...(grant === undefined ? {} : { bypass: { ...bypass, revoke: grant.revoke } }),
     });
     const process = spawnDeno({ ...spawn, permissions: grant?.permissions ?? permissions, hello });
     const transport = process.then((one) => one.connected);
-    const child: Child = { process, transport, ask: undefined, killed: false };
+    const child: Child = { firstId, process, transport, ask: undefined, killed: false };
     child.transport.catch(() => {});
     this.#children.add(child);
     process.then(async (one) => {
@@ -145,7 +147,8 @@ export class ProcessBackend implements Backend {
       void this.#end(child);
       after(0, () => this.warm());
     };
-    return { send: (frames) => queue.push(frames), kill, release: this.#telemetry ? release : kill };
+    const { firstId } = child;
+    return { firstId, send: (frames) => queue.push(frames), kill, release: this.#telemetry ? release : kill };
   }
 
   /** Ends a process. One that was used may have telemetry to send, which it does when it ends by itself. */

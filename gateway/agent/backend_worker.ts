@@ -2,6 +2,7 @@
 
 import { narrow, workerPermissions } from "../../xspec/mod.ts";
 import type { Permissions, PermissionsInit } from "../../xspec/mod.ts";
+import { ID_BLOCK, MAX_CHANNEL_ID } from "../../channel/frame.ts";
 import { after } from "./after.ts";
 import type { Backend, Execution, ExecutionEvents } from "./router.ts";
 import { WORKER_URL } from "../process/link.ts";
@@ -9,13 +10,23 @@ import type { BypassPlace } from "../process/link.ts";
 import { DIE, WorkerSays } from "./worker_entry.ts";
 import type { WorkerStart } from "./worker_entry.ts";
 
-/** Ids of channels that one execution may make: 2^20 of them, even numbers. */
-const ID_BLOCK: number = 2 ** 21;
-
-/** Makes the first channel ids of executions, so that no two executions ever use the same. */
+/** Makes the first channel ids of executions, so that no two executions ever use the same. Throws when there is none left. */
 export function idBlocks(): () => number {
-  let block = 0;
-  return () => 2 + ID_BLOCK * block++;
+  let next = 2;
+  return () => {
+    const first = next;
+    next += ID_BLOCK;
+    if (next > MAX_CHANNEL_ID) {
+      throw new RangeError("Cannot execute: this gateway has executed as much as it can");
+    }
+    return first;
+  };
+}
+
+/** A Worker that runs the agent, and knows its ids. */
+interface ReadyWorker {
+  readonly worker: Worker;
+  readonly firstId: number;
 }
 
 /**
@@ -70,7 +81,7 @@ export function agentWorkers(script: Uint8Array, held: Permissions): WorkerMaker
 export class WorkerBackend implements Backend {
   readonly #options: WorkerBackendOptions;
   readonly #nextId: () => number = idBlocks();
-  #spare: Worker | undefined;
+  #spare: ReadyWorker | undefined;
   #executions = 0;
   #runaway = 0;
   #closed = false;
@@ -95,16 +106,16 @@ export class WorkerBackend implements Backend {
   /** Takes the spare Worker, or a new one with narrower permissions. */
   start(events: ExecutionEvents, options: unknown): Execution {
     const wanted = (options as { permissions?: PermissionsInit } | null)?.permissions;
-    let worker: Worker;
+    let ready: ReadyWorker;
     if (wanted === undefined) {
-      worker = this.#spare ?? this.#create();
+      ready = this.#spare ?? this.#create();
       this.#spare = undefined;
       this.#executions++;
       this.#warmAfter(WARM_AFTER_MS);
     } else {
-      worker = this.#create(narrow(this.#options.permissions, wanted, this.#options.cwd));
+      ready = this.#create(narrow(this.#options.permissions, wanted, this.#options.cwd));
     }
-    return this.#run(worker, events);
+    return this.#run(ready, events);
   }
 
   #warmAfter(ms: number): void {
@@ -114,19 +125,20 @@ export class WorkerBackend implements Backend {
   /** Ends the spare Worker. */
   close(): undefined {
     this.#closed = true;
-    if (this.#spare !== undefined) this.#end(this.#spare);
+    if (this.#spare !== undefined) this.#end(this.#spare.worker);
   }
 
-  #create(narrower?: Permissions): Worker {
+  #create(narrower?: Permissions): ReadyWorker {
     const { workers, bypass } = this.#options;
     // With narrower permissions it could not connect.
     return this.#greet(workers.make(narrower), narrower === undefined ? bypass : undefined);
   }
 
-  #greet(worker: Worker, bypass: BypassPlace | undefined): Worker {
+  #greet(worker: Worker, bypass: BypassPlace | undefined): ReadyWorker {
     const { name, workers } = this.#options;
-    worker.postMessage({ name, firstId: this.#nextId(), bypass, ...workers.start } satisfies WorkerStart);
-    return worker;
+    const firstId = this.#nextId();
+    worker.postMessage({ name, firstId, bypass, ...workers.start } satisfies WorkerStart);
+    return { worker, firstId };
   }
 
   #end(worker: Worker): void {
@@ -134,7 +146,7 @@ export class WorkerBackend implements Backend {
     this.#options.workers.gone?.(worker);
   }
 
-  #run(worker: Worker, events: ExecutionEvents): Execution {
+  #run({ worker, firstId }: ReadyWorker, events: ExecutionEvents): Execution {
     let state: "running" | "dying" | "runaway" | "gone" = "running";
     const gone = (): void => {
       if (state === "runaway") this.#runaway--;
@@ -160,6 +172,7 @@ export class WorkerBackend implements Backend {
       if (before === "running") events.lost(new Error(event.message, { cause: event.error }));
     };
     return {
+      firstId,
       send: (frames) => worker.postMessage(frames, [frames.buffer as ArrayBuffer]),
       release: () => {
         gone();

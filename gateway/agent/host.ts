@@ -4,7 +4,7 @@ import { Channel } from "../../channel/channel.ts";
 import type { ChannelEnd } from "../../channel/channel_end.ts";
 import { ChannelClosedError, EOFError } from "../../channel/errors.ts";
 import { Encoder } from "../../channel/encode.ts";
-import { EMPTY, FrameType, makeFrame } from "../../channel/frame.ts";
+import { EMPTY, FrameType, ID_BLOCK, makeFrame } from "../../channel/frame.ts";
 import { Session } from "../../channel/session.ts";
 import type { SessionHandlers } from "../../channel/session.ts";
 import { turn } from "../../channel/turn.ts";
@@ -53,6 +53,7 @@ export class Host {
     this.session = new Session(transport, {
       name,
       firstId,
+      ...(shared ? {} : { lastId: firstId + ID_BLOCK - 1 }),
       sharedFarSide: true,
       keepalive: options.keepalive ?? 0,
       mapStack,

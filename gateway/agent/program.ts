@@ -95,7 +95,10 @@ export async function runLink({ id }: LinkJob, channel: Channel, door: Door | un
   if (connection === undefined) return;
   using _ = connection;
   const bytes = channel as unknown as Channel<Uint8Array, Uint8Array>;
-  await Promise.race([feed(bytes, connection).catch(() => {}), drain(connection, bytes)]);
+  const drained = drain(connection, bytes);
+  // What reads no more may have sent before.
+  const fed = feed(bytes, connection).catch(() => bytes.isClosed() ? undefined : drained);
+  await Promise.race([fed, drained]);
 }
 
 /** A program that connects to the door. Its stdin is its lifeline: when that ends, it is killed with all that it started. */

@@ -52,6 +52,8 @@ function relay(
   permissions: Permissions,
   door: Door | undefined,
 ): Execution {
+  // It makes no channels.
+  const firstId = 2;
   let push: (bytes: Uint8Array) => void;
   const session = new Session({
     read: () => Promise.resolve(null),
@@ -65,7 +67,7 @@ function relay(
     writeBudget: Infinity,
   }, {
     name,
-    firstId: 2,
+    firstId,
     sharedFarSide: true,
     handlers: {
       exec: async (end): Promise<void> => {
@@ -85,7 +87,7 @@ function relay(
   });
   session.start(EMPTY);
   const end = (): void => session.fail(undefined);
-  return { send: (frames) => push(frames), kill: end, release: end };
+  return { firstId, send: (frames) => push(frames), kill: end, release: end };
 }
 
 async function run(

@@ -3,7 +3,7 @@
 import { Decoder } from "../../channel/decode.ts";
 import { Encoder } from "../../channel/encode.ts";
 import { ProtocolError } from "../../channel/errors.ts";
-import { EMPTY, FrameType, HEADER_BYTES, makeFrame, readUint48 } from "../../channel/frame.ts";
+import { EMPTY, FrameType, HEADER_BYTES, isInBlock, makeFrame, readUint48 } from "../../channel/frame.ts";
 import { FrameReader } from "../../channel/frame_reader.ts";
 import type { FrameHead, FrameSink } from "../../channel/frame_reader.ts";
 import { Keepalive } from "../../channel/keepalive.ts";
@@ -17,6 +17,8 @@ import { LINGERS } from "./host.ts";
 
 /** One execution, as the router sees it. */
 export interface Execution {
+  /** The first of the ids that it has for channels that it makes. */
+  readonly firstId: number;
   /** Hands over whole frames; the buffer belongs to the execution from now on. */
   send(frames: Uint8Array): void;
   /** Ends it at once, whatever it does. Idempotent. */
@@ -67,6 +69,8 @@ export interface RouterCounts {
   numQueued: number;
   numChannels: number;
   numRunaway: number;
+  /** Executions by their ids, not among those above, that have links of their own: the caller may know of their ends first. */
+  bypassed?: number[];
 }
 
 /** A channel in the router's table. */
@@ -339,15 +343,18 @@ export class Router implements FrameSink {
       if (!(head.flags & LINGERS)) this.#release(owner);
       return;
     }
+    // Everything else comes by the link now; what does not could be about a channel that lives there.
+    if (owner.bypassed) return;
     if (type === FrameType.BYPASS) {
-      if (channel !== owner.id || owner.bypassed) return;
+      if (channel !== owner.id) return;
       owner.bypassed = true;
       this.#writer.control(frame());
       return;
     }
     if (type === FrameType.OPEN) {
       const carrier = end - start === 6 ? owner.channels.get(readUint48(bytes, start)) : undefined;
-      if (carrier === undefined || channel % 2 !== 0) return;
+      const { firstId } = owner.execution!;
+      if (carrier === undefined || channel % 2 !== 0 || !isInBlock(channel, firstId)) return;
       this.#addRoute(channel, owner);
       this.#writer.control(frame());
       return;
@@ -425,18 +432,22 @@ export class Router implements FrameSink {
     const [id, kind] = Array.isArray(request) ? request : [];
     if (typeof id !== "number" || typeof kind !== "string") throw new ProtocolError("A malformed request");
     let numExecuting = 0;
+    const bypassed: number[] = [];
     let numChannels = this.#routes.size;
     for (const owner of this.#owners.values()) {
       // Calls are counted by whoever calls.
       if (owner.bypassed) numChannels -= owner.channels.size;
       else if (owner.service) numChannels -= owner.channels.has(owner.id) ? 1 : 0;
-      if (owner.executing && !owner.service) numExecuting++;
+      if (!owner.executing || owner.service) continue;
+      if (owner.bypassed) bypassed.push(owner.id);
+      else numExecuting++;
     }
     const counts: RouterCounts = {
       numExecuting,
       numQueued: 0,
       numChannels,
       numRunaway: this.#options.backend.runaway,
+      bypassed,
     };
     const answer = this.#options.answer(kind, counts);
     this.#writer.control(makeFrame(FrameType.REPLY, 0, this.#encoder.encode([id, answer])));

@@ -69,8 +69,22 @@ export function shellWords(command: readonly string[]): string {
   return command.map((word) => word.split(PID_MARK).map(quoteWord).join("$$")).join(" ");
 }
 
+/** The folder that every system has for what is temporary. */
+export const FAR_TEMP_FOLDER = "/tmp";
+
+/** The folder that goes with a process elsewhere, by its mark. */
+export function farFolder(mark: string): string {
+  return `${FAR_TEMP_FOLDER}/execnet-${mark}`;
+}
+
+/** Shell text that gives the marks in the environment of process `$p`. */
+const MARKS_OF_P = "tr '\\0' '\\n' </proc/$p/environ|" +
+  `sed -n 's/^${MARK}\\([0-9a-f]\\{32\\}\\)=.*/\\1/p'`;
+
 /**
- * Shell text that kills whatever carries a mark. It ends with a blank.
+ * Shell text that kills whatever carries a mark, and removes the {@linkcode farFolder} of all that was killed: a gateway
+ * behind the marked one carries a mark of its own, too, and what would have removed its folder is killed with it. It ends
+ * with a blank.
  *
  * @param mark The end of the variable's name as a word of shell; the marked process itself has to be dead, so that it
  * starts nothing more.
@@ -81,6 +95,7 @@ export function killMarked(mark: string, sparing: "group" | "none" = "group"): s
     ? "kill -9 $p"
     : "read -r s </proc/$p/stat && s=${s##*) } && set -- $s && " +
       '[ "$3" != $$ ] && kill -9 $p';
-  return `for p in $(grep -slzF ${MARK}${mark}= /proc/[0-9]*/environ); do ` +
-    `p=\${p#/proc/}; p=\${p%/environ}; ${kill}; done; `;
+  return `m=; for p in $(grep -slzF ${MARK}${mark}= /proc/[0-9]*/environ); do ` +
+    `p=\${p#/proc/}; p=\${p%/environ}; m="$m $(${MARKS_OF_P})"; ${kill}; done; ` +
+    `for m in $m; do rm -rf ${farFolder("$m")}; done; `;
 }

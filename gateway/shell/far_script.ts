@@ -1,7 +1,7 @@
 /** The line of shell that starts Deno elsewhere, so that nothing of it outlives the connection. Pure. */
 
 import { BEAT_FORMAT } from "./beats.ts";
-import { killMarked, MARK, PID_MARK, shellWords } from "../process/guard.ts";
+import { farFolder, killMarked, MARK, PID_MARK, shellWords } from "../process/guard.ts";
 import { DENO_ON_PATH, quoteWord } from "../../xspec/mod.ts";
 
 /** What is started. */
@@ -34,9 +34,6 @@ export const READ_LINE = 'read -r x;eval "$x"';
 
 /** The same, for whatever shell reads it: `sh`, `bash`, `zsh`, `fish` or `csh`. */
 export const READ_LINE_BY_SH: string = `exec sh -c '${READ_LINE}'`;
-
-/** The folder that every system has for what is temporary. */
-export const FAR_TEMP_FOLDER = "/tmp";
 
 /** How often a shell looks whether somebody reads its stderr. */
 const BEAT_SECONDS = 2;
@@ -130,11 +127,6 @@ const KEEP_ON_CAT = "(trap '' TERM;exec cat >&4)";
 
 /** The mark, as it is known to the script. */
 const MARK_WORD = '"$execnet_m"';
-
-/** The folder that goes with a process, by its mark. */
-export function farFolder(mark: string): string {
-  return `${FAR_TEMP_FOLDER}/execnet-${mark}`;
-}
 
 /** A script in one line that kills what carries a mark, over there, and removes its folder; it ends with code 0. */
 export function reapScript(mark: string): string {

@@ -5,6 +5,7 @@ import { Encoder } from "../../channel/encode.ts";
 import {
   FrameType,
   HEADER_BYTES,
+  ID_BLOCK,
   makeFrame,
   MAX_BYPASS_PAYLOAD_BYTES,
   MAX_PAYLOAD_BYTES,
@@ -366,6 +367,8 @@ const HOSTILE: readonly [what: string, frame: (other: number) => Uint8Array][] =
     "a payload over the limit",
     () => makeFrame(FrameType.DATA, 1, new Uint8Array(MAX_BYPASS_PAYLOAD_BYTES + 1), 1),
   ],
+  // The first execution's id is 1, and so is the number of its link.
+  ["a channel of another execution's block", () => makeFrame(FrameType.OPEN, ID_BLOCK + 2, uint48(1))],
   ["an unknown type", () => new Uint8Array([99, ...new Uint8Array(11)])],
 ];
 
@@ -451,8 +454,6 @@ test("who opens by the connection what another has opened by its link ends, and 
     await settle();
     assertEquals(pair.kills.map(([id]) => id), [second.near.id]);
     assert(pair.local.alive);
-    // So says the router about all that it thinks the second one's.
-    pair.remote.control(makeFrame(FrameType.CLOSE, taken.id));
     assertEquals(await echoed(first, [1]), [1]);
     assertEquals(await echoed({ near: taken, far: inner }, [2]), [2]);
   });

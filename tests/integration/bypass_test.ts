@@ -1,7 +1,8 @@
 /** The links of executions past the router: what they may not give away, and that they end with what they belong to. */
 
 import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
-import { type Gateway, makeGateway, RemoteError } from "../../mod.ts";
+import { type Channel, type Gateway, makeGateway, RemoteError } from "../../mod.ts";
+import { exists } from "../helpers/folder.ts";
 import { until } from "../helpers/wait.ts";
 
 /** Executions of both models bring links. */
@@ -15,15 +16,6 @@ function forEachModel(name: string, body: (spec: string) => Promise<void>): void
 async function placeOf(gateway: Gateway): Promise<string> {
   const { pid } = await gateway.remoteInfo();
   return /"path":"([^"]+)"/.exec(decodeURIComponent(Deno.readTextFileSync(`/proc/${pid}/cmdline`)))![1]!;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 forEachModel("an execution holds no permission for the socket that its own link came by", async (spec) => {
@@ -107,4 +99,50 @@ forEachModel("status counts the channels of executions with links of their own o
   }
   const { numChannels, numExecuting, channels } = await gateway.remoteStatus();
   assertEquals([numChannels, numExecuting, channels.length], [4, 1, 4]);
+});
+
+forEachModel("status counts no execution whose channel has closed", async (spec) => {
+  await using gateway = await makeGateway(spec);
+  for (let i = 0; i < 12; i++) {
+    await gateway.remoteExec(`await channel.send(1)`).waitClose();
+    assertEquals((await gateway.remoteStatus()).numExecuting, 0);
+  }
+});
+
+Deno.test("an execution cannot open what another one has opened by its link", async () => {
+  await using gateway = await makeGateway("popen");
+  const victim = gateway.remoteExec(`
+    const inner = channel.gateway.newChannel();
+    await channel.send(inner);
+    for await (const item of inner) await inner.send(item);
+  `);
+  const inner = await victim.receive() as Channel;
+  const ids = (await gateway.remoteStatus()).channels.map(({ id }) => id).filter((id) => id % 2 === 0);
+  assertEquals(ids.length, 1);
+  // With less than its gateway it has no link, and its frames pass the router.
+  const forger = gateway.remoteExec(
+    async (channel, { id }: { id: number }) => {
+      const { push } = Array.prototype;
+      let forged = 0;
+      Array.prototype.push = function (...items: unknown[]): number {
+        const [frame] = items;
+        if (frame instanceof Uint8Array && frame.length === 18 && frame[0] === 17) {
+          new DataView(frame.buffer).setUint32(4, id);
+          forged++;
+        }
+        return push.apply(this, items);
+      };
+      await channel.send(channel.gateway.newChannel());
+      Array.prototype.push = push;
+      await channel.send(forged);
+      await new Promise(() => {});
+    },
+    { id: ids[0]! },
+    { permissions: {} },
+  );
+  assert((await forger.receive() as Channel).isClosed(), "what could not be opened");
+  assertEquals(await forger.receive(), 1);
+  await inner.send("mine");
+  assertEquals(await inner.receive(), "mine");
+  assert((await gateway.remoteStatus()).channels.some(({ id }) => id === ids[0]));
 });

@@ -12,10 +12,12 @@ import {
 } from "../../mod.ts";
 import { NONCE_BYTES } from "../../gateway/process/link.ts";
 import { test } from "../helpers/bounded.ts";
+import { exists } from "../helpers/folder.ts";
 import { gone, nothingLeft, processState } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { shared, testWith } from "../parts/need.ts";
 import { SSHD, Sshd } from "../parts/sshd.ts";
+import { end, start } from "./program.ts";
 
 const QUIET = { stderr: "null" } as const;
 const MODELS = ["worker", "main", "process"] as const;
@@ -320,6 +322,17 @@ test("an idle gateway behind a hop keeps no program alive", async () => {
   });
   const { code, stdout } = await limited("the program", program.output(), 15_000);
   assertEquals([code, new TextDecoder().decode(stdout)], [0, "made\n"]);
+});
+
+test("a program that is killed leaves no folder of a gateway behind a hop", async () => {
+  const program = start("killed_before_hop.ts", []);
+  await program.stdout.has("\n");
+  const { pid, folders } = JSON.parse(program.stdout.text) as { pid: number; folders: string[] };
+  assertEquals(folders.length, 1);
+  program.process.kill("SIGKILL");
+  await end(program);
+  await gone(pid);
+  await until("the folder has gone", () => !exists(folders[0]!));
 });
 
 test("a start through a hop that is aborted, or takes too long, leaves nothing there", async () => {

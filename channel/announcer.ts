@@ -92,6 +92,7 @@ export class Announcer {
 
   #release(end: ChannelEnd, open: Uint8Array, branch: Branch): void {
     end.branch = branch;
+    branch.open++;
     this.#host.control(open, end);
     for (const frame of end.heldOpens.splice(0)) {
       const held = this.#host.openEnd(readUint48(frame, 2));

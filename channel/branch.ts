@@ -10,4 +10,6 @@ export interface Branch {
   writer: Writer;
   /** Payload bytes of each part of a long item. */
   fragmentBytes: number;
+  /** How many of its channels are open. */
+  open: number;
 }

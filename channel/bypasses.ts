@@ -169,7 +169,7 @@ export class Bypasses {
   lastWord(id: number, flags: number, payload: Uint8Array): void {
     const { LINKED, CUT } = CloseFlag;
     if (flags & ~(LINKED | CUT)) throw new ProtocolError(`Cannot read a last word: flags ${flags}`);
-    const branch = this.#host.branch(id);
+    const branch = this.#open.get(id)?.branch ?? this.#host.branch(id);
     const reason = payload.slice();
     if (reason.length > 0) this.#host.readError(reason);
     const over = (): void => {
@@ -204,6 +204,7 @@ export class Bypasses {
   }
 
   #close(branch: Branch, reason: Uint8Array): void {
+    if (branch.open === 0) return;
     for (const end of [...this.#host.ends()]) {
       if (end.branch?.id !== branch.id) continue;
       end.closedByPeer(reason.length === 0 ? undefined : this.#host.readError(reason, end));

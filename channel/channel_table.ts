@@ -64,7 +64,7 @@ export class ChannelTable {
   }
 
   #newBranch(id: number): Branch {
-    return { id, writer: this.#writer, fragmentBytes: this.#host.fragmentBytes };
+    return { id, writer: this.#writer, fragmentBytes: this.#host.fragmentBytes, open: 0 };
   }
 
   /**
@@ -131,6 +131,7 @@ export class ChannelTable {
   drop(end: ChannelEnd): boolean {
     if (this.#open.get(end.id) !== end) return false;
     this.#open.delete(end.id);
+    if (end.branch !== undefined) end.branch.open--;
     const unmet = end.facade === undefined && !this.#isOwn(end.id) && end.branch?.id !== end.id;
     if (unmet) {
       this.#undelivered.set(end.id, end);
@@ -151,6 +152,7 @@ export class ChannelTable {
   #add(id: number, branch: Branch | undefined): ChannelEnd {
     const end = new ChannelEnd(this.#host, id, branch, this.#writer.pool);
     this.#open.set(id, end);
+    if (branch !== undefined) branch.open++;
     return end;
   }
 

@@ -19,7 +19,7 @@ export interface Meeting {
   grant: ConnectGrant;
 }
 
-/** Undefined where the spec or this program's own permissions allow no Unix socket, or its Deno is too old for that. */
+/** Undefined where the spec, this program's own permissions or the place allow no Unix socket, or its Deno is too old. */
 export function openMeeting(options: SpawnOptions): Meeting | undefined {
   if (options.permissions.deny.read === true || !connectsBySocket()) return undefined;
   let folder: string | undefined;
@@ -34,10 +34,8 @@ export function openMeeting(options: SpawnOptions): Meeting | undefined {
     if (grant !== undefined) {
       return { listener: Deno.listen({ transport: "unix", path }), folder, path, grant };
     }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.PermissionDenied)) {
-      throw error;
-    }
+  } catch {
+    // Not allowed, or the place takes no folders or sockets: it is read only, or full. There is a link without.
   }
   if (folder !== undefined) removeFolder(folder);
   return undefined;

@@ -19,3 +19,10 @@ Deno.test("a folder whose path has too many bytes for a socket is done without, 
     Deno.removeSync(outer, { recursive: true });
   }
 });
+
+Deno.test("a place that takes no folders is done without", () => {
+  const { permissions } = new XSpec("popen");
+  for (const folder of ["/proc", "/dev/null"]) {
+    assertEquals(openMeeting({ permissions, cwd: "/", folder } as SpawnOptions), undefined);
+  }
+});

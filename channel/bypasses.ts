@@ -205,9 +205,15 @@ export class Bypasses {
 
   #close(branch: Branch, reason: Uint8Array): void {
     if (branch.open === 0) return;
+    // Most of very many channels are ones that nobody has received: they share an error, because making one takes long.
+    let shared: Error | undefined;
+    const errorFor = (end: ChannelEnd): Error | undefined => {
+      if (reason.length === 0) return undefined;
+      if (end.facade !== undefined) return this.#host.readError(reason, end);
+      return shared ??= this.#host.readError(reason, end);
+    };
     for (const end of [...this.#host.ends()]) {
-      if (end.branch?.id !== branch.id) continue;
-      end.closedByPeer(reason.length === 0 ? undefined : this.#host.readError(reason, end));
+      if (end.branch?.id === branch.id) end.closedByPeer(errorFor(end));
     }
   }
 

@@ -43,6 +43,8 @@ export interface ChannelHost extends ItemSource {
   readonly fragmentBytes: number;
   /** Queues a frame about `end` that overtakes everything else. */
   control(frame: Uint8Array, end: ChannelEnd): void;
+  /** Counts bytes for a channel that nobody here has received. Throws ProtocolError where there are too many. */
+  unmet(end: ChannelEnd, bytes: number): void;
   /** Queues what `end` has to send. */
   ready(end: ChannelEnd): void;
   /** Drops an end that has nothing more to send or to receive. */
@@ -77,6 +79,8 @@ export class ChannelEnd {
   readonly outbox: Outbox;
   /** The public object, made when first asked for, so that it is always the same one. */
   facade: unknown;
+  /** Bytes that had come before the public object was made. */
+  unmetBytes = 0;
   /** The execution this channel belongs to; undefined until the far side knows it. */
   branch: Branch | undefined;
   /** Frames that announce other channels and wait until this one is known. */
@@ -107,7 +111,9 @@ export class ChannelEnd {
   #endListeners: EndListener[] = [];
   /** Why nothing more comes: given to one caller. */
   #endError: unknown;
-  /** What every later caller gets. */
+  /** Nothing more comes. */
+  #over = false;
+  /** What every later caller gets, once somebody has asked for it. */
   #eof: Error | undefined;
   #discarding = false;
   /** How the connection has ended, if it ended before this. */
@@ -135,7 +141,7 @@ export class ChannelEnd {
 
   /** Whether nothing more will come. Items that have arrived may still be there. */
   get receiveEnded(): boolean {
-    return this.#eof !== undefined;
+    return this.#over;
   }
 
   /** Bytes that are held here unread. */
@@ -262,10 +268,10 @@ export class ChannelEnd {
     if (this.#cut !== undefined) {
       return new ChannelClosedError(`${what}: ${this.#cut.message}`, { cause: this.#cut });
     }
-    const by = this.#eof === undefined || this.#discarding ? "closed here" : "closed by the far side";
+    const by = !this.#over || this.#discarding ? "closed here" : "closed by the far side";
     return new ChannelClosedError(
       `${what}: ${by}`,
-      this.#eof === undefined ? undefined : { cause: this.#endError ?? this.#eof },
+      this.#over ? { cause: this.#endError ?? this.eof } : undefined,
     );
   }
 
@@ -312,6 +318,7 @@ export class ChannelEnd {
   /** Takes the payload of a DATA frame. `owned`: nobody else uses `bytes`. */
   data(flags: number, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
     if (!this.receiveEnded) {
+      if (this.facade === undefined) this.#host.unmet(this, end - start + FRAME_COST_BYTES);
       this.#inbox.data(flags, bytes, start, end, owned);
       this.#serve();
     } else if (this.#discarding) {
@@ -328,8 +335,9 @@ export class ChannelEnd {
 
   /** The room that `place` gave has been filled. */
   placed(flags: number, payload: Uint8Array): void {
-    if (this.#inbox.placed(payload)) this.#serve();
-    else this.data(flags, payload, 0, payload.length, true);
+    if (!this.#inbox.placed(payload)) return this.data(flags, payload, 0, payload.length, true);
+    if (this.facade === undefined) this.#host.unmet(this, payload.length + FRAME_COST_BYTES);
+    this.#serve();
   }
 
   /** Whether someone waits for an item. */
@@ -448,7 +456,7 @@ export class ChannelEnd {
 
   /** Why nothing more comes: the far side's error once, then EOFError. Only after the end. */
   takeEnd(): unknown {
-    return this.takeEndError() ?? this.#eof;
+    return this.takeEndError() ?? this.eof;
   }
 
   /** The error that ended the channel and that nobody was given yet. */
@@ -460,7 +468,10 @@ export class ChannelEnd {
 
   /** What every caller gets after the end, where the connection itself has ended. */
   get eof(): Error | undefined {
-    return this.#eof;
+    if (!this.#over) return undefined;
+    return this.#eof ??= new EOFError(
+      `Cannot receive on ${this.describe()}: closed, and all items are received`,
+    );
   }
 
   /** Resolves when nothing more will come. */
@@ -509,8 +520,9 @@ export class ChannelEnd {
     if (this.receiveEnded) return;
     this.#inbox.dropPart();
     this.#endError = error;
-    this.#eof = eof ??
-      new EOFError(`Cannot receive on ${this.describe()}: closed, and all items are received`);
+    this.#over = true;
+    // An error of its own takes longer to make than all the rest of a channel's end.
+    this.#eof = eof;
     this.#waiting(-this.#receivers.length - this.#ended.length);
     for (const receiver of this.#receivers.splice(0)) receiver.reject(this.takeEnd());
     for (const waiter of this.#ended.splice(0)) waiter.resolve();

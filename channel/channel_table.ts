@@ -10,7 +10,10 @@ import type { Writer } from "./writer.ts";
 /** More channels than this on one gateway are taken for an attack. */
 const MAX_CHANNELS = 262_144;
 
-/** Beyond this, the oldest of those whose items nobody ever received are given up. */
+/** What is held for all channels that nobody here has received; each may have a window of it, and one item. */
+const MAX_UNMET_BYTES = 256 * 1024 * 1024;
+
+/** Beyond this, the older half of those whose items nobody ever received is given up. */
 const MAX_UNDELIVERED = 4_096;
 
 /** The ids of channels that are made on this side. */
@@ -28,8 +31,11 @@ export class ChannelTable {
   readonly #open = new Map<number, ChannelEnd>();
   /** Channels that are closed already, but whose item has not been received yet. */
   readonly #undelivered = new Map<number, ChannelEnd>();
+  /** The executions of the far side that have open channels, by their ids. */
+  readonly #executions = new Map<number, Branch>();
   readonly #lastId: number;
   #nextId: number;
+  #unmetBytes = 0;
 
   /** Makes an empty table whose first own channel gets `firstId`. `writer` is that of the connection. */
   constructor(host: ChannelHost, writer: Writer, { firstId, lastId }: OwnIds) {
@@ -58,9 +64,7 @@ export class ChannelTable {
     if (!this.#isOwn(id) || root !== undefined && root.branch?.id !== id) {
       throw new ProtocolError(`Channel ${id} is none of an execution`);
     }
-    if (root !== undefined) return root.branch!;
-    for (const { branch } of this.#open.values()) if (branch?.id === id) return branch;
-    return this.#newBranch(id);
+    return root?.branch ?? this.#executions.get(id) ?? this.#newBranch(id);
   }
 
   #newBranch(id: number): Branch {
@@ -78,7 +82,10 @@ export class ChannelTable {
       throw new RangeError("Cannot make a channel: as many as there can be have been made");
     }
     this.#nextId += 2;
-    return this.#add(id, isRoot ? this.#newBranch(id) : undefined);
+    if (!isRoot) return this.#add(id, undefined);
+    const branch = this.#newBranch(id);
+    this.#executions.set(id, branch);
+    return this.#add(id, branch);
   }
 
   /** Opens the channel of an execution that the far side wants. Throws as {@linkcode ChannelTable.openFar} does. */
@@ -88,14 +95,19 @@ export class ChannelTable {
 
   /** Opens a channel of the far side. Throws ProtocolError when it may not have that id, or too many are open. */
   openFar(id: number, branch: Branch | undefined): ChannelEnd {
-    if (this.#isOwn(id) || id > MAX_CHANNEL_ID) {
-      throw new ProtocolError(`Cannot open channel ${id}: the id is not the far side's to give`);
-    }
+    this.checkFar(id);
     if (this.#open.has(id)) throw new ProtocolError(`Cannot open channel ${id}: it is open`);
     if (this.#open.size >= MAX_CHANNELS) {
       throw new ProtocolError(`Cannot open channel ${id}: there are ${MAX_CHANNELS} already`);
     }
     return this.#add(id, branch);
+  }
+
+  /** Throws ProtocolError when the far side may not open a channel with that id. */
+  checkFar(id: number): void {
+    if (this.#isOwn(id)) {
+      throw new ProtocolError(`Cannot open channel ${id}: the id is not the far side's to give`);
+    }
   }
 
   /**
@@ -122,6 +134,22 @@ export class ChannelTable {
     return gone;
   }
 
+  /** Counts bytes that have come for a channel that nobody here has received. Throws ProtocolError for too many. */
+  unmet(end: ChannelEnd, bytes: number): void {
+    end.unmetBytes += bytes;
+    this.#unmetBytes += bytes;
+    if (this.#unmetBytes <= MAX_UNMET_BYTES) return;
+    throw new ProtocolError(
+      `Cannot take data on ${end.describe()}: more than ${MAX_UNMET_BYTES} bytes are for channels that nobody has received`,
+    );
+  }
+
+  /** Somebody has received the channel, or nobody ever will. */
+  met(end: ChannelEnd): void {
+    this.#unmetBytes -= end.unmetBytes;
+    end.unmetBytes = 0;
+  }
+
   /** The open channel with an id. */
   get(id: number): ChannelEnd | undefined {
     return this.#open.get(id);
@@ -131,22 +159,33 @@ export class ChannelTable {
   drop(end: ChannelEnd): boolean {
     if (this.#open.get(end.id) !== end) return false;
     this.#open.delete(end.id);
-    if (end.branch !== undefined) end.branch.open--;
-    const unmet = end.facade === undefined && !this.#isOwn(end.id) && end.branch?.id !== end.id;
-    if (unmet) {
-      this.#undelivered.set(end.id, end);
-      if (this.#undelivered.size > MAX_UNDELIVERED) {
-        this.#undelivered.delete(this.#undelivered.keys().next().value!);
-      }
-    }
+    const { branch } = end;
+    if (branch !== undefined && --branch.open === 0) this.#executions.delete(branch.id);
+    const unmet = end.facade === undefined && !this.#isOwn(end.id) && branch?.id !== end.id;
+    if (unmet) this.#keepUndelivered(end);
+    else this.met(end);
     return true;
+  }
+
+  #keepUndelivered(end: ChannelEnd): void {
+    const undelivered = this.#undelivered;
+    undelivered.set(end.id, end);
+    if (undelivered.size <= MAX_UNDELIVERED) return;
+    // Half of them at once: to find the first one takes a map the longer the more have been taken out of it.
+    for (const oldest of undelivered.values()) {
+      if (undelivered.size <= MAX_UNDELIVERED / 2) break;
+      undelivered.delete(oldest.id);
+      this.met(oldest);
+    }
   }
 
   /** Ends every channel for one reason, and forgets them all. */
   endAll(eof: Error): void {
-    for (const end of [...this.#open.values()]) end.closedByPeer(undefined, eof);
+    const ends = [...this.#open.values()];
     this.#open.clear();
     this.#undelivered.clear();
+    this.#executions.clear();
+    for (const end of ends) end.closedByPeer(undefined, eof);
   }
 
   #add(id: number, branch: Branch | undefined): ChannelEnd {

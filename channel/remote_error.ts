@@ -16,7 +16,10 @@ export interface ErrorData {
   fields?: Record<string, unknown>;
 }
 
-/** Longer texts are cut, so that an error always fits one frame. */
+/**
+ * Longer texts are cut, so that an error always fits one frame. Those that arrive are, too: looking for places in a stack
+ * may take the square of its length.
+ */
 const MAX_TEXT_CHARS = 8_192;
 const MAX_CAUSES = 5;
 const MAX_ERRORS = 8;
@@ -91,13 +94,15 @@ function cut(text: string): string {
  * @param readStack rewrites the stack, e.g. to the caller's own files
  */
 export function readErrorData(value: unknown, readStack?: (stack: string) => string, depth = 0): ErrorData {
-  if (typeof value !== "object" || value === null) return { name: "Error", message: String(value ?? "") };
+  if (typeof value !== "object" || value === null) {
+    return { name: "Error", message: cut(String(value ?? "")) };
+  }
   const { name, message, stack, cause, errors, fields } = value as Record<string, unknown>;
   const data: ErrorData = {
-    name: typeof name === "string" ? name : "Error",
-    message: typeof message === "string" ? message : "",
+    name: typeof name === "string" ? cut(name) : "Error",
+    message: typeof message === "string" ? cut(message) : "",
   };
-  if (typeof stack === "string") data.stack = readStack === undefined ? stack : readStack(stack);
+  if (typeof stack === "string") data.stack = readStack === undefined ? cut(stack) : readStack(cut(stack));
   if (cause !== undefined && depth < MAX_CAUSES) data.cause = readErrorData(cause, readStack, depth + 1);
   if (Array.isArray(errors) && depth < MAX_AGGREGATES) {
     data.errors = errors.slice(0, MAX_ERRORS).map((one) => readErrorData(one, readStack, depth + 1));

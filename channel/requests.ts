@@ -1,5 +1,6 @@
 /** Questions to the far side that are not about one channel, and who waits for their answers. */
 
+import { ProtocolError } from "./errors.ts";
 import { Waiter } from "./wait.ts";
 import type { WaitOptions } from "./wait.ts";
 
@@ -48,12 +49,16 @@ export class Requests {
     }
   }
 
-  /** Takes what claims to be an answer. One that nobody waits for any more is dropped. */
+  /** Takes what claims to be an answer. One that nobody waits for any more is dropped; throws ProtocolError for none. */
   answered(value: unknown): void {
     const [id, answer] = Array.isArray(value) ? value : [];
     const waiter = this.#open.get(id as number);
+    if (waiter === undefined) return;
+    if (typeof answer !== "object" || answer === null) {
+      throw new ProtocolError("Cannot take an answer: it is not what it was asked for");
+    }
     this.#open.delete(id as number);
-    waiter?.resolve(answer);
+    waiter.resolve(answer);
   }
 
   /** Rejects all that wait. */

@@ -425,6 +425,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
         this.control(makeFrame(FrameType.PONG, 0));
         break;
       case FrameType.PONG:
+        expectLength(type, end - start, 0);
         break;
       case FrameType.REQUEST:
         this.#requested(this.#value(bytes.subarray(start, end)));
@@ -480,6 +481,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
 
   #opened(id: number, carrier: number): void {
     const via = this.#channels.known(carrier);
+    this.#channels.checkFar(id);
     // The carrier may have been closed here while the frame was under way; the new channel is then unreachable.
     if (via === undefined) {
       this.control(makeFrame(FrameType.CLOSE, id));
@@ -546,6 +548,11 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     if (before !== after) this.#handlers.busy?.(after);
   }
 
+  /** Counts bytes for a channel that nobody here has received. */
+  unmet(end: ChannelEnd, bytes: number): void {
+    this.#channels.unmet(end, bytes);
+  }
+
   /** Queues what an end has to send, once the far side knows it. */
   ready(end: ChannelEnd): void {
     end.branch?.writer.ready(end.outbox);
@@ -573,6 +580,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     if (end.facade === undefined) {
       end.coercion = this.coercion;
       end.facade = new Channel(end, this);
+      this.#channels.met(end);
     }
     return end.facade as Channel;
   }

@@ -21,6 +21,9 @@ const SINGLE_WRITES = 8;
 /** Control frames that wait because the far side does not read. A well-behaved one lets a few wait. */
 const MAX_CONTROL_BYTES = 16 * 1024 * 1024;
 
+/** So many control frames wait one by one. More are joined: one of them takes a dozen times of its bytes. */
+const MAX_LOOSE_FRAMES = 1_024;
+
 /** Writes bytes and resolves when they may be reused; `whole`: the buffer may be given away. */
 export type WriteBytes = (bytes: Uint8Array, whole: boolean) => Promise<void>;
 
@@ -39,6 +42,8 @@ export class Writer {
   readonly #onError: (reason: unknown) => void;
   #control: Uint8Array[] = [];
   #controlBytes = 0;
+  /** How many of them, from the first on, are joined from others. */
+  #joined = 0;
   readonly #ready = new Queue<Outbox>();
   #gather: Uint8Array | undefined;
   #running = false;
@@ -61,7 +66,19 @@ export class Writer {
     if (this.#controlBytes > MAX_CONTROL_BYTES) {
       this.#onError(new ProtocolError("The far side asks for answers and does not read them"));
     }
+    if (this.#control.length - this.#joined > MAX_LOOSE_FRAMES) this.#join();
     this.#wake();
+  }
+
+  #join(): void {
+    const loose = this.#control.splice(this.#joined++);
+    const joined = new Uint8Array(loose.reduce((sum, frame) => sum + frame.length, 0));
+    let at = 0;
+    for (const frame of loose) {
+      joined.set(frame, at);
+      at += frame.length;
+    }
+    this.#control.push(joined);
   }
 
   /** Queues a frame that leaves with the next one, and in the same write. */
@@ -106,6 +123,7 @@ export class Writer {
   stop(): void {
     this.#stopped = true;
     this.#control = [];
+    this.#joined = 0;
     for (let outbox; (outbox = this.#ready.shift()) !== undefined;) outbox.clear();
     this.#idle?.resolve();
   }
@@ -165,7 +183,10 @@ export class Writer {
       filled += frame.length;
     }
     this.#controlBytes -= filled;
-    if (sent > 0) this.#control = sent === control.length ? [] : control.slice(sent);
+    if (sent > 0) {
+      this.#control = sent === control.length ? [] : control.slice(sent);
+      this.#joined = Math.max(0, this.#joined - sent);
+    }
     while (this.#ready.length > 0 && this.#control.length === 0) {
       const outbox = this.#ready.first!;
       if (outbox.empty) {

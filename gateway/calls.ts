@@ -2,7 +2,7 @@
 
 import { Channel } from "../channel/channel.ts";
 import type { ChannelEnd } from "../channel/channel_end.ts";
-import { DumpError, relativeTo } from "../channel/errors.ts";
+import { DumpError, ProtocolError, relativeTo } from "../channel/errors.ts";
 import { readErrorData, RemoteError } from "../channel/remote_error.ts";
 import type { CallReply, CallRequest } from "./process/job.ts";
 import { SentFunctions } from "./sent_functions.ts";
@@ -98,7 +98,7 @@ export class CallServer {
     this.#reading = true;
     try {
       while (this.#waiting.size > 0) {
-        const [id, failed, value, lost] = await this.#channel.receive() as unknown as CallReply;
+        const [id, failed, value, lost] = readReply(await this.#channel.receive());
         this.#oldestSince = performance.now();
         const call = this.#waiting.get(id);
         this.#waiting.delete(id);
@@ -125,6 +125,12 @@ export class CallServer {
     }
     this.#reading = false;
   }
+}
+
+/** What an execution sends that its users do not write may come from their code all the same. */
+function readReply(reply: unknown): CallReply {
+  if (Array.isArray(reply) && typeof reply[1] === "boolean") return reply as unknown as CallReply;
+  throw new ProtocolError("Cannot take what is no reply to a call");
 }
 
 /** A service that has not answered for so long may be busy with one call: further ones go elsewhere. */

@@ -4,7 +4,7 @@ import type { Channel } from "../channel/channel.ts";
 import type { ChannelStatus } from "../channel/channel_end.ts";
 import { checkCoercion } from "../channel/coerce.ts";
 import type { CoercionOptions } from "../channel/coerce.ts";
-import { GatewayClosedError } from "../channel/errors.ts";
+import { GatewayClosedError, ProtocolError } from "../channel/errors.ts";
 import { FrameType, makeFrame } from "../channel/frame.ts";
 import type { Item } from "../channel/item.ts";
 import type { Mirrored, MirroredArgs } from "../channel/mirrored.ts";
@@ -510,6 +510,8 @@ export class Gateway implements AsyncDisposable {
           if (count === null) await explained();
           return count;
         } catch (error) {
+          // What breaks the protocol below this one says more than the end of the process.
+          if (error instanceof ProtocolError) throw error;
           await explained();
           if (this.#ended !== undefined) return null;
           throw error;

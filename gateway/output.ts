@@ -12,6 +12,9 @@ const MAX_HELD_CHUNKS = 64;
 /** Held for a reader of `stderr: "piped"`; more makes the far side's writes wait. */
 const PIPE_BYTES = 64 * 1024;
 
+/** A longer line is taken for several ones: it need not end. */
+const MAX_LINE_CHARS = 64 * 1024;
+
 /** Takes what a process prints. */
 export class Output {
   /** With mode `piped`, what the process writes. */
@@ -116,7 +119,8 @@ export class Output {
         return await writeAll(chunk);
       case "prefix": {
         const lines = (this.#line + this.#decoder.decode(chunk, { stream: true })).split("\n");
-        this.#line = lines.pop()!;
+        if (lines.at(-1)!.length < MAX_LINE_CHARS) this.#line = lines.pop()!;
+        else this.#line = "";
         if (lines.length > 0) await writeAll(this.#prefixed(lines));
         return;
       }
@@ -136,6 +140,10 @@ export class Output {
   }
 
   #keep(chunk: Uint8Array): void {
+    if (chunk.length >= TAIL_BYTES) {
+      this.#tail = chunk.slice(-TAIL_BYTES);
+      return;
+    }
     const joined = new Uint8Array(this.#tail.length + chunk.length);
     joined.set(this.#tail);
     joined.set(chunk, this.#tail.length);

@@ -1,5 +1,6 @@
 /** The client's side of a connection to a server: a process that runs there, as its gateway sees it. */
 
+import { ProtocolError } from "../../channel/errors.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { ifThere, keepAlive, KILLED } from "../process/process.ts";
 import type { ProcessEnd, Ref, SpawnedProcess } from "../process/process.ts";
@@ -156,9 +157,15 @@ export class SocketProcess implements SpawnedProcess {
       try {
         const kept = this.#sifter.sift(into.subarray(0, count));
         if (kept > 0) return kept;
-      } catch (error) {
-        this.#finish(LOST);
-        throw error;
+      } catch (cause) {
+        const breach = new ProtocolError(
+          `The server does not keep to its protocol: ${(cause as Error).message}`,
+          {
+            cause,
+          },
+        );
+        this.#finish({ ...LOST, reason: `${breach.name}: ${breach.message}` });
+        throw breach;
       }
     }
     void this.#drain();

@@ -7,19 +7,22 @@ import { isGranted } from "../process/granted.ts";
 import { ownDeno } from "../process/own_deno.ts";
 import type { RouterCounts } from "./router.ts";
 
-/** Answers requests, given the counts that only a router or a host knows. */
+/** Answers requests, given the counts that only a router or a host knows; with null where it does not know the kind. */
 export type Answer = (kind: string, counts: RouterCounts) => unknown;
 
 /** Makes what answers the requests to a gateway. */
 export function answers(config: AgentConfig): Answer {
   const started = performance.now();
-  return (kind, counts) =>
-    kind === "info" ? describe(config) : {
+  return (kind, counts) => {
+    if (kind === "info") return describe(config);
+    if (kind !== "status") return null;
+    return {
       ...counts,
       execmodel: config.execmodel,
       rss: Deno.memoryUsage().rss,
       uptime: performance.now() - started,
     };
+  };
 }
 
 /** What an agent says of itself. */

@@ -3,7 +3,15 @@
 import { Decoder } from "../../channel/decode.ts";
 import { Encoder } from "../../channel/encode.ts";
 import { ProtocolError } from "../../channel/errors.ts";
-import { EMPTY, FrameType, HEADER_BYTES, isInBlock, makeFrame, readUint48 } from "../../channel/frame.ts";
+import {
+  EMPTY,
+  FrameType,
+  HEADER_BYTES,
+  isInBlock,
+  makeFrame,
+  readUint32,
+  readUint48,
+} from "../../channel/frame.ts";
 import { FrameReader } from "../../channel/frame_reader.ts";
 import type { FrameHead, FrameSink } from "../../channel/frame_reader.ts";
 import { Keepalive } from "../../channel/keepalive.ts";
@@ -11,6 +19,7 @@ import { Outbox } from "../../channel/outbox.ts";
 import { errorData } from "../../channel/remote_error.ts";
 import type { Transport } from "../../channel/transport.ts";
 import { CloseFlag } from "../../channel/bypasses.ts";
+import { FRAME_COST_BYTES, MAX_WINDOW_BYTES, OVERDRAFT_BYTES, WINDOW_BYTES } from "../../channel/window.ts";
 import { Writer } from "../../channel/writer.ts";
 import type { ExecFrameOptions } from "../process/job.ts";
 import { LINGERS } from "./host.ts";
@@ -80,6 +89,8 @@ interface Route {
   readonly outbox: Outbox;
   /** Both directions have to end. */
   halves: number;
+  /** Bytes on their way to the execution that it has given no credit back for; below 0 where its window has grown. */
+  unread: number;
 }
 
 /** An execution with what the router keeps about it. */
@@ -92,6 +103,8 @@ interface Owner {
   bypassed: boolean;
   /** It serves calls, which its caller counts. */
   service: boolean;
+  /** As what it is counted here, once it is to be started. */
+  counted: "program" | "execution" | undefined;
   /** Small frames on their way in, gathered for one message. */
   inbound: Uint8Array;
   inboundBytes: number;
@@ -99,6 +112,31 @@ interface Owner {
 
 const INBOUND_ROOM_BYTES = 1024;
 const MAX_CHANNELS = 262_144;
+
+/** Each has a Worker or a process; one that cannot be stopped counts. */
+const MAX_EXECUTIONS = 4_096;
+
+/** Those that run programs, or are links of these, take little of the agent itself. */
+const MAX_PROGRAMS = 16_384;
+
+/** What has gone to an execution that does not read waits in this process, so that its windows are looked at here, too. */
+function spend(route: Route, bytes: number): void {
+  // The credit of those that have links of their own does not pass here.
+  if (route.owner.bypassed) return;
+  route.unread += bytes;
+  if (route.unread > WINDOW_BYTES + OVERDRAFT_BYTES) {
+    throw new ProtocolError(`Channel ${route.outbox.channel} takes no more: its window is exhausted`);
+  }
+}
+
+function earn(route: Route, bytes: number): void {
+  route.unread = Math.max(WINDOW_BYTES - MAX_WINDOW_BYTES, route.unread - bytes);
+}
+
+/** The caller gives out odd ids. */
+function checkFar(id: number): void {
+  if (id % 2 === 0) throw new ProtocolError(`Channel ${id} is not the caller's to open`);
+}
 
 /** The router of an agent. */
 export class Router implements FrameSink {
@@ -110,6 +148,8 @@ export class Router implements FrameSink {
   readonly #owners = new Map<number, Owner>();
   readonly #decoder = new Decoder();
   readonly #encoder = new Encoder();
+  #programs = 0;
+  #executions = 0;
   #dirty: Owner[] = [];
   #closed = false;
 
@@ -120,7 +160,7 @@ export class Router implements FrameSink {
     this.#writer = new Writer(
       (bytes, whole) => transport.write(bytes, whole),
       transport.writeBudget,
-      () => this.#close(),
+      (reason) => this.#fail(reason),
     );
     this.#keepalive = new Keepalive({
       interval: options.keepalive,
@@ -144,9 +184,14 @@ export class Router implements FrameSink {
         this.#flushInbound();
       }
     } catch (error) {
-      // A connection that breaks, or a far side that breaks the protocol, is the end either way.
-      if (error instanceof ProtocolError) console.error(`execnet: ${error.message}`);
+      this.#fail(error);
     }
+    this.#close();
+  }
+
+  /** A connection that breaks, or a far side that breaks the protocol, is the end either way. */
+  #fail(reason: unknown): void {
+    if (reason instanceof ProtocolError && !this.#closed) console.error(`execnet: ${reason.message}`);
     this.#close();
   }
 
@@ -168,7 +213,12 @@ export class Router implements FrameSink {
   frame(head: FrameHead, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
     const { type, channel } = head;
     switch (type) {
-      case FrameType.DATA:
+      case FrameType.DATA: {
+        const route = this.#routes.get(channel);
+        if (route !== undefined) spend(route, end - start + FRAME_COST_BYTES);
+        this.#toOwner(route, bytes, start, end, owned);
+        break;
+      }
       case FrameType.CREDIT:
         this.#toOwner(this.#routes.get(channel), bytes, start, end, owned);
         break;
@@ -189,6 +239,7 @@ export class Router implements FrameSink {
         const carrier = this.#routes.get(readUint48(bytes, start));
         if (carrier === undefined) this.#writer.control(makeFrame(FrameType.CLOSE, channel));
         else {
+          checkFar(channel);
           this.#addRoute(channel, carrier.owner);
           this.#toOwner(carrier, bytes, start, end, owned);
         }
@@ -268,6 +319,7 @@ export class Router implements FrameSink {
   }
 
   #start(id: number, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
+    checkFar(id);
     const owner: Owner = {
       id,
       execution: undefined,
@@ -275,6 +327,7 @@ export class Router implements FrameSink {
       executing: true,
       bypassed: false,
       service: false,
+      counted: undefined,
       inbound: EMPTY,
       inboundBytes: 0,
     };
@@ -300,6 +353,7 @@ export class Router implements FrameSink {
       this.#decoder.reset(bytes.subarray(start, end));
       const options = this.#decoder.next() as ExecFrameOptions | null;
       owner.service = options?.service === true;
+      this.#count(owner, options?.program === true);
       owner.execution = this.#options.backend.start(events, options);
     } catch (error) {
       this.#lose(owner, error as Error);
@@ -308,10 +362,22 @@ export class Router implements FrameSink {
     this.#toOwner(route, bytes, start, end, owned);
   }
 
+  /** Throws where there are as many as there may be. */
+  #count(owner: Owner, program: boolean): void {
+    const others = program ? this.#programs : this.#executions + this.#options.backend.runaway;
+    const limit = program ? MAX_PROGRAMS : MAX_EXECUTIONS;
+    if (others >= limit) {
+      throw new RangeError(`Cannot execute: this gateway executes ${limit} things already`);
+    }
+    owner.counted = program ? "program" : "execution";
+    if (program) this.#programs++;
+    else this.#executions++;
+  }
+
   #addRoute(id: number, owner: Owner): Route {
     if (this.#routes.has(id)) throw new ProtocolError(`Channel ${id} is open already`);
     if (this.#routes.size >= MAX_CHANNELS) throw new ProtocolError("Too many channels");
-    const route: Route = { owner, outbox: new Outbox(id, this.#writer.pool), halves: 2 };
+    const route: Route = { owner, outbox: new Outbox(id, this.#writer.pool), halves: 2, unread: 0 };
     this.#routes.set(id, route);
     owner.channels.set(id, route);
     return route;
@@ -363,6 +429,7 @@ export class Router implements FrameSink {
     if (route === undefined) return;
     switch (type) {
       case FrameType.CREDIT:
+        if (end - start === 4) earn(route, readUint32(bytes, start));
         this.#writer.control(frame());
         return;
       case FrameType.DATA:
@@ -393,7 +460,10 @@ export class Router implements FrameSink {
   #forget(owner: Owner): void {
     owner.execution = undefined;
     owner.executing = false;
-    this.#owners.delete(owner.id);
+    if (this.#owners.delete(owner.id)) {
+      if (owner.counted === "program") this.#programs--;
+      else if (owner.counted === "execution") this.#executions--;
+    }
     for (const route of [...owner.channels.values()]) this.#drop(route);
   }
 
@@ -426,11 +496,21 @@ export class Router implements FrameSink {
     this.#writer.control(makeFrame(FrameType.CLOSE, id, reason, CloseFlag.LINKED | cut));
   }
 
-  #answer(payload: Uint8Array): void {
-    this.#decoder.reset(payload);
-    const request = this.#decoder.next();
+  #request(payload: Uint8Array): [id: number, kind: string] {
+    let request: unknown;
+    try {
+      this.#decoder.reset(payload);
+      request = this.#decoder.next();
+    } catch (cause) {
+      throw new ProtocolError("A malformed request", { cause });
+    }
     const [id, kind] = Array.isArray(request) ? request : [];
     if (typeof id !== "number" || typeof kind !== "string") throw new ProtocolError("A malformed request");
+    return [id, kind];
+  }
+
+  #answer(payload: Uint8Array): void {
+    const [id, kind] = this.#request(payload);
     let numExecuting = 0;
     const bypassed: number[] = [];
     let numChannels = this.#routes.size;

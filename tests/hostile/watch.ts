@@ -1,0 +1,121 @@
+/** What a hostile far side must not take from its caller: memory without bound, and the answers of other gateways. */
+
+import { assert } from "jsr:@std/assert@^1.0.19";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { Gateway } from "../../mod.ts";
+
+const MIB = 1024 * 1024;
+const SAMPLE_MS = 20;
+
+/** Looks at the memory of this isolate again and again. Garbage is collected where there seems to be too much. */
+export class Meter implements Disposable {
+  readonly #collect: () => void;
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #least: number;
+  #limit = Infinity;
+  #most = 0;
+
+  /** Starts to look. */
+  constructor() {
+    setFlagsFromString("--expose-gc");
+    this.#collect = runInNewContext("gc");
+    this.#collect();
+    this.#least = used();
+    this.#timer = setInterval(() => this.#look(), SAMPLE_MS);
+  }
+
+  /** Fails when more mebibytes are added to what there was at first while something is done. */
+  async during(limit: number, work: () => Promise<void>): Promise<void> {
+    this.#limit = limit;
+    this.#most = 0;
+    await work();
+    this.#look();
+    assert(this.#most <= limit, `it took ${this.#most.toFixed()} MiB`);
+  }
+
+  #look(): void {
+    if (used() - this.#least > this.#limit) this.#collect();
+    this.#most = Math.max(this.#most, used() - this.#least);
+  }
+
+  /** Looks no more. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** Mebibytes that this isolate uses, garbage included. */
+function used(): number {
+  const { heapUsed, external } = Deno.memoryUsage();
+  return (heapUsed + external) / MIB;
+}
+
+/** How long it rests between two calls, so that it takes little of the processor. */
+const PAUSE_MS = 2;
+
+/** A flood is worked off in turns, between which others are answered. */
+const LEAST_ANSWERS = 3;
+
+/**
+ * The most processor time of this thread in which something has to be done, in milliseconds: several times of what it takes, and
+ * far less than what takes the square of what came.
+ */
+const MOST_MS = 8_000;
+
+/** The clock ticks of /proc are these milliseconds, on every Linux that Deno runs on. */
+const TICK_MS = 10;
+
+/** Milliseconds of processor time that this thread has taken, in which this isolate runs. */
+function threadTime(): number {
+  const text = Deno.readTextFileSync("/proc/thread-self/stat");
+  const [user, system] = text.slice(text.lastIndexOf(")") + 2).split(" ").slice(11, 13).map(Number);
+  return (user! + system!) * TICK_MS;
+}
+
+/** An honest gateway, which is called all the time. */
+export class Honest implements AsyncDisposable {
+  readonly #gateway: Gateway;
+  readonly #calling: Promise<void>;
+  #answers = 0;
+  #over = false;
+
+  /** Starts to call. */
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+    this.#calling = this.#call();
+  }
+
+  /** Fails when there are no answers while something long is done, when that takes too long, or when there is none behind it. */
+  async during<T>(what: string, work: () => Promise<T>, long = true): Promise<T> {
+    const before = this.#answers;
+    const started = threadTime();
+    const result = await work();
+    const answers = this.#answers - before;
+    const ms = threadTime() - started;
+
+    await this.#ask();
+    assert(!long || answers >= LEAST_ANSWERS, `${what}: ${answers} answers meanwhile`);
+    assert(ms < MOST_MS, `${what}: ${ms} ms of processor time`);
+    return result;
+  }
+
+  async #call(): Promise<void> {
+    while (!this.#over) {
+      await this.#ask();
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  }
+
+  async #ask(): Promise<void> {
+    const sum = await this.#gateway.call((n: number) => n + 1, this.#answers);
+    assert(typeof sum === "number");
+    this.#answers++;
+  }
+
+  /** Calls no more; fails when a call has failed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#over = true;
+    await this.#calling;
+  }
+}

@@ -96,6 +96,9 @@ const FULL_FRAMES = 7;
 /** A text that a hasty look for places in it would look at again from each of its words on. */
 const WORDY = "<remote exec";
 
+/** Where the square of what is wordy takes a minute, and that of all of it hours. */
+const LONG_STACK = `${WORDY.repeat(60_000)}\n${"x".repeat(9 * MIB)}`;
+
 const BAD_ERRORS: readonly unknown[] = [
   5,
   [1, 2],
@@ -286,7 +289,7 @@ const ALLOWED: readonly Script[] = [
   harmless("an-error-of-10-mb", [
     fragmentItem(
       CALLS,
-      dumps([1, true, { name: "E", message: "m", stack: WORDY.repeat(10 * MIB / WORDY.length) }]),
+      dumps([1, true, { name: "E", message: "m", stack: LONG_STACK }]),
       false,
       MAX_PAYLOAD_BYTES,
     ),
@@ -393,7 +396,7 @@ const FLOODS: readonly Script[] = [
     long: true,
     grows: 300,
     async play(far): Promise<void> {
-      for (let id = 2; id < 2_000; id += 2) {
+      for (let id = 2; id < 700; id += 2) {
         await far.send(makeFrame(FrameType.OPEN, id, uint48(EXECUTION)));
         for (let i = 0; i < FULL_FRAMES; i++) await far.send(dataFrame(id, FULL));
         if (id % 4 === 0) await far.send(makeFrame(FrameType.CLOSE, id));

@@ -114,9 +114,15 @@ export class Bypasses {
   noMore(): void {
     this.#closed = true;
     for (const [number, over] of this.#expected) {
-      if (over !== "cut" && !this.#unclaimed.has(number)) over();
+      if (this.#hasCome(number)) continue;
+      this.#expected.delete(number);
+      if (over !== "cut") over();
     }
-    this.#expected.clear();
+  }
+
+  /** Whether the link with that number is there. What is expected of it is done when it ends. */
+  #hasCome(number: number): boolean {
+    return this.#unclaimed.has(number) || this.#open.values().some((bypass) => bypass.number === number);
   }
 
   /** Whether the router has said of that execution that it has a link. */
@@ -173,6 +179,8 @@ export class Bypasses {
     const reason = payload.slice();
     if (reason.length > 0) this.#host.readError(reason);
     const over = (): void => {
+      // It may have claimed another link than it was said to have.
+      this.#open.get(id)?.end();
       this.#open.delete(id);
       this.#close(branch, reason);
     };

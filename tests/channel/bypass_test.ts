@@ -303,6 +303,48 @@ test("a link that is announced and can come no more is not waited for", async ()
   }
 });
 
+test("a link that came after the last word is read to its end though no further one comes", async () => {
+  for (const claimed of [true, false]) {
+    await withBypassed(0, async ({ pair }) => {
+      const { near } = await pair.open();
+      const [link, far] = memoryTransports();
+      pair.remote.control(makeFrame(FrameType.BYPASS, near.id, uint48(7)));
+      pair.remote.control(makeFrame(FrameType.CLOSE, near.id, LOST, LINKED));
+      await settle();
+      pair.local.addLink(link, 7);
+      const claim = makeFrame(FrameType.BYPASS, near.id);
+      if (claimed) await far.write(claim, false);
+      await settle();
+      pair.local.noMoreLinks();
+      await settle();
+      if (!claimed) await far.write(claim, false);
+      await far.write(makeFrame(FrameType.DATA, near.id, new Uint8Array([5])), false);
+      far.close();
+      assertEquals(await near.receive(), 5);
+      await assertRejects(() => near.receive(), RemoteError, "lost");
+      await settle();
+      assert(link.aborted);
+    });
+  }
+});
+
+test("an execution that claims another link than it was said to have keeps none after its last word", async () => {
+  await withBypassed(0, async ({ pair }) => {
+    const { near } = await pair.open();
+    const [link, far] = memoryTransports();
+    pair.remote.control(makeFrame(FrameType.BYPASS, near.id, uint48(7)));
+    pair.remote.control(makeFrame(FrameType.CLOSE, near.id, LOST, LINKED));
+    await settle();
+    pair.local.addLink(link, 8);
+    await far.write(makeFrame(FrameType.BYPASS, near.id), false);
+    await settle();
+    pair.local.noMoreLinks();
+    await assertRejects(() => near.waitClose(), RemoteError, "lost");
+    await settle();
+    assert(link.aborted);
+  });
+});
+
 test("the end of the connection comes after what executions had sent", async () => {
   for (const known of [true, false]) {
     await withBypassed(1, async (bypassed) => {

@@ -242,8 +242,11 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
   /**
    * Ends the remote execution behind this channel, without harming others. The channel ends here at once, with a
    * {@linkcode RemoteError} whose `remoteName` is the name of `reason`, `Killed` by default.
+   *
+   * @throws {TypeError} when it is the channel of the execution that calls it
    */
   kill(reason?: unknown): void {
+    this.#beforeClose?.();
     const error = reason instanceof Error || reason instanceof DOMException
       ? reason
       : new Killed(reason === undefined ? "The execution was killed" : String(reason));
@@ -326,7 +329,7 @@ export class Channel<Recv = Item, Send = Item, Owner extends ChannelGateway = Ch
     return channel.#callback !== undefined;
   }
 
-  /** For executions: refuses to close the channel of an execution from inside. */
+  /** For executions: refuses to close or to kill the channel of an execution from inside. */
   static guardClose(channel: Channel, guard: () => void): void {
     channel.#beforeClose = guard;
   }

@@ -205,11 +205,13 @@ forEachKindShared("remoteExec() refuses an explicit close() by remote code", asy
   }
 });
 
-forEachKindShared("remoteExec() refuses an explicit close(error) by remote code", async ({ open }) => {
+forEachKindShared("remoteExec() refuses an explicit close(error) or kill() by remote code", async ({ open }) => {
   const channel = (await open()).remoteExec(`
-    try { await channel.close("mine"); channel.send("closed"); } catch (error) { channel.send(error.message); }
+    for (const end of [() => channel.close("mine"), () => channel.kill()]) {
+      try { await end(); await channel.send("ended"); } catch (error) { await channel.send(error.message); }
+    }
   `);
-  assert(/explicit/.test(String(await channel.receive())));
+  for (let way = 0; way < 2; way++) assert(/explicit/.test(String(await channel.receive())));
   await channel.waitClose();
 });
 

@@ -440,6 +440,12 @@ const ROWS: readonly (readonly [target: string, hex: string, kind: string, what:
   ["rsync", "c8008080808080808000", "wire", "a number of too many bytes"],
   ["rsync", "c801ffffffffffffff1f", "wire", "a number that no double holds"],
   [
+    "rsync",
+    "640013000200a4030080b0def7d32b01030201020500",
+    "data: refused",
+    "a file that is longer than it said, and that cannot be written",
+  ],
+  [
     "session",
     "180000121800000000000001000000060000000000000400040000000000000c15010000000000010000000000000200000100141800000000000001000000000000000000000000000000000006000000000000060000",
     "goes on",

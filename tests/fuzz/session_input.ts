@@ -131,7 +131,9 @@ function payload(random: Random, type: number): Uint8Array {
       return bigEndian(id, 6);
     case FrameType.CREDIT:
       return bigEndian(
-        random.chance(0.3) ? edgeNumber(random) % 2 ** 32 : random.pick([1, 128, 60_000, 2 ** 20]),
+        random.chance(0.3)
+          ? edgeNumber(random) % 2 ** 32
+          : random.pick([1, 128, 60_000, 2 ** 20, 2 ** 23, 2 ** 24]),
         4,
       );
     case FrameType.BYPASS:
@@ -287,7 +289,7 @@ export function goodInputs(random: Random): Uint8Array[] {
       bytes: concat(makeFrame(FrameType.BYPASS, 1), makeFrame(FrameType.OPEN, 4, bigEndian(1, 6))),
     },
     { kind: StepKind.LINK_1, bytes: makeFrame(FrameType.DATA, 1, channelItem(4)) },
-    { kind: StepKind.LOCAL, bytes: new Uint8Array([0, 1, 24]) },
+    { kind: StepKind.LOCAL, bytes: new Uint8Array([0, 1, 24, 205]) },
     {
       kind: StepKind.LINK_2,
       bytes: concat(makeFrame(FrameType.BYPASS, 3), makeFrame(FrameType.DATA, 3, dumps(5))),

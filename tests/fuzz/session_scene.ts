@@ -242,7 +242,8 @@ export class Scene {
       case 0:
         return channel.send({ some: "item" });
       case 1:
-        return channel.send(new Uint8Array(20_000));
+        // A long one waits for credit.
+        return channel.send(new Uint8Array(code < 200 ? 20_000 : 1_300_000));
       case 2: {
         const inner = session.newChannel();
         this.#add(inner);

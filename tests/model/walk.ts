@@ -74,6 +74,8 @@ class Walk {
   #waiting = 0;
   #wrong: unknown;
   #cut = "";
+  /** The walk has ended, and ends the session. */
+  #over = false;
 
   constructor(random: Random) {
     this.#random = random;
@@ -100,6 +102,7 @@ class Walk {
       else await this.#afterCut();
       this.#check();
     } finally {
+      this.#over = true;
       this.#world.end();
       await this.#world.settled();
     }
@@ -109,6 +112,9 @@ class Walk {
   }
 
   #check(): void {
+    for (const { over, reason } of this.#world.ended) {
+      if (over && this.#cut === "" && !this.#over) throw reason ?? new Error("the session has ended");
+    }
     if (this.#wrong !== undefined) throw this.#wrong;
   }
 
@@ -128,6 +134,7 @@ class Walk {
     if (what < 8) return this.#world.fault();
     if (what < 9) return this.#request();
     const [wire, side] = this.#someEnd();
+    if (what < 10) return void this.#make(wire.execution, side);
     if (what < 44) this.#send(wire, side);
     else if (what < 47 && this.#bulk) { for (let i = 0; i < 30; i++) this.#send(wire, side, 70_000); }
     else if (what < 85) this.#receive(wire, side, random.chance(0.85));
@@ -236,16 +243,22 @@ class Walk {
     }
   }
 
+  /** A channel that the other side does not know yet. */
+  #make(execution: number, side: Side): Wire | undefined {
+    if (!this.#passing || this.#wires.length >= MOST_CHANNELS) return undefined;
+    let made: Wire | undefined;
+    this.#attempt(() => {
+      const channel = (side === 0 ? this.#world.local : this.#world.remote).newChannel();
+      made = this.#add(execution, side === 0 ? [channel, undefined] : [undefined, channel]);
+    });
+    return made;
+  }
+
   /** A channel that may be in an item: a new one, or one of the same execution. */
   #innerFor(wire: Wire, side: Side): Wire | undefined {
-    if (this.#wires.length < MOST_CHANNELS && this.#random.chance(0.7)) {
-      let made: Wire | undefined;
-      this.#attempt(() => {
-        const session = side === 0 ? this.#world.local : this.#world.remote;
-        const channel = session.newChannel();
-        made = this.#add(wire.execution, side === 0 ? [channel, undefined] : [undefined, channel]);
-      });
-      return made;
+    if (this.#random.chance(0.6)) {
+      const made = this.#make(wire.execution, side);
+      if (made !== undefined) return made;
     }
     const others = this.#wires.filter(({ ends, execution }) =>
       execution === wire.execution && ends[side] !== undefined && Channel.endOf(ends[side]).state !== "closed"
@@ -429,9 +442,6 @@ class Walk {
     }
     assertEquals(this.#waiting, 0, "somebody waits on a channel that has ended");
     assertEquals([local.channelCount, remote.channelCount], [0, 0], "channels are left");
-    for (const { over, reason } of this.#world.ended) {
-      if (over) throw reason ?? new Error("the session has ended");
-    }
   }
 
   /** Receives until nothing more comes. */

@@ -136,6 +136,12 @@ const ROWS: readonly (readonly [target: string, hex: string, kind: string, what:
   ["spec", "c87000700065006e00", "XSpecError", "letters of 16 bits"],
   ["spec", "c870006f00700065006e002f002f00690064003d0000d8", "spec", "an id that is half a character"],
   ["session", "00", "goes on", "no frame at all"],
+  [
+    "session",
+    "0000001013000000000000010000000400800000",
+    "ProtocolError",
+    "a credit that is a little too large",
+  ],
   ["session", "0000000d12000000000000090000000101", "ProtocolError", "data for what was never opened"],
   [
     "session",

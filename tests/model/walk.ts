@@ -136,8 +136,10 @@ class Walk {
     const [wire, side] = this.#someEnd();
     if (what < 10) return void this.#make(wire.execution, side);
     if (what < 44) this.#send(wire, side);
-    else if (what < 47 && this.#bulk) { for (let i = 0; i < 30; i++) this.#send(wire, side, 70_000); }
-    else if (what < 85) this.#receive(wire, side, random.chance(0.85));
+    else if (what < 47 && this.#bulk) {
+      const [count, size] = random.chance(0.5) ? [30, 70_000] as const : [3, 800_000] as const;
+      for (let i = 0; i < count; i++) this.#send(wire, side, size);
+    } else if (what < 85) this.#receive(wire, side, random.chance(0.85));
     else if (what < 88) this.#listen(wire, side);
     else if (what < 90) this.#waitClose(wire, side);
     else if (what < 94) this.#closeWrite(wire, side);
@@ -209,9 +211,9 @@ class Walk {
     const end = Channel.endOf(channel);
     const model = wire.model.ends[side];
     const n = this.#next++;
-    const inner = size === undefined && this.#passing && this.#random.chance(0.06)
-      ? this.#innerFor(wire, side)
-      : undefined;
+    // What is sent on a channel that the other side does not know yet waits for that: a case of its own.
+    const passes = this.#passing && this.#random.chance(end.branch === undefined ? 0.4 : 0.06);
+    const inner = size === undefined && passes ? this.#innerFor(wire, side) : undefined;
     if (inner !== undefined) {
       this.#passed.set(n, inner);
       inner.carriers.add(wire);
@@ -263,6 +265,8 @@ class Walk {
     const others = this.#wires.filter(({ ends, execution }) =>
       execution === wire.execution && ends[side] !== undefined && Channel.endOf(ends[side]).state !== "closed"
     );
+    const unknown = others.filter(({ ends }) => Channel.endOf(ends[side]!).branch === undefined);
+    if (unknown.length > 0 && this.#random.chance(0.7)) return this.#random.pick(unknown);
     return others.length === 0 ? undefined : this.#random.pick(others);
   }
 
@@ -385,7 +389,7 @@ class Walk {
     const { unread, sendCredit } = end.status;
     assert(unread <= MAX_WINDOW_BYTES + OVERDRAFT_BYTES, `${unread} bytes unread`);
     assert(
-      sendCredit >= -OVERDRAFT_BYTES && sendCredit <= MAX_WINDOW_BYTES,
+      sendCredit >= -this.#world.overdraft && sendCredit <= MAX_WINDOW_BYTES,
       `a credit of ${sendCredit} bytes`,
     );
     const { into } = wire.model.ends[side];

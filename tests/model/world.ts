@@ -3,8 +3,10 @@
 import { setImmediate } from "node:timers";
 import type { Channel } from "../../channel/channel.ts";
 import type { ChannelEnd } from "../../channel/channel_end.ts";
+import { MAX_PAYLOAD_BYTES } from "../../channel/frame.ts";
 import { Session } from "../../channel/session.ts";
 import type { Transport } from "../../channel/transport.ts";
+import { FRAME_COST_BYTES, OVERDRAFT_BYTES } from "../../channel/window.ts";
 import { memoryTransports } from "../helpers/memory_transport.ts";
 import type { MemoryTransport } from "../helpers/memory_transport.ts";
 import type { Random } from "../helpers/seeded.ts";
@@ -84,6 +86,11 @@ export class World {
       this.transports.push(one);
     }
     return pair;
+  }
+
+  /** How far a sender may go over its credit: by one frame. */
+  get overdraft(): number {
+    return this.#links ? OVERDRAFT_BYTES : MAX_PAYLOAD_BYTES + FRAME_COST_BYTES;
   }
 
   /** Gives an execution a link of its own, which comes at once or later. */

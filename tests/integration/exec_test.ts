@@ -205,7 +205,7 @@ forEachKindShared("remoteExec() refuses an explicit close() by remote code", asy
   }
 });
 
-forEachKindShared("remoteExec() refuses an explicit close(error) or kill() by remote code", async ({ open }) => {
+forEachKindShared("remoteExec() refuses an explicit close(error) or kill()", async ({ open }) => {
   const channel = (await open()).remoteExec(`
     for (const end of [() => channel.close("mine"), () => channel.kill()]) {
       try { await end(); await channel.send("ended"); } catch (error) { await channel.send(error.message); }

@@ -27,6 +27,8 @@ export class Output {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #wake: (() => void) | undefined;
   #cancelled = false;
+  /** Whether this program's own stderr is closed. */
+  #deaf = false;
   /** What has been written and is not to be passed on yet. */
   #held: Uint8Array[] | undefined;
   #released: PromiseWithResolvers<void> = Promise.withResolvers<void>();
@@ -98,30 +100,39 @@ export class Output {
         await this.#deliver(chunk);
       }
       await this.#flushed;
-      if (this.#line !== "") await writeAll(this.#prefixed([this.#line]));
+      if (this.#line !== "") await this.#write(this.#prefixed([this.#line]));
     } catch {
-      // The stream broke with its process, or this program's own stderr is closed: the rest has nowhere to go.
+      // The stream broke with its process.
       await stream.cancel().catch(() => {});
     }
   }
 
   async #deliverAll(chunks: readonly Uint8Array[]): Promise<void> {
+    for (const chunk of chunks) await this.#deliver(chunk);
+  }
+
+  /**
+   * Writes to this program's own stderr. Where that is closed the rest has nowhere to go, but it is read on: who prints
+   * would be told otherwise, and a shell elsewhere takes it for the end of its connection.
+   */
+  async #write(bytes: Uint8Array): Promise<void> {
+    if (this.#deaf) return;
     try {
-      for (const chunk of chunks) await this.#deliver(chunk);
+      await writeAll(bytes);
     } catch {
-      // This program's own stderr is closed.
+      this.#deaf = true;
     }
   }
 
   async #deliver(chunk: Uint8Array): Promise<void> {
     switch (this.#mode) {
       case "inherit":
-        return await writeAll(chunk);
+        return await this.#write(chunk);
       case "prefix": {
         const lines = (this.#line + this.#decoder.decode(chunk, { stream: true })).split("\n");
         if (lines.at(-1)!.length < MAX_LINE_CHARS) this.#line = lines.pop()!;
         else this.#line = "";
-        if (lines.length > 0) await writeAll(this.#prefixed(lines));
+        if (lines.length > 0) await this.#write(this.#prefixed(lines));
         return;
       }
       case "piped":

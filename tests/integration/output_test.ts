@@ -134,8 +134,11 @@ forEachKind("a piped stderr that is cancelled drops the rest", async ({ open }) 
 });
 
 /** Runs a program that makes a gateway whose code prints, and gives back what the program wrote. */
-async function printed(mode: string): Promise<{ stdout: string; stderr: string }> {
-  const program = new URL("./programs/printing.ts", import.meta.url).pathname;
+async function printed(
+  mode: string,
+  name = "printing.ts",
+): Promise<{ stdout: string; stderr: string }> {
+  const program = new URL(`./programs/${name}`, import.meta.url).pathname;
   const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "-A", program, mode],
     stdin: "null",
@@ -160,6 +163,12 @@ forPopen("stderr: prefix puts the gateway's id before each line", async () => {
 
 forPopen("stderr: null drops what is printed", async () => {
   assertEquals(await printed("null"), { stdout: "", stderr: "" });
+});
+
+forPopen("remote code that prints hears nothing of a stderr that is closed here", async () => {
+  for (const mode of ["inherit", "prefix"]) {
+    assertEquals(await printed(mode, "deaf.ts"), { stdout: "printed\nthe last words\n", stderr: "" });
+  }
 });
 
 forPopen("stderr: piped gives what is printed to the program only", async () => {

@@ -82,6 +82,8 @@ export async function startProgram(command: readonly string[], options: ProgramO
   const control = new Control(() => lifeline.destroy(), () => void lifeline.write("\n"));
   child.on("exit", (code, signal) => {
     control.ended();
+    // Somebody else may hold open what it has printed to, such as the connection of ssh that it went by.
+    for (const one of refs(child.stderr)) one.unref();
     resolve({ code: code ?? 128 + (SIGNAL_NUMBERS[signal!] ?? 9), signal });
   });
   await started.promise;

@@ -6,9 +6,13 @@ export const BEAT: Uint8Array = new Uint8Array([0x00, 0x06, 0x00]);
 /** The same as `printf` takes it. */
 export const BEAT_FORMAT = "\\0\\6\\0";
 
-/** A stream without beats, wherever its chunks are cut. It is read only as it is read from. */
+/**
+ * A stream without beats, wherever its chunks are cut. It is read only as it is read from. `heard` is called for each
+ * beat: a shell of ours is there.
+ */
 export function withoutBeats(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  heard: () => void = () => {},
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = stream.getReader();
   // The beginning of a beat that may go on in the next chunk.
@@ -32,7 +36,9 @@ export function withoutBeats(
           }
           if (byte === BEAT[begun]) begun++;
           else kept[length++] = byte;
-          if (begun === BEAT.length) begun = 0;
+          if (begun < BEAT.length) continue;
+          begun = 0;
+          heard();
         }
         if (length === 0) continue;
         controller.enqueue(kept.slice(0, length));

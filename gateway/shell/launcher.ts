@@ -82,16 +82,20 @@ export class ShellLauncher implements Launcher {
     const { read } = link;
     link.read = async (into): Promise<number | null> => {
       const count = await read(into);
-      heard = count !== null;
+      heard ||= count !== null;
       link.read = read;
       return count;
     };
     const ended = program.ended.then((end) => {
-      // Where nothing has come back, nobody knows what the way leads to, and it is not gone a second time.
-      if (program.forced && heard) void this.#reap(mark);
+      // Where nothing has come back, nobody knows what the way leads to, and it is not gone a second time; but that of
+      // ssh is known to lead to a shell.
+      if (program.forced && (heard || this.#options.reach.reopen !== undefined)) void this.#reap(mark);
       return farEnd(end);
     });
-    const output = overflowing(withoutBeats(program.output!), keepaliveOf(this.#options.spec));
+    const output = overflowing(
+      withoutBeats(program.output!, () => heard = true),
+      keepaliveOf(this.#options.spec),
+    );
     return Object.assign(program, { connected, ended, output, far: true });
   }
 

@@ -5,6 +5,7 @@ import { ConnectError, type GatewayOptions, Group, HostNotFoundError } from "../
 import { nothingLeft, processState } from "../helpers/leaks.ts";
 import { withFolder } from "../helpers/folder.ts";
 import { until } from "../helpers/wait.ts";
+import { SshWithMaster } from "../parts/ssh_master.ts";
 import { oldDeno } from "../parts/old_deno.ts";
 import { shared, testWith } from "../parts/need.ts";
 import { SSHD, Sshd, SSHD_USERS } from "../parts/sshd.ts";
@@ -394,4 +395,18 @@ testWith(SSHD, "a program that may not write shares no connection", async () => 
   await end(program);
   assertEquals(program.stdout.text, "got 42\n", program.stderr.text);
   await nothingLeft(sshd());
+});
+
+testWith(SSHD, "a start that is given up leaves nothing over a connection that goes on", async () => {
+  await using server = await SshWithMaster.start();
+  await withFolder(async (folder) => {
+    // It is there, stands still, and never greets.
+    await Deno.writeTextFile(`${folder}/deno`, `#!/bin/sh\nkill -STOP $$\nexec "$@"\n`, { mode: 0o755 });
+    const text = `ssh=${server.sshd.host()}//ssh_config=${server.config}//deno=${folder}/deno`;
+    const before = server.sshd.processes();
+    await using group = new Group();
+    const made = group.makeGateway(text, { ...QUIET, connectTimeout: 1_500 });
+    assertEquals((await assertRejects(() => made, ConnectError) as ConnectError).kind, "timeout");
+    await nothingLeft(server.sshd, before);
+  });
 });

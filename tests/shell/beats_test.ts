@@ -39,6 +39,18 @@ for (const [come, left] of STREAMS) {
   });
 }
 
+Deno.test("withoutBeats() tells of each beat", async () => {
+  let beats = 0;
+  const stream = withoutBeats(
+    ReadableStream.from([bytes("a", BEAT, "b", [0, 6]), bytes([0], BEAT)]) as ReadableStream<
+      Uint8Array<ArrayBuffer>
+    >,
+    () => beats++,
+  );
+  await new Response(stream).arrayBuffer();
+  assertEquals(beats, 3);
+});
+
 Deno.test("BEAT_FORMAT is a beat for printf", async () => {
   const { stdout } = await new Deno.Command("sh", { args: ["-c", `printf '${BEAT_FORMAT}'`] }).output();
   assertEquals(new Uint8Array(stdout), BEAT);

@@ -4,7 +4,16 @@ import { BypassDoor } from "./bypass_door.ts";
 import { guardScript } from "./guard.ts";
 import { connectGrant, doorPath, linkTransport, stageZeroUrl } from "./link.ts";
 import type { ConnectGrant, RawLink } from "./link.ts";
-import { Control, denoCommand, keepAlive, makeNonce, markedEnv, sendAgent, showsProof } from "./process.ts";
+import {
+  Control,
+  denoCommand,
+  ifThere,
+  keepAlive,
+  makeNonce,
+  markedEnv,
+  sendAgent,
+  showsProof,
+} from "./process.ts";
 import type { Ref, SpawnedProcess, SpawnOptions } from "./process.ts";
 import { connectsBySocket } from "./versions.ts";
 
@@ -57,7 +66,9 @@ function removeFolder(folder: string): void {
   try {
     Deno.removeSync(folder, { recursive: true });
   } catch {
-    // It is in the temporary directory, and empty.
+    // To look into it takes a descriptor, of which there may be none.
+    ifThere(() => Deno.removeSync(`${folder}/s`));
+    ifThere(() => Deno.removeSync(folder));
   }
 }
 

@@ -3,6 +3,7 @@
 import { waitFor } from "../../channel/wait.ts";
 import { ConnectProblem } from "../errors.ts";
 import { Output } from "../output.ts";
+import { ifThere } from "../process/process.ts";
 import { startProgram } from "../process/program.ts";
 import type { Program } from "../process/program.ts";
 import { classifySsh } from "./failures.ts";
@@ -89,11 +90,8 @@ class Master {
       this.#program.link.close();
       return;
     }
-    try {
-      Deno.removeSync(this.#folder, { recursive: true });
-    } catch {
-      // Somebody has tidied up.
-    }
+    // It is empty, and to look into it would take a descriptor.
+    ifThere(() => Deno.removeSync(this.#folder));
   }
 }
 

@@ -32,6 +32,9 @@ export interface HostsOptions {
   sshd?: Pick<SshdOptions, "maxSessions" | "maxStartups" | "lines" | "deno" | "executable">;
 }
 
+/** A direction, as a host sees it: what comes to it, or goes from it. */
+export type Chain = "INPUT" | "OUTPUT";
+
 /** How many networks 10.99.x.0/24 there are. */
 const NETWORKS = 256;
 
@@ -115,13 +118,13 @@ export class Hosts implements AsyncDisposable {
     await run(["ip", "-n", `${this.#id}c`, "link", "set", `v${at}`, "up"]);
   }
 
-  /** From now on this fraction of all packets to and from the host is lost; 0 for none. */
-  async loss(at: number, fraction: number): Promise<void> {
-    for (const chain of ["INPUT", "OUTPUT"]) {
+  /** From now on this fraction of all packets to and from the host, or of those of one direction, is lost; 0 for none. */
+  async loss(at: number, fraction: number, chains: readonly Chain[] = ["INPUT", "OUTPUT"]): Promise<void> {
+    for (const chain of chains) {
       await this.runOn(at, ["iptables", "-w", "-F", chain]);
       if (fraction === 0) continue;
-      const rule = ["-m", "statistic", "--mode", "random", "--probability", String(fraction), "-j", "DROP"];
-      await this.runOn(at, ["iptables", "-w", "-A", chain, ...rule]);
+      const some = ["-m", "statistic", "--mode", "random", "--probability", String(fraction)];
+      await this.runOn(at, ["iptables", "-w", "-A", chain, ...fraction < 1 ? some : [], "-j", "DROP"]);
     }
   }
 

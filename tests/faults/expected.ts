@@ -134,7 +134,10 @@ function far({ fault, step, kind }: Cell): Expected {
   }
 }
 
-/** Only what is executed suffers; the spare, which waits for the next one, may be hit with it. */
+/**
+ * Only what is executed suffers, also where Deno itself ends for want of descriptors. The spare, which waits for the next
+ * one, may be hit with it.
+ */
 function execution({ fault, step }: Cell): Expected {
   if (step === "terminate") return right(TERMINATE_TIMEOUT_MS + KILL_MS);
   switch (fault) {
@@ -148,6 +151,10 @@ function execution({ fault, step }: Cell): Expected {
         : dead(LATE, EXECUTION_TIMEOUT_MS + END_MS);
     case "memory":
       return { ...right(HOARD_MS), own: [/^RemoteError Error$/] };
+    case "descriptors":
+      return { ...right(END_MS), how: [GOES_ON, ...LOST] };
+    case "stderr":
+      return { ...right(), own: [/^RemoteError BadResource$/] };
     default:
       return right(NAP_MS);
   }

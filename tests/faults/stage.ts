@@ -18,11 +18,11 @@ export const NAP_MS = 1_300;
 /** How long a start may take that is to fail by its time. */
 export const CONNECT_TIMEOUT_MS = 1_500;
 
-/** How long terminate() may take before it kills. */
+/** How long terminate() may take before it kills a far side that stands still. */
 export const TERMINATE_TIMEOUT_MS = 1_500;
 
-/** The same where the far side takes a nap meanwhile. */
-const LONG_TERMINATE_TIMEOUT_MS = 5_000;
+/** The same where it ends by itself, which it always does in time. */
+const PATIENT_TERMINATE_TIMEOUT_MS = 10_000;
 
 /** When an execution ends whose process stands still. */
 export const EXECUTION_TIMEOUT_MS = 1_500;
@@ -95,7 +95,8 @@ export class Stage {
 
   /** How long terminate() may take before it kills. */
   get terminateTimeout(): number {
-    return this.cell.fault === "nap" ? LONG_TERMINATE_TIMEOUT_MS : TERMINATE_TIMEOUT_MS;
+    const { fault, side } = this.cell;
+    return fault === "stop" && side === "far" ? TERMINATE_TIMEOUT_MS : PATIENT_TERMINATE_TIMEOUT_MS;
   }
 
   #spec(): string {

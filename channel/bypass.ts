@@ -50,6 +50,8 @@ export class Bypass implements FrameSink {
   /** Whether the execution is on this side. */
   #own = false;
   #over = false;
+  /** What has come while frames about the execution still leave by the connection, and when they do no longer. */
+  #held: { frames: (() => void)[]; moved: Promise<void> } | undefined;
 
   /** Makes a bypass of a link, for no execution yet. */
   constructor(host: BypassHost, transport: Transport, number: number) {
@@ -97,6 +99,7 @@ export class Bypass implements FrameSink {
         const count = await transport.read(reader.space());
         if (count === null) break;
         if (!this.#over) reader.filled(count);
+        if (this.#held !== undefined) await this.#release(this.#held);
       }
     } catch (error) {
       if (error instanceof ProtocolError && !this.#over) this.#host.broken(this, error);
@@ -127,6 +130,12 @@ export class Bypass implements FrameSink {
   /** Takes a frame from the link. */
   frame(head: FrameHead, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
     if (this.#over) return;
+    if (this.#held !== undefined) {
+      const own = bytes.slice(start, end);
+      const kept = { ...head };
+      this.#held.frames.push(() => this.frame(kept, own, 0, own.length, true));
+      return;
+    }
     if (this.#branch === undefined) return this.#claim(head, end - start);
     this.#check(head);
     if (head.type === FrameType.OPEN && end - start === 6) {
@@ -142,8 +151,19 @@ export class Bypass implements FrameSink {
     this.#host.frame(head, bytes, start, end, owned);
   }
 
+  /**
+   * Hands on what was held. The connection's way leads through a router, which knows nothing of channels that were opened by
+   * this link: whatever is said about these has to leave by it, too.
+   */
+  async #release({ frames, moved }: { frames: (() => void)[]; moved: Promise<void> }): Promise<void> {
+    await Promise.race([moved, this.drained]);
+    this.#held = undefined;
+    for (const frame of frames) frame();
+  }
+
   /** Gives room for a payload that is still coming. */
   place(head: FrameHead, length: number): Uint8Array | undefined {
+    if (this.#held !== undefined) return undefined;
     this.#check(head);
     return this.#host.place(head, length);
   }
@@ -155,7 +175,7 @@ export class Bypass implements FrameSink {
 
   /**
    * Takes the first frame: whose link it is. What is sent to that execution leaves by it as soon as what is being written
-   * has left, and behind a mark.
+   * has left, and behind a mark. Until then nothing more is taken from it.
    */
   #claim({ type, flags, channel }: FrameHead, length: number): void {
     if (type !== FrameType.BYPASS || flags !== 0 || length !== 0) {
@@ -163,12 +183,15 @@ export class Bypass implements FrameSink {
     }
     const branch = this.#branch = this.#host.claimed(this, channel);
     const before = branch.writer;
+    const { promise, resolve } = Promise.withResolvers<void>();
     before.between(() => {
       before.control(makeFrame(FrameType.BYPASS, channel));
       this.#move(branch);
       const moved = before.withdraw((outbox: Outbox) => this.#host.branchOf(outbox.channel) === branch);
       for (const outbox of moved) this.#writer.ready(outbox);
+      resolve();
     });
+    if (branch.writer === before) this.#held = { frames: [], moved: promise };
   }
 
   /** One execution has nothing to say about the channels of another one. */

@@ -419,6 +419,9 @@ for (const [what, frame] of HOSTILE) {
     await withBypassed(0, async ({ pair }) => {
       const ends = await pair.open();
       const other = await pair.open();
+      await settle();
+      // The other side knows of no link, and would end the connection when it is told of one.
+      pair.remoteTransport.stall();
       const [near, far] = memoryTransports();
       pair.local.addLink(near, 1);
       await far.write(makeFrame(FrameType.BYPASS, ends.near.id), false);
@@ -498,5 +501,37 @@ test("who opens by the connection what another has opened by its link ends, and 
     assert(pair.local.alive);
     assertEquals(await echoed(first, [1]), [1]);
     assertEquals(await echoed({ near: taken, far: inner }, [2]), [2]);
+  });
+});
+
+test("what is said about a channel that came by a bypass leaves by it, though the connection is still being written to", async () => {
+  await withBypassed(1, async ({ pair, near: [link] }) => {
+    const { near, far } = await pair.open();
+    await settle();
+    // A router knows nothing of channels that were made over there and opened by the link.
+    const channels: number[] = [];
+    const reader = new FrameReader({
+      frame: ({ channel }) => channels.push(channel),
+      place: () => undefined,
+      placed: () => {},
+    });
+    pair.localTransport.onWrite = (bytes) => reader.push(bytes);
+    pair.remoteTransport.stall();
+    const long = near.send(new Uint8Array(600_000));
+    await settle();
+    const made = pair.remote.newChannel();
+    await far.send(made);
+    const filled = (async () => {
+      const passed = await near.receive() as Channel;
+      for (let i = 0; i < 3; i++) await passed.send(i);
+      await passed.close();
+    })();
+    await settle();
+    pair.remoteTransport.resume();
+    await Promise.all([long, filled]);
+    assertEquals(await Array.fromAsync(made), [0, 1, 2]);
+    assertEquals((await far.receive() as Uint8Array).length, 600_000);
+    assertEquals(channels.filter((channel) => channel !== 0 && channel !== near.id), []);
+    assert(link!.writes.length > 0);
   });
 });

@@ -123,8 +123,14 @@ export class Host {
     }
     this.#executing++;
     if (service) this.#services.add(end);
-    const quiet = (error: unknown): boolean =>
-      end.state === "closed" && (error instanceof EOFError || error instanceof ChannelClosedError);
+    const quiet = (error: unknown): boolean => {
+      try {
+        return end.state === "closed" && (error instanceof EOFError || error instanceof ChannelClosedError);
+      } catch {
+        // What was thrown is a trap for whoever only asks for its class.
+        return false;
+      }
+    };
     try {
       await this.#run(channel, failure, quiet);
       // What the code has not awaited may have failed: the engine tells of that before the next turn. Where executions

@@ -3,6 +3,7 @@
 import type { Channel } from "../../channel/channel.ts";
 import { relativeTo } from "../../channel/errors.ts";
 import { errorData } from "../../channel/remote_error.ts";
+import type { ErrorData } from "../../channel/remote_error.ts";
 import type { CalledFunction, CallReply, CallRequest, Job, SentFunction } from "../process/job.ts";
 import { compileFunction, functionOf, loadExports, mapStack, runModule, runText } from "./run.ts";
 import type { Exports, RunOptions } from "./run.ts";
@@ -130,7 +131,7 @@ async function serveCalls(channel: Channel): Promise<void> {
       await channel.send(reply as never);
       return;
     } catch (error) {
-      const data = errorData(relativeTo(error, RESULT), mapStack);
+      const data = callError(error);
       const lost = await sent?.exports?.then(() => false, () => true);
       reply = lost ? [id, true, data, true] : [id, true, data];
     }
@@ -140,6 +141,15 @@ async function serveCalls(channel: Channel): Promise<void> {
     answer(...request).catch(() => {
       // The caller has gone: nobody waits for the answer.
     });
+  }
+}
+
+/** An error of a call as data. What is thrown may be a trap for whoever only asks for its class. */
+function callError(error: unknown): ErrorData {
+  try {
+    return errorData(relativeTo(error, RESULT), mapStack);
+  } catch {
+    return errorData(error, mapStack);
   }
 }
 

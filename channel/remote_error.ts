@@ -89,7 +89,8 @@ function cut(text: string): string {
 }
 
 /**
- * Reads what claims to be {@linkcode ErrorData}; what does not fit is left out.
+ * Reads what claims to be {@linkcode ErrorData}; what does not fit is left out. Texts are cut here, too: code over there can
+ * have changed what cuts them.
  *
  * @param readStack rewrites the stack, e.g. to the caller's own files
  */

@@ -31,8 +31,8 @@ export interface Shipping {
   shipModule(url: URL, signal: AbortSignal): Promise<Shipment>;
 }
 
-/** What an agent calls the code that it was sent. */
-const SENT = /<remote exec[^>\n]*>:(\d+):(\d+)/g;
+/** What an agent calls the code that it was sent. No name holds `<`; looking past one would take the square of the time. */
+const SENT = /<remote exec[^<>\n]*>:(\d+):(\d+)/g;
 
 function stackReader(
   locate: (line: number, column: number) => Place | undefined,

@@ -13,6 +13,7 @@ import type {
   FunctionJob,
   Job,
   LinkJob,
+  ProgramExtras,
   ProgramJob,
   ProgramNews,
   ProgramWord,
@@ -149,13 +150,15 @@ export class Executions {
     return this.#open({ item }, {}, undefined, { service: true });
   }
 
-  /** Starts a program over there, whose link may come with a proof. Nobody who waits for it keeps this program alive. */
-  program(command: readonly string[], nonce?: string): ProgramChannels {
+  /**
+   * Starts a program over there, whose link may come with a proof, and which may have more in its environment. Nobody who
+   * waits for it keeps this program alive.
+   */
+  program(command: readonly string[], extras: ProgramExtras = {}): ProgramChannels {
     const { session } = this.#options;
     const output = this.#background(session.newEnd());
     const control = this.#background(session.newEnd());
-    const proof = nonce === undefined ? {} : { nonce };
-    const item = { kind: "program", command, output, control, ...proof } as unknown as ProgramJob;
+    const item = { kind: "program", command, output, control, ...extras } as unknown as ProgramJob;
     const streams = this.#background(this.#open({ item }, {}, undefined, { program: true }));
     return { streams, output, control } as unknown as ProgramChannels;
   }

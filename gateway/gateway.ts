@@ -378,7 +378,7 @@ export class Gateway implements AsyncDisposable {
       address: gateway.remoteAddress,
       executable: executableOf(facts),
       door: doorOf(facts),
-      program: (command, nonce) => gateway.#executions.program(command, nonce),
+      program: (command, extras) => gateway.#executions.program(command, extras),
       link: (id) => gateway.#executions.link(id),
       keepAlive: (keep) => gateway.#connection.process.keepAlive(keep),
     };

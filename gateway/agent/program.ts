@@ -59,10 +59,10 @@ export async function runProgram(job: ProgramJob, channel: Channel, door?: Door)
 }
 
 /** Starts a program. Throws why that is impossible. */
-function start({ command, nonce }: ProgramJob): Deno.ChildProcess {
+function start({ command, nonce, env = {} }: ProgramJob): Deno.ChildProcess {
   const [program, ...args] = command.map(String);
   const stdout = nonce === undefined ? "piped" : "null";
-  return new Deno.Command(program!, { args, stdin: "piped", stdout, stderr: "piped", detached: true })
+  return new Deno.Command(program!, { args, env, stdin: "piped", stdout, stderr: "piped", detached: true })
     .spawn();
 }
 

@@ -61,9 +61,14 @@ export interface ProgramJob {
    * then its lifeline.
    */
   nonce?: string;
+  /** Added to its environment: what stands in its words, all users of that machine may read. */
+  env?: Readonly<Record<string, string>>;
   /** Brings {@linkcode ProgramWord}s and takes {@linkcode ProgramNews}. */
   control: Channel<ProgramWord, ProgramNews>;
 }
+
+/** What a program may have besides its words. */
+export type ProgramExtras = Pick<ProgramJob, "nonce" | "env">;
 
 /** For an agent with a door only: the channel becomes a link that a program has brought besides its first one, as {@linkcode ProgramNews} has told. */
 export interface LinkJob {

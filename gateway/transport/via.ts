@@ -7,6 +7,7 @@ import { readUint48 } from "../../channel/frame.ts";
 import { ProtocolError } from "../../channel/errors.ts";
 import { ConnectProblem } from "../errors.ts";
 import type { ProgramChannels } from "../executions.ts";
+import type { ProgramExtras } from "../process/job.ts";
 import { ifThere, KILLED, readExactly } from "../process/process.ts";
 import type { ProcessEnd } from "../process/process.ts";
 import { linkTransport } from "../process/link.ts";
@@ -24,7 +25,7 @@ export interface Hop {
   /** Where its agent takes the links of programs, if it does. */
   readonly door: Door | undefined;
   /** Starts a program over there; with a proof, its link comes by the door. */
-  program(command: readonly string[], nonce?: string): ProgramChannels;
+  program(command: readonly string[], extras?: ProgramExtras): ProgramChannels;
   /** A further link that such a program has brought. */
   link(id: string): Channel<Uint8Array, Uint8Array>;
   /** Whether this program has to stay because of what hangs on it. Counted. */
@@ -74,9 +75,9 @@ export async function startThrough(
   hop: Hop,
   command: readonly string[],
   signal: AbortSignal | undefined,
-  nonce?: string,
+  extras: ProgramExtras = {},
 ): Promise<FarProgram> {
-  const { streams, output, control } = hop.program(command, nonce);
+  const { streams, output, control } = hop.program(command, extras);
   let pid: number;
   try {
     pid = pidOf(await control.receive(signal === undefined ? {} : { signal }));
@@ -112,7 +113,7 @@ export async function startThrough(
   return {
     pid,
     link: linkOf(streams),
-    openLinks: nonce === undefined ? undefined : (taker): void => links.open(taker),
+    openLinks: extras.nonce === undefined ? undefined : (taker): void => links.open(taker),
     endInput: () => void streams.closeWrite(),
     output: outputOf(output),
     ended,

@@ -54,9 +54,8 @@ function starting(hop: Hop, { path, cwd }: Door, spec: XSpec, id: string): Launc
       mark: spawn.mark,
       link: "none",
     });
-    const env = Object.entries(markedEnv({ ...spawn, agent: NOTHING, hello: NOTHING }))
-      .map(([name, value]) => `export ${shellWords([`${name}=${value}`])};`).join("");
-    const program = await startThrough(hop, ["sh", "-c", env + script], signal, nonce);
+    const { env, exports } = divided(markedEnv({ ...spawn, agent: NOTHING, hello: NOTHING }));
+    const program = await startThrough(hop, ["sh", "-c", exports + script], signal, { nonce, env });
     const transport = linkTransport(program.link);
     const hello = encodeHello(config as unknown as Facts);
     const connected = transport.write(agentFlight({ agent: agentScript(), hello }), false)
@@ -68,3 +67,23 @@ function starting(hop: Hop, { path, cwd }: Door, spec: XSpec, id: string): Launc
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** Deno looks for the shell along the first one, and starts nothing with the others unless it may start anything. */
+const FOR_THE_SHELL = /^(?:PATH$|LD_|DYLD_)/;
+
+/**
+ * The environment of a process, and the line by which its shell exports what nobody else can set. All users of that machine
+ * may read that line for as long as the process runs, so that nothing else is in it.
+ */
+function divided(
+  variables: Readonly<Record<string, string>>,
+): { env: Record<string, string>; exports: string } {
+  const env = { ...variables };
+  let exports = "";
+  for (const [name, value] of Object.entries(variables)) {
+    if (!FOR_THE_SHELL.test(name)) continue;
+    delete env[name];
+    exports += `export ${shellWords([`${name}=${value}`])};`;
+  }
+  return { env, exports };
+}

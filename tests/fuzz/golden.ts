@@ -135,6 +135,12 @@ const ROWS: readonly (readonly [target: string, hex: string, kind: string, what:
   ["spec", "00706f70656e2f2f69643d610062", "XSpecError", '"popen//id=a\\0b"'],
   ["spec", "c87000700065006e00", "XSpecError", "letters of 16 bits"],
   ["spec", "c870006f00700065006e002f002f00690064003d0000d8", "spec", "an id that is half a character"],
+  [
+    "codec",
+    "c7320884a46e616d65ae0000000000000000000000000000a76d657373616765a100a50000000000a100a66572726f72739200a100",
+    "item",
+    "found: an error whose fields come back in another order",
+  ],
   ["session", "00", "goes on", "no frame at all"],
   [
     "session",

@@ -36,6 +36,9 @@ export interface SoakResult {
 const RUNNERS = 128;
 /** How many of the looks at what is taken there are behind the first one. */
 const LOOKS = 10;
+/** A short soak has fewer: each takes longer than what is done in between. */
+const SHORT_MINUTES = 0.5;
+const SHORT_LOOKS = 3;
 /** The part of the time that comes before the first one: until then caches fill, and code is compiled. */
 const WARM_PART = 0.15;
 /** How many gateways or executions are ended in the whole time, at the most. */
@@ -95,10 +98,11 @@ class Run {
       .map(({ kind, pid }) => ({ name: kind.name, pid }));
     const random = new Random(seed);
     const points: Point[] = [];
+    const looks = minutes < SHORT_MINUTES ? SHORT_LOOKS : LOOKS;
     const began = performance.now();
     let busy = 0;
-    for (let look = 0; look <= LOOKS && this.#ledger.wrongCount === 0; look++) {
-      const ms = minutes * 60_000 * (look === 0 ? WARM_PART : (1 - WARM_PART) / LOOKS);
+    for (let look = 0; look <= looks && this.#ledger.wrongCount === 0; look++) {
+      const ms = minutes * 60_000 * (look === 0 ? WARM_PART : (1 - WARM_PART) / looks);
       await this.#work(ms, random);
       busy += ms;
       await Promise.all(this.#slots.map((slot) => slot.checkRest()));
@@ -117,7 +121,7 @@ class Run {
   async #work(ms: number, random: Random): Promise<void> {
     this.#until = performance.now() + ms;
     const runners = Array.from({ length: RUNNERS }, () => this.#run(new Random(random.below(2 ** 32))));
-    const all = Promise.all([...runners, this.#endSome(new Random(random.below(2 ** 32)))]);
+    const all = Promise.all([...runners, this.#endSome(ms, new Random(random.below(2 ** 32)))]);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const stalled = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -170,18 +174,19 @@ class Run {
   }
 
   /** Ends gateways and executions amid all that, one after the other. */
-  async #endSome(random: Random): Promise<void> {
-    const pause = Math.max(LEAST_ENDS_MS, this.#options.minutes * 60_000 / ENDS);
-    while (this.#goesOn) {
-      await new Promise((resolve) => setTimeout(resolve, pause));
-      const slot = random.pick(this.#slots);
+  async #endSome(ms: number, random: Random): Promise<void> {
+    // At least one between two looks.
+    const pause = Math.min(ms / 2, Math.max(LEAST_ENDS_MS, this.#options.minutes * 60_000 / ENDS));
+    const slots = this.#slots.filter(({ kept, kind }) => !kept || kind.separate);
+    while (this.#goesOn && slots.length > 0) {
+      const slot = random.pick(slots);
       const { separate, process } = slot.kind;
-      if (!this.#goesOn) return;
-      if (separate && random.chance(0.5)) await slot.killHub(random.below(slot.hubs.length));
-      else if (!slot.kept) {
+      if (slot.kept || separate && random.chance(0.5)) await slot.killHub(random.below(slot.hubs.length));
+      else {
         await slot.replace(process && random.chance(0.6) ? "gateway killed" : "gateway ended");
         this.#ledger.count("gateways ended and replaced");
       }
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
 

@@ -16,7 +16,7 @@ const SEED = 2026;
 test("a short soak loses nothing, and leaves nothing", async () => {
   const program = startFile(
     new URL("./main.ts", import.meta.url).pathname,
-    ["--minutes", "0.07", "--gateways", "9", "--channels", "20", "--seed", String(SEED)],
+    ["--minutes", "0.06", "--gateways", "9", "--channels", "20", "--seed", String(SEED)],
     ["-A", "--v8-flags=--expose-gc", "--unstable-worker-options"],
   );
   const { code } = await end(program, 150_000);

@@ -24,7 +24,7 @@ test("a short soak loses nothing, and leaves nothing", async () => {
   const text = program.stdout.text;
   // All of it has happened: every way of ending but those of chance, and every gauge.
   assertMatch(text, /^read to the end +\d{3,} /m);
-  assertMatch(text, /^gateway (killed|ended) +\d+ /m);
+  assertMatch(text, /^(?:gateway (?:killed|ended)|execution killed) +\d+ /m);
   assertMatch(text, /^agent's memory, popen main, MiB .* flat$/m);
   assert(!text.includes("GROWS"), text);
 }, 160_000);

@@ -11,5 +11,6 @@ await vandal.receive();
 await vandal.send(null);
 await vandal.waitClose({ timeout: 3_000 }).catch(() => {});
 const call = outside.call((n: number) => n + 1, 1).then(() => "works", (error) => `closed: ${error.message}`);
-console.log(`popen ${await call}`);
+// What was written to all descriptors may stand before it.
+console.log(`\npopen ${await call}`);
 Deno.exit(0);

@@ -25,7 +25,7 @@ test("a hop that tells of links without end is believed up to a limit, before an
       },
       keepAlive: () => {},
     } as unknown as Hop;
-    const starting = startThrough(hop, ["true"], undefined, "00");
+    const starting = startThrough(hop, ["true"], undefined, { nonce: "00" });
     await far.send({ pid: 1 });
     const program = await starting;
     const tell = async (): Promise<void> => {

@@ -40,7 +40,7 @@ const NOWHERE = "/proc/execnet-fuzz";
 let folder = "";
 
 function open(): () => void {
-  folder = Deno.makeTempDirSync({ prefix: "execnet-fuzz-" });
+  folder = Deno.makeTempDirSync({ prefix: "fuzz-" });
   return () => {
     Deno.removeSync(folder, { recursive: true });
     folder = "";

@@ -1,73 +1,25 @@
 /** The multiplexer: many channels over one transport. It owns the channel table, one reader and one writer. */
 
 import { Announcer } from "./announcer.ts";
-import { Bypasses, CloseFlag } from "./bypasses.ts";
+import { Bypasses } from "./bypasses.ts";
 import { Channel } from "./channel.ts";
 import type { ChannelGateway } from "./channel.ts";
 import type { ChannelEnd, ChannelHost } from "./channel_end.ts";
 import type { CoercionOptions } from "./coerce.ts";
 import { ChannelTable } from "./channel_table.ts";
-import type { OwnIds } from "./channel_table.ts";
 import { Decoder } from "./decode.ts";
 import { GatewayClosedError, ProtocolError } from "./errors.ts";
-import { EMPTY, FrameType, makeFrame, readUint32, readUint48 } from "./frame.ts";
+import { EMPTY, FrameType, makeFrame } from "./frame.ts";
 import { FrameReader } from "./frame_reader.ts";
-import type { FrameHead, FrameSink } from "./frame_reader.ts";
+import { Incoming } from "./incoming.ts";
 import { Keepalive } from "./keepalive.ts";
 import { Requests } from "./requests.ts";
 import type { RequestHost, RequestKind } from "./requests.ts";
 import { errorData, readErrorData, RemoteError } from "./remote_error.ts";
+import type { FirstItem, SessionHandlers, SessionOptions } from "./session_options.ts";
 import type { Transport } from "./transport.ts";
 import type { WaitOptions } from "./wait.ts";
 import { Writer } from "./writer.ts";
-
-/** What a session does with what is not about one channel. What is left out is refused. */
-export interface SessionHandlers {
-  /** The far side wants to execute something behind `end`; `options` come from it unchecked. */
-  exec?: (end: ChannelEnd, options: unknown) => void;
-  /** The far side wants the execution behind a channel to end. */
-  kill?: (channel: number, reason: unknown) => void;
-  /** The far side asks for something. */
-  request?: (kind: string) => unknown;
-  /** The far side wants this side to end. */
-  terminate?: () => void;
-  /** The last channel has gone. */
-  idle?: () => void;
-  /** Someone has begun to wait for the far side, or nobody waits any more. */
-  busy?: (busy: boolean) => void;
-}
-
-/** What an execution begins with. */
-export interface FirstItem {
-  /** The first item on its channel. */
-  item: unknown;
-  /** Rewrites the stacks of the errors of the execution to the lines that its author knows. */
-  readStack?: (stack: string) => string;
-}
-
-/** How a session is made. */
-export interface SessionOptions extends OwnIds {
-  /** The gateway's id, for messages and errors. */
-  name: string;
-  /** What answers the far side. */
-  handlers?: SessionHandlers;
-  /** Payload bytes of each part of a long item. */
-  fragmentBytes?: number;
-  /** Whether all executions over there share one session, so that they may exchange their channels. */
-  sharedFarSide?: boolean;
-  /** Whether executions of the far side bring links of their own; see {@linkcode Session.addLink}. */
-  takesLinks?: boolean;
-  /** What `channel.gateway` is; by default an object with `id` and `newChannel`. */
-  gateway?: ChannelGateway;
-  /** Milliseconds after which a silent far side is asked for a sign of life; three of them mean that it is dead. */
-  keepalive?: number;
-  /** Keeps a timer from keeping the program alive. */
-  unrefTimer?: (timer: ReturnType<typeof setInterval>) => void;
-  /** Rewrites the stacks of errors that are sent. */
-  mapStack?: (stack: string) => string;
-  /** Makes the error that every channel ends with, from the first reason. */
-  explain?: (reason: unknown) => Error;
-}
 
 /** Longer parts carry bulk with fewer system calls; they delay other channels by as much. */
 const FRAGMENT_BYTES = 256 * 1024;
@@ -82,7 +34,7 @@ const MAX_ERROR_BYTES = 128 * 1024;
  * - The first error is the reason for all: it ends every channel and rejects every wait.
  * - {@linkcode Session.ended} resolves with that reason, `undefined` for an orderly end.
  */
-export class Session implements ChannelHost, FrameSink, RequestHost {
+export class Session implements ChannelHost, RequestHost {
   /** The gateway's id. */
   readonly name: string;
   /** Payload bytes of each part of a long item. */
@@ -106,6 +58,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
   readonly #requests: Requests = new Requests(this);
   readonly #resolveEnded: (reason: unknown) => void;
   readonly #bypasses: Bypasses;
+  readonly #incoming: Incoming;
   #waiting = 0;
   #closed = false;
   #reason: unknown;
@@ -132,7 +85,6 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       ready: (end) => this.ready(end),
     }, options.sharedFarSide ?? false);
     this.#decoder = new Decoder({ channel: (id) => this.facade(this.#channels.mentioned(id)) });
-    this.#reader = new FrameReader(this);
     this.#writer = new Writer(
       (bytes, whole) => transport.write(bytes, whole),
       transport.writeBudget,
@@ -140,6 +92,17 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     );
     this.#channels = new ChannelTable(this, this.#writer, options);
     this.#bypasses = this.#makeBypasses(options.takesLinks ?? false);
+    this.#incoming = new Incoming({
+      handlers: options.handlers ?? {},
+      channels: this.#channels,
+      bypasses: this.#bypasses,
+      requests: this.#requests,
+      control: (frame) => this.control(frame),
+      plain: (value) => this.#announcer.plain(value),
+      value: (bytes) => this.#value(bytes),
+      remoteError: (bytes, readStack) => this.#remoteError(bytes, readStack),
+    });
+    this.#reader = new FrameReader(this.#incoming);
     this.#keepalive = new Keepalive({
       interval: options.keepalive ?? 0,
       ping: () => this.control(makeFrame(FrameType.PING, 0)),
@@ -310,6 +273,7 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     this.#closed = true;
     this.#reason = reason;
     this.#keepalive.stop();
+    this.#incoming.stop();
     this.#writer.stop();
     this.#bypasses.end();
     const error = this.#explain(reason);
@@ -349,118 +313,6 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     }
   }
 
-  /** Takes a frame from the reader. */
-  frame(head: FrameHead, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
-    if (this.#closed) return;
-    const { type, channel } = head;
-    switch (type) {
-      case FrameType.CLOSE:
-        if (head.flags & CloseFlag.LINKED) {
-          this.#bypasses.lastWord(channel, head.flags, bytes.subarray(start, end));
-        } else this.#channelFrame(head, bytes, start, end, owned);
-        break;
-      case FrameType.DATA:
-      case FrameType.CREDIT:
-      case FrameType.CLOSE_WRITE:
-      case FrameType.OPEN:
-        this.#channelFrame(head, bytes, start, end, owned);
-        break;
-      default:
-        this.#otherFrame(head, bytes, start, end);
-    }
-  }
-
-  /** Takes a frame that came by the connection or by a bypass. */
-  #channelFrame(head: FrameHead, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
-    const { type, channel } = head;
-    if (type !== FrameType.DATA) checkFlags(head);
-    switch (type) {
-      case FrameType.DATA:
-        this.#channels.known(channel)?.data(head.flags, bytes, start, end, owned);
-        break;
-      case FrameType.CREDIT:
-        expectLength(type, end - start, 4);
-        this.#channels.known(channel)?.credit(readUint32(bytes, start));
-        break;
-      case FrameType.CLOSE_WRITE:
-        expectLength(type, end - start, 0);
-        this.#channels.known(channel)?.closedWriteByPeer();
-        break;
-      case FrameType.CLOSE: {
-        const closed = this.#channels.known(channel);
-        const error = end === start
-          ? undefined
-          : this.#remoteError(bytes.subarray(start, end), closed?.readStack);
-        closed?.closedByPeer(error);
-        break;
-      }
-      case FrameType.OPEN:
-        expectLength(type, end - start, 6);
-        this.#opened(channel, readUint48(bytes, start));
-        break;
-    }
-  }
-
-  /** Takes a frame about the connection, or about an execution. */
-  #otherFrame(head: FrameHead, bytes: Uint8Array, start: number, end: number): void {
-    const { type, channel } = head;
-    checkFlags(head);
-    switch (type) {
-      case FrameType.EXEC:
-        this.#executed(channel, this.#value(bytes.subarray(start, end)));
-        break;
-      case FrameType.BYPASS:
-        this.#bypasses.marked(channel, bytes.subarray(start, end));
-        break;
-      case FrameType.KILL: {
-        const { kill } = this.#handlers;
-        if (kill === undefined) {
-          throw new ProtocolError("Cannot end an execution: there are none on this side");
-        }
-        kill(channel, this.#remoteError(bytes.subarray(start, end)));
-        break;
-      }
-      case FrameType.PING:
-        expectLength(type, end - start, 0);
-        this.control(makeFrame(FrameType.PONG, 0));
-        break;
-      case FrameType.PONG:
-        expectLength(type, end - start, 0);
-        break;
-      case FrameType.REQUEST:
-        this.#requested(this.#value(bytes.subarray(start, end)));
-        break;
-      case FrameType.REPLY:
-        this.#requests.answered(this.#value(bytes.subarray(start, end)));
-        break;
-      case FrameType.TERMINATE: {
-        const { terminate } = this.#handlers;
-        if (terminate === undefined) throw new ProtocolError("Cannot be ended by the far side");
-        terminate();
-        break;
-      }
-      default:
-        throw new ProtocolError(`Cannot take a frame of type ${type} here`);
-    }
-  }
-
-  /** Gives room for a payload that is still coming. */
-  place(head: FrameHead, length: number): Uint8Array | undefined {
-    if (head.type !== FrameType.DATA || this.#closed) return undefined;
-    return this.#channels.known(head.channel)?.place(head.flags, length);
-  }
-
-  /** Takes a payload that has filled its room. */
-  placed(head: FrameHead, payload: Uint8Array): void {
-    if (!this.#closed) this.#channels.known(head.channel)?.placed(head.flags, payload);
-  }
-
-  #executed(id: number, options: unknown): void {
-    const { exec } = this.#handlers;
-    if (exec === undefined) throw new ProtocolError("Cannot execute anything on this side");
-    exec(this.#channels.openFarRoot(id), options);
-  }
-
   #makeBypasses(takes: boolean): Bypasses {
     const channels = this.#channels;
     return new Bypasses({
@@ -471,38 +323,10 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
       errorPayload: (error) => this.errorPayload(error),
       readError: (payload, end) => this.#remoteError(payload, end?.readStack),
       fail: (reason) => this.fail(reason),
-      frame: (head, bytes, start, end, owned) => {
-        if (!this.#closed) this.#channelFrame(head, bytes, start, end, owned);
-      },
-      place: (head, length) => this.place(head, length),
-      placed: (head, payload) => this.placed(head, payload),
+      frame: (head, bytes, start, end, owned) => this.#incoming.channelFrame(head, bytes, start, end, owned),
+      place: (head, length) => this.#incoming.place(head, length),
+      placed: (head, payload) => this.#incoming.placed(head, payload),
     }, takes);
-  }
-
-  #opened(id: number, carrier: number): void {
-    const via = this.#channels.known(carrier);
-    this.#channels.checkFar(id);
-    // The carrier may have been closed here while the frame was under way; the new channel is then unreachable.
-    if (via === undefined) {
-      this.control(makeFrame(FrameType.CLOSE, id));
-      return;
-    }
-    try {
-      this.#channels.openFar(id, via.branch).readStack = via.readStack;
-    } catch (error) {
-      // How many have been opened by links the router does not see, so that it cannot refuse this.
-      const { branch } = via;
-      if (branch === undefined || !this.#bypasses.blame(branch, error as ProtocolError)) throw error;
-    }
-  }
-
-  #requested(value: unknown): void {
-    const [id, kind] = Array.isArray(value) ? value : [];
-    const { request } = this.#handlers;
-    if (request === undefined || typeof id !== "number" || typeof kind !== "string") {
-      throw new ProtocolError("Cannot answer a request on this side");
-    }
-    this.control(makeFrame(FrameType.REPLY, 0, this.#announcer.plain([id, request(kind)])));
   }
 
   #value(bytes: Uint8Array): unknown {
@@ -593,17 +417,5 @@ export class Session implements ChannelHost, FrameSink, RequestHost {
     if (Channel.sessionOf(value) !== this) throw new TypeError(`${name} belongs to another gateway`);
     if (this.#channels.get(end.id) !== end) throw new TypeError(`${name} is closed`);
     return end;
-  }
-}
-
-function checkFlags({ type, flags }: FrameHead): void {
-  if (flags !== 0) throw new ProtocolError(`Cannot read a frame of type ${type}: flags ${flags}`);
-}
-
-function expectLength(type: number, length: number, expected: number): void {
-  if (length !== expected) {
-    throw new ProtocolError(
-      `Cannot read a frame of type ${type}: ${length} bytes of payload instead of ${expected}`,
-    );
   }
 }

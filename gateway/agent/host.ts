@@ -6,7 +6,7 @@ import { ChannelClosedError, EOFError } from "../../channel/errors.ts";
 import { Encoder } from "../../channel/encode.ts";
 import { EMPTY, FrameType, ID_BLOCK, makeFrame } from "../../channel/frame.ts";
 import { Session } from "../../channel/session.ts";
-import type { SessionHandlers } from "../../channel/session.ts";
+import type { SessionHandlers } from "../../channel/session_options.ts";
 import { turn } from "../../channel/turn.ts";
 import type { Transport } from "../../channel/transport.ts";
 import type { ExecFrameOptions, Job, TextJob } from "../process/job.ts";

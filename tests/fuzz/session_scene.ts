@@ -6,7 +6,7 @@ import type { ChannelEnd } from "../../channel/channel_end.ts";
 import { dumps } from "../../channel/codec.ts";
 import { FrameType, makeFrame } from "../../channel/frame.ts";
 import { Session } from "../../channel/session.ts";
-import type { SessionOptions } from "../../channel/session.ts";
+import type { SessionOptions } from "../../channel/session_options.ts";
 import { concat } from "../helpers/sessions.ts";
 import { FeedTransport } from "./feed_transport.ts";
 import { HONEST, LINK_NUMBERS, Setting, StepKind } from "./session_input.ts";

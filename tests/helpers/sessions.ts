@@ -5,7 +5,7 @@ import type { ChannelEnd } from "../../channel/channel_end.ts";
 import { FrameType, HEADER_BYTES, makeFrame, writeUint32, writeUint48 } from "../../channel/frame.ts";
 import { FrameReader } from "../../channel/frame_reader.ts";
 import { Session } from "../../channel/session.ts";
-import type { SessionOptions } from "../../channel/session.ts";
+import type { SessionOptions } from "../../channel/session_options.ts";
 import { settle } from "./bounded.ts";
 import { memoryTransports } from "./memory_transport.ts";
 import type { MemoryOptions, MemoryTransport } from "./memory_transport.ts";

@@ -29,9 +29,9 @@ export interface GatewayOptions {
   connectTimeout?: number;
   /**
    * Where what the far side prints goes: to this program's stderr (`inherit`, the default), there with the gateway's
-   * id before each line and without what steers a terminal (`prefix`), to `gateway.stderr` (`piped`), or nowhere (`null`). What nobody reads makes the far
-   * side's writes wait; where output goes the same way as all else (ssh, commands, Slurm), it is dropped after two
-   * seconds, and a line says how much.
+   * id before each line and without what steers a terminal (`prefix`), to `gateway.stderr` (`piped`), or nowhere
+   * (`null`). What nobody reads makes the far side's writes wait; where output goes the same way as all else (ssh,
+   * commands, Slurm), it is dropped after two seconds, and a line says how much.
    */
   stderr?: StderrMode;
 }

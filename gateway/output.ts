@@ -1,5 +1,7 @@
 /** What a gateway's process writes: passed on as the caller wishes, and its end kept for error messages. */
 
+import { plain } from "./terminal_text.ts";
+
 /** Where what the far side prints goes. */
 export type StderrMode = "inherit" | "prefix" | "piped" | "null";
 
@@ -14,19 +16,6 @@ const PIPE_BYTES = 64 * 1024;
 
 /** A longer line is taken for several ones: it need not end. */
 const MAX_LINE_CHARS = 64 * 1024;
-
-/** Colours and weights. */
-// deno-lint-ignore no-control-regex -- what they begin with
-const COLOURS = /\x1b\[[0-9;]*m/g;
-
-/** What a terminal may obey, but for tabs, and what changes the order of letters (UAX 9) or ends lines. */
-// deno-lint-ignore no-control-regex -- these are what is looked for
-const STEERING = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\p{Bidi_Control}]/gu;
-
-/** A line that says who wrote it must not reach back to what others have written. */
-function plain(line: string): string {
-  return line.replace(/\r$/, "").replace(COLOURS, "").replace(STEERING, "\ufffd");
-}
 
 /** Takes what a process prints. */
 export class Output {
@@ -160,7 +149,9 @@ export class Output {
   }
 
   #prefixed(lines: string[]): Uint8Array {
-    return new TextEncoder().encode(lines.map((line) => `${this.#prefix}${plain(line)}\n`).join(""));
+    // A line that says who wrote it must not reach back to what others have written.
+    const shown = lines.map((line) => `${this.#prefix}${plain(line.replace(/\r$/, ""))}\n`);
+    return new TextEncoder().encode(shown.join(""));
   }
 
   #keep(chunk: Uint8Array): void {

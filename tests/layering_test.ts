@@ -47,10 +47,13 @@ const SERVER_TEXT = "agent.js";
 /** And the target's side of a copy. */
 const RECEIVER_TEXT = "rsync/_receiver_bundle.ts";
 
+/** What may be shown of others' text, for whoever shows some. */
+const TERMINAL_TEXT = "gateway/terminal_text.ts";
+
 /** The layer of a file: the folder, or the file itself at the top. Folders of `gateway` are their own. */
 function layerOf(path: string): string {
   // The generated text is nobody's room: whoever starts a process sends it.
-  if (path === AGENT_TEXT || path === RECEIVER_TEXT) return path;
+  if (path === AGENT_TEXT || path === RECEIVER_TEXT || path === TERMINAL_TEXT) return path;
   const layers = [
     "cli/repl",
     "cli",
@@ -76,7 +79,7 @@ function layerOf(path: string): string {
 /** What each layer may import besides itself. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "cli.ts": ["cli"],
-  "cli": ["mod.ts", "gateway/server", "gateway/probe", "deno.json", "cli/repl"],
+  "cli": ["mod.ts", "gateway/server", "gateway/probe", "deno.json", "cli/repl", TERMINAL_TEXT],
   "cli/repl": ["mod.ts", "cli"],
   "xspec": [],
   "channel": [],
@@ -102,6 +105,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "gateway/telemetry",
     AGENT_TEXT,
     SERVER_TEXT,
+    TERMINAL_TEXT,
   ],
   "gateway/probe": ["channel", "xspec", "gateway", "gateway/process", "gateway/slurm", "gateway/socket"],
   "agent.ts": ["gateway/agent", "gateway/process", "gateway/server"],

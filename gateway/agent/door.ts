@@ -11,8 +11,8 @@ import { after } from "./after.ts";
 const PAUSE_MS = 100;
 
 /**
- * Opens the door of an agent: undefined where it may start no programs, is too old, has no folder of its own that stays, or may not
- * listen there.
+ * Opens the door of an agent: undefined where it may start no programs, is too old, has no folder of its own that stays,
+ * or may not listen there.
  */
 export function openDoor(config: AgentConfig, { folder, bypass }: AgentStart): Door | undefined {
   const { execmodel, permissions: { all, allow } } = config;

@@ -70,7 +70,10 @@ export interface ProgramJob {
 /** What a program may have besides its words. */
 export type ProgramExtras = Pick<ProgramJob, "nonce" | "env">;
 
-/** For an agent with a door only: the channel becomes a link that a program has brought besides its first one, as {@linkcode ProgramNews} has told. */
+/**
+ * For an agent with a door only: the channel becomes a link that a program has brought besides its first one, as
+ * {@linkcode ProgramNews} has told.
+ */
 export interface LinkJob {
   kind: "link";
   id: string;

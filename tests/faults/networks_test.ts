@@ -3,8 +3,10 @@
 import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
 import { RSync } from "../../mod.ts";
 import type { Gateway, Group } from "../../mod.ts";
+import { echo } from "../helpers/echo.ts";
 import { withFolder } from "../helpers/folder.ts";
 import { nothingLeft, processState } from "../helpers/leaks.ts";
+import { PIECE_BYTES } from "../helpers/pieces.ts";
 import { Random } from "../helpers/seeded.ts";
 import { SilentRelay } from "../helpers/silent_relay.ts";
 import type { Direction } from "../helpers/silent_relay.ts";
@@ -18,7 +20,6 @@ import { HOSTS, Hosts } from "../parts/hosts.ts";
 import type { Chain } from "../parts/hosts.ts";
 import { shared } from "../parts/need.ts";
 import { allEnd, askAll, waitForAll } from "./dead_link.ts";
-import { checkPiece, piece } from "./pieces.ts";
 
 const SEED = Number(Deno.env.get("EXECNET_TEST_SEED") ?? 3);
 
@@ -38,24 +39,6 @@ const CUTS = 4;
 const PIECES = 160;
 const FILES = 4;
 const FILE_BYTES = 3 << 20;
-
-/** Sends pieces to where they are sent back from, which takes both directions. `seen` is told how many are back. */
-async function echo(gateway: Gateway, count: number, seen: (count: number) => void): Promise<void> {
-  const channel = gateway.remoteExec<Uint8Array, Uint8Array>(
-    "for await (const one of channel) await channel.send(one);",
-  );
-  const sent = (async (): Promise<void> => {
-    for (let i = 0; i < count; i++) await channel.send(piece(i));
-    await channel.closeWrite();
-  })();
-  let back = 0;
-  for await (const one of channel) {
-    checkPiece(one, back++);
-    seen(back);
-  }
-  await sent;
-  assertEquals(back, count);
-}
 
 /** Copies a folder, and compares. `seen` is told how many bytes are there. */
 async function copy(
@@ -108,11 +91,11 @@ testOnHosts(
         hosts,
         `${PATIENT}//allow-read=${folder}//allow-write=${folder}`,
       );
-      const whole = gateways.length * (PIECES * piece(0).length + FILES * FILE_BYTES);
+      const whole = gateways.length * (PIECES * PIECE_BYTES + FILES * FILE_BYTES);
       const done = new Map<string, number>();
       const share = (): number => [...done.values()].reduce((sum, one) => sum + one, 0) / whole;
       const work = Promise.all(gateways.flatMap((gateway, at) => [
-        echo(gateway, PIECES, (count) => done.set(`echo ${at}`, count * piece(0).length)),
+        echo(gateway, PIECES, (count) => done.set(`echo ${at}`, count * PIECE_BYTES)),
         copy(gateway, from, `${folder}/copy${at}`, (bytes) => done.set(`copy ${at}`, bytes)),
       ]));
       work.catch(() => {});

@@ -6,7 +6,7 @@ import { until } from "../helpers/wait.ts";
 import { describeTree } from "../helpers/tree.ts";
 import { wayOf } from "./axes.ts";
 import type { Cell, Step } from "./axes.ts";
-import { checkPiece, piece, PIECES_SOURCE } from "./pieces.ts";
+import { checkPiece, piece, PIECES_SOURCE } from "../helpers/pieces.ts";
 import { EXECUTION_TIMEOUT_MS } from "./stage.ts";
 import type { Stage } from "./stage.ts";
 

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
 import type { Gateway } from "../../mod.ts";
+import { echo } from "../helpers/echo.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { HOSTS, Hosts } from "../parts/hosts.ts";
 import { shared } from "../parts/need.ts";
@@ -12,33 +13,6 @@ const hosts = shared(HOSTS, () => Hosts.start({ count: 2 }));
 
 /** Long enough for the system to send again what was lost, several times over. */
 const PATIENT = "keepalive=3000";
-const PIECE_BYTES = 64 << 10;
-
-/** Bytes that tell where they belong. */
-function piece(number: number): Uint8Array {
-  const words = new Uint32Array(PIECE_BYTES / 4);
-  for (let i = 0; i < words.length; i++) words[i] = Math.imul(number * 40_503 + i, 2_654_435_761);
-  return new Uint8Array(words.buffer);
-}
-
-/** Sends pieces and takes them back; `seen` is told how many are back. */
-async function echo(gateway: Gateway, count: number, seen: (count: number) => unknown): Promise<void> {
-  const channel = gateway.remoteExec<Uint8Array, Uint8Array>(
-    "for await (const one of channel) await channel.send(one);",
-  );
-  const sent = (async (): Promise<void> => {
-    for (let i = 0; i < count; i++) await channel.send(piece(i));
-    await channel.closeWrite();
-  })();
-  let back = 0;
-  for await (const one of channel) {
-    if (back === count) throw new Error("there is one more than was sent");
-    assertEquals(one, piece(back++));
-    await seen(back);
-  }
-  await sent;
-  assertEquals(back, count);
-}
 
 /** Milliseconds for the fastest of some round trips. */
 async function ping(gateway: Gateway): Promise<number> {

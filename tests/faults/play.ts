@@ -128,11 +128,7 @@ export async function play(
   } catch (error) {
     failure ??= `at the end: ${(error as Error).stack}`;
   }
-  const left = await openSince(before, SLACK_MS);
-  // Deno itself opens a pair of sockets once, at some time in the first cell of a program.
-  const open = number === 0 && left.length === 2 && left.every((one) => one.startsWith("socket:"))
-    ? []
-    : left;
+  const open = await openSince(before, SLACK_MS);
   await gone(stage.agent, SLACK_MS).catch(({ message }) => failure ??= message);
   return { endings, witness: answer, open, ...(failure === undefined ? {} : { failure }) };
 }

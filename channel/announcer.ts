@@ -3,14 +3,14 @@
 import type { Branch } from "./branch.ts";
 import type { ChannelEnd } from "./channel_end.ts";
 import { Encoder } from "./encode.ts";
-import { FrameType, makeFrame, readUint48, writeUint48 } from "./frame.ts";
+import { FrameType, makeFrame, writeUint48 } from "./frame.ts";
 
 /** What an announcer needs of its session. */
 export interface AnnouncerHost {
   /** The end of a channel, `undefined` for any other value. Throws TypeError where it cannot be sent from here. */
   endOf(value: unknown): ChannelEnd | undefined;
-  /** The open channel with an id. */
-  openEnd(id: number): ChannelEnd | undefined;
+  /** Whether the end may still take something. */
+  isOpen(end: ChannelEnd): boolean;
   /** Sends a frame about `end`, or about an execution, before all that channels have to send. */
   control(frame: Uint8Array, end?: ChannelEnd): void;
   /** Queues what an end has to send. */
@@ -78,26 +78,26 @@ export class Announcer {
 
   /** Tells the far side of a channel that it meets for the first time in an item on `carrier`. */
   #announce(end: ChannelEnd, carrier: ChannelEnd): void {
-    if (end.branch !== undefined || end === carrier) return;
-    const payload = new Uint8Array(6);
-    writeUint48(payload, 0, carrier.id);
-    const frame = makeFrame(FrameType.OPEN, end.id, payload);
-    if (carrier.branch === undefined) {
-      carrier.heldOpens.push(frame);
-      return;
+    const meetings: [ChannelEnd, ChannelEnd][] = [[end, carrier]];
+    for (const [met, by] of meetings) {
+      if (met.branch !== undefined || met === by) continue;
+      if (by.branch === undefined) {
+        by.heldEnds.push(met);
+        continue;
+      }
+      this.#open(met, by, by.branch);
+      for (const held of met.heldEnds.splice(0)) meetings.push([held, met]);
     }
-    end.readStack = carrier.readStack;
-    this.#release(end, frame, carrier.branch);
   }
 
-  #release(end: ChannelEnd, open: Uint8Array, branch: Branch): void {
+  /** What was sent on `end` leaves, too, though it may have been closed since. */
+  #open(end: ChannelEnd, carrier: ChannelEnd, branch: Branch): void {
+    const payload = new Uint8Array(6);
+    writeUint48(payload, 0, carrier.id);
+    end.readStack = carrier.readStack;
     end.branch = branch;
-    branch.open++;
-    this.#host.control(open, end);
-    for (const frame of end.heldOpens.splice(0)) {
-      const held = this.#host.openEnd(readUint48(frame, 2));
-      if (held !== undefined && held.branch === undefined) this.#release(held, frame, branch);
-    }
+    if (this.#host.isOpen(end)) branch.open++;
+    this.#host.control(makeFrame(FrameType.OPEN, end.id, payload), end);
     this.#host.ready(end);
   }
 }

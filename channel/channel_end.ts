@@ -83,8 +83,8 @@ export class ChannelEnd {
   unmetBytes = 0;
   /** The execution this channel belongs to; undefined until the far side knows it. */
   branch: Branch | undefined;
-  /** Frames that announce other channels and wait until this one is known. */
-  readonly heldOpens: Uint8Array[] = [];
+  /** Channels in items on this one, of which the far side is told when it is told of this one. */
+  readonly heldEnds: ChannelEnd[] = [];
   /** The frame that tells the far side of this end, while that has not been sent. */
   announcement: Uint8Array | undefined;
   /** Rewrites the stacks of remote errors to the lines that the author of the code knows. */

@@ -80,7 +80,7 @@ export class Session implements ChannelHost, RequestHost {
     this.#resolveEnded = resolve;
     this.#announcer = new Announcer({
       endOf: (value) => this.#sendable(value),
-      openEnd: (id) => this.#channels.get(id),
+      isOpen: (end) => this.#channels.get(end.id) === end,
       control: (frame, end) => this.control(frame, end),
       ready: (end) => this.ready(end),
     }, options.sharedFarSide ?? false);
@@ -199,9 +199,12 @@ export class Session implements ChannelHost, RequestHost {
   kill(end: ChannelEnd, reason: unknown): void {
     if (end.peerClosed) return;
     const payload = this.errorPayload(reason);
+    const close = makeFrame(FrameType.CLOSE, end.id, payload);
     if (end.branch?.id === end.id) this.control(makeFrame(FrameType.KILL, end.id, payload));
-    else this.control(makeFrame(FrameType.CLOSE, end.id, payload), end);
+    else if (end.branch !== undefined) this.control(close, end);
     end.closedByPeer(new RemoteError(errorData(reason), this.name, { cause: reason }));
+    // Whoever meets it later learns how it has ended.
+    if (end.branch === undefined) end.outbox.appendFrames(close, 0, close.length);
   }
 
   /** Asks the far side to end the execution behind `end`, which ends here at once with an error of this side. */

@@ -106,6 +106,43 @@ test("Channel.send() announces channels through channels that are not known them
   });
 });
 
+test("Channel.send() delivers what was sent on a channel that was closed before it was announced", async () => {
+  for (const ended of ["close", "error", "kill"] as const) {
+    await withPair({}, async (pair) => {
+      const { near, far } = await pair.open();
+      const [outer, inner, innermost] = [
+        pair.local.newChannel(),
+        pair.local.newChannel(),
+        pair.local.newChannel(),
+      ];
+      await outer.send(inner);
+      await inner.send("before");
+      await inner.send(innermost);
+      await innermost.send("deepest");
+      await innermost.close();
+      if (ended === "kill") inner.kill();
+      else await inner.close(ended === "error" ? new RangeError("given") : undefined);
+      await near.send(outer);
+      const there = await (await far.receive() as Channel).receive() as Channel;
+      if (ended !== "kill") {
+        assertEquals(await there.receive(), "before");
+        const deepest = await there.receive() as Channel;
+        assertEquals(await deepest.receive(), "deepest");
+        await assertRejects(() => deepest.receive(), EOFError);
+      }
+      const error = await assertRejects(() => there.receive(), Error);
+      const [name, words] =
+        { close: ["EOFError", ""], error: ["RemoteError", "given"], kill: ["RemoteError", "kill"] }[ended];
+      assertEquals(error.name, name);
+      assertStringIncludes(error.message, words!);
+      await outer.close();
+      await settle();
+      // Only the execution's own is left on either side.
+      assertEquals([pair.local.channelCount, pair.remote.channelCount], [1, 1]);
+    });
+  }
+});
+
 test("Channel.send() sends a channel over itself", async () => {
   await withPair({}, async (pair) => {
     const { near, far } = await pair.open();

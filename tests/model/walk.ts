@@ -357,8 +357,6 @@ class Walk {
   #close(wire: Wire, side: Side, withError: boolean = this.#random.chance(0.5)): void {
     const channel = wire.ends[side]!;
     wire.model.ends[side].close(withError, channel.isClosed());
-    // What nobody has been told of is gone with its end, with all that was sent on it.
-    if (Channel.endOf(channel).branch === undefined) wire.model.cutOff();
     void channel.close(withError ? new Error("given") : undefined);
     this.#cutCarried(wire);
   }

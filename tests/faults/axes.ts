@@ -142,7 +142,7 @@ const EXCLUSIONS: readonly [reason: string, excludes: (cell: Cell) => boolean][]
     "over a connection of the user's own that goes on, nobody is left to look for what stands still behind a full pipe",
     ({ fault, side, kind, step }) =>
       side === "near" && (fault === "kill" || fault === "memory") && wayOf(kind) === "ssh" &&
-      (step === "connecting" || step === "source"),
+      ["connecting", "source", "copy"].includes(step),
   ],
   [
     "Deno itself ends where it has no descriptor for a Worker of this program",

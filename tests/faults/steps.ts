@@ -195,6 +195,8 @@ async function copy(stage: Stage): Promise<Waits> {
     const options = late ? { signal: AbortSignal.timeout(EXECUTION_TIMEOUT_MS) } : {};
     const [result] = await rsync.send(options);
     if (result!.errors.length > 0) throw result!.errors[0];
+    // To look at it takes descriptors.
+    await stage.limiter?.lift();
     const [was, is] = [await describeTree(from), await describeTree(dest)];
     if (was.join("\n") !== is.join("\n")) throw new RangeError("The copy is not what was copied");
     return RIGHT;

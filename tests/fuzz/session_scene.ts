@@ -55,6 +55,7 @@ export class Scene {
   readonly #settings: number;
   readonly #channels: Channel[] = [];
   readonly #withCallback = new Set<Channel>();
+  readonly #ofCallback = new Error("of a callback");
   /** Channels that are received from in other ways. */
   readonly #read = new Set<Channel>();
   #honest: Channel | undefined;
@@ -146,6 +147,8 @@ export class Scene {
   }
 
   #came(error: unknown): void {
+    // Whoever waits for the end of a channel whose callback has thrown is told what it threw.
+    if (error === this.#ofCallback) return;
     const { name } = error as Error;
     this.errors.add(name);
     if (!NAMED.has(name)) this.#wrong ??= new Error(`${name} for a caller: ${(error as Error).stack}`);
@@ -180,7 +183,7 @@ export class Scene {
     if (this.#withCallback.has(channel) || this.#read.has(channel)) return;
     this.#withCallback.add(channel);
     channel.setCallback((item) => {
-      if (item === 1) throw new Error("of a callback");
+      if (item === 1) throw this.#ofCallback;
     }, { endMarker: null });
   }
 

@@ -1,4 +1,4 @@
-/** One turn of the event loop. */
+/** Turns of the event loop. */
 
 /**
  * Resolves after what the event loop has at hand, where a resolved promise would come before. By way of a message,
@@ -14,4 +14,55 @@ export function turn(): Promise<void> {
     };
     port2.postMessage(0);
   });
+}
+
+/** For so long, in milliseconds, something may find more to read each time before everybody else has a turn. */
+const STINT_MS = 20;
+
+/** What is there already has been read after fewer microtasks than this, a stream's included. */
+const AT_ONCE_TICKS = 50;
+
+/** So many reads in a row that need not wait are taken for an endless row. */
+const IN_A_ROW = 4;
+
+/**
+ * Reading beside others. Deno reads what is there already without a turn of its event loop, so that a far side which always
+ * sends more would keep everybody else waiting for as long as it likes. After 50 ms there is a pause, unless some read has
+ * to wait by itself. The pause is a timer's: shorter ones are turns of the event loop, and of these Deno looks at other
+ * connections only in each 61st.
+ */
+export class Stint {
+  #began = performance.now();
+  #atOnce = 0;
+
+  /** Does what `read` does. */
+  take<T>(read: () => Promise<T>): Promise<T> {
+    return performance.now() - this.#began < STINT_MS ? read() : this.#watched(read);
+  }
+
+  async #watched<T>(read: () => Promise<T>): Promise<T> {
+    const reading = read();
+    let there = false;
+    const settled = (): void => {
+      there = true;
+    };
+    reading.then(settled, settled);
+    for (let tick = 0; tick < AT_ONCE_TICKS && !there; tick++) await undefined;
+    if (!there || ++this.#atOnce === IN_A_ROW) {
+      if (there) await new Promise((resolve) => setTimeout(resolve, 0));
+      else await reading;
+      this.#atOnce = 0;
+      this.#began = performance.now();
+    }
+    return await reading;
+  }
+}
+
+/** Reads into what it is given. Resolves with how many bytes there were, `null` at the end. */
+export type Read = (into: Uint8Array) => Promise<number | null>;
+
+/** Reads beside others: see {@linkcode Stint}. */
+export function inTurns(read: Read): Read {
+  const stint = new Stint();
+  return (into) => stint.take(() => read(into));
 }

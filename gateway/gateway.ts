@@ -9,7 +9,7 @@ import { FrameType, makeFrame } from "../channel/frame.ts";
 import type { Item } from "../channel/item.ts";
 import type { Mirrored, MirroredArgs } from "../channel/mirrored.ts";
 import { Session } from "../channel/session.ts";
-import { waitFor, within } from "../channel/wait.ts";
+import { checkTimeout, waitFor, within } from "../channel/wait.ts";
 import type { WaitOptions } from "../channel/wait.ts";
 import { keepaliveOf } from "../xspec/mod.ts";
 import type { XSpec } from "../xspec/mod.ts";
@@ -178,6 +178,7 @@ export class Gateway implements AsyncDisposable {
     this.#processEnd = process.ended.then(async (end) => {
       // A moment for the last lines; a reader that does not read them must not hold up the end.
       await within(output.ended, OUTPUT_GRACE_MS);
+      output.finish();
       this.#ended = { ...end, stderrTail: output.tail };
       return end;
     });
@@ -449,11 +450,17 @@ export class Gateway implements AsyncDisposable {
     }
   }
 
-  /** Ends the gateway: asks, then after `timeout` milliseconds kills the whole process tree. Always ends in bounded time. */
-  terminate(timeout: number = DISPOSE_TIMEOUT_MS): Promise<GatewayExit> {
+  /**
+   * Ends the gateway: asks, then after `timeout` milliseconds kills the whole process tree. Always ends in bounded time.
+   *
+   * @throws {TypeError} when the timeout is no number
+   * @throws {RangeError} when the timeout is negative or not a number
+   */
+  async terminate(timeout: number = DISPOSE_TIMEOUT_MS): Promise<GatewayExit> {
+    checkTimeout(timeout);
     this.#connection.process.keepAlive(true);
     this.#stopping ??= this.#stop(timeout);
-    return this.#stopping.finally(() => this.#connection.process.keepAlive(false));
+    return await this.#stopping.finally(() => this.#connection.process.keepAlive(false));
   }
 
   /** What was started from it ends first, in a time of its own. */

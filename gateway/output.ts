@@ -1,5 +1,6 @@
 /** What a gateway's process writes: passed on as the caller wishes, and its end kept for error messages. */
 
+import { Stint } from "../channel/turn.ts";
 import { plain } from "./terminal_text.ts";
 
 /** Where what the far side prints goes. */
@@ -29,6 +30,7 @@ export class Output {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #wake: (() => void) | undefined;
   #cancelled = false;
+  #over = false;
   /** Whether this program's own stderr is closed. */
   #deaf = false;
   /** What has been written and is not to be passed on yet. */
@@ -78,6 +80,11 @@ export class Output {
     this.#flushed = this.#deliverAll(held);
   }
 
+  /** Nobody writes any more: what is left is read at once. */
+  finish(): void {
+    this.#over = true;
+  }
+
   /** Forgets what has been held. */
   drop(): void {
     this.#held = [];
@@ -91,7 +98,7 @@ export class Output {
 
   async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
     try {
-      for await (const chunk of stream) {
+      for await (const chunk of this.#chunks(stream)) {
         this.#keep(chunk);
         if (this.#held !== undefined && this.#held.length < MAX_HELD_CHUNKS) {
           this.#held.push(chunk);
@@ -106,6 +113,21 @@ export class Output {
     } catch {
       // The stream broke with its process.
       await stream.cancel().catch(() => {});
+    }
+  }
+
+  async *#chunks(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const reader = stream.getReader();
+    const stint = new Stint();
+    const next = (): Promise<ReadableStreamReadResult<Uint8Array>> => reader.read();
+    try {
+      while (true) {
+        const { value, done } = await (this.#over ? next() : stint.take(next));
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      reader.releaseLock();
     }
   }
 

@@ -57,7 +57,7 @@ export interface WorkerMaker {
   /** Is told of each Worker that has ended, or was ended. */
   gone?(worker: Worker): void;
   /** What a Worker is told first, besides its name and its ids. */
-  readonly start?: Partial<WorkerStart>;
+  start?(worker: Worker): Partial<WorkerStart>;
   /** Takes a word to whoever reads what the gateway prints. */
   report(text: string): void;
 }
@@ -137,7 +137,7 @@ export class WorkerBackend implements Backend {
   #greet(worker: Worker, bypass: BypassPlace | undefined): ReadyWorker {
     const { name, workers } = this.#options;
     const firstId = this.#nextId();
-    worker.postMessage({ name, firstId, bypass, ...workers.start } satisfies WorkerStart);
+    worker.postMessage({ name, firstId, bypass, ...workers.start?.(worker) } satisfies WorkerStart);
     return { worker, firstId };
   }
 

@@ -5,6 +5,21 @@ interface ConsoleMaker {
   Console?: new (print: (text: string, level: number) => void) => Console;
 }
 
+/** Characters that are on their way at most; who prints more waits until some were taken. */
+const MAX_UNTAKEN = 1024 * 1024;
+
+/**
+ * Hands on text, and waits while too much of it is on its way: messages would be queued without bound. `untaken` is shared
+ * with who takes it, and counts the characters.
+ */
+export function boundedPrint(print: (text: string) => void, untaken: Int32Array): (text: string) => void {
+  return (text) => {
+    Atomics.add(untaken, 0, text.length);
+    print(text);
+    for (let count; (count = Atomics.load(untaken, 0)) > MAX_UNTAKEN;) Atomics.wait(untaken, 0, count);
+  };
+}
+
 /**
  * Gives what code prints to `print`, as text: by `console`, `Deno.stdout` and `Deno.stderr`. It cannot catch what
  * `node:process` writes, nor child processes that inherit descriptors.

@@ -1,6 +1,7 @@
 /** Runs a program here for a gateway that is reached through this one: its streams go through channels. */
 
 import type { Channel } from "../../channel/channel.ts";
+import { inTurns, Stint } from "../../channel/turn.ts";
 import type { LinkJob, ProgramJob } from "../process/job.ts";
 import { ifThere } from "../process/process.ts";
 import type { Door } from "./door.ts";
@@ -148,8 +149,9 @@ async function feed(bytes: Channel<Uint8Array, Uint8Array>, connection: Deno.Uni
 
 async function drain(connection: Deno.UnixConn, bytes: Channel<Uint8Array, Uint8Array>): Promise<void> {
   const buffer = new Uint8Array(CHUNK_BYTES);
+  const read = inTurns((into) => connection.read(into));
   while (true) {
-    const count = await connection.read(buffer).catch(() => null);
+    const count = await read(buffer).catch(() => null);
     if (count === null) return;
     await bytes.send(buffer.subarray(0, count));
   }
@@ -161,9 +163,10 @@ async function pass(
   channel: Channel<unknown, Uint8Array>,
 ): Promise<void> {
   const reader = stream.getReader({ mode: "byob" });
+  const stint = new Stint();
   let buffer = new ArrayBuffer(CHUNK_BYTES);
   while (true) {
-    const { value, done } = await reader.read(new Uint8Array(buffer));
+    const { value, done } = await stint.take(() => reader.read(new Uint8Array(buffer)));
     if (done || value === undefined) return;
     await channel.send(value);
     buffer = value.buffer as ArrayBuffer;

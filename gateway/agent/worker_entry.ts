@@ -9,7 +9,7 @@ import { after } from "./after.ts";
 import { openLink } from "./bypass.ts";
 import { describe } from "./facts.ts";
 import { Host, rehearse } from "./host.ts";
-import { redirectPrinting } from "./printing.ts";
+import { boundedPrint, redirectPrinting } from "./printing.ts";
 import { serveShared } from "./shared.ts";
 import { cutSpans } from "./spans.ts";
 import { catchUncaught } from "./uncaught.ts";
@@ -20,8 +20,11 @@ export interface WorkerStart {
   name: string;
   /** The first id for channels that are made in it. */
   firstId: number;
-  /** It is a Worker inside of the caller's own process: what it prints goes to its owner, as text. */
-  inside?: boolean;
+  /**
+   * It is a Worker inside of the caller's own process: what it prints goes to its owner, as text. The one number in it
+   * counts the characters that are on their way there.
+   */
+  inside?: Int32Array;
   /** Where the caller takes links of executions. */
   bypass?: BypassPlace | undefined;
   /** It is a whole gateway of `execmodel=main`. */
@@ -77,8 +80,8 @@ export async function startWorker(start: WorkerStart): Promise<void> {
   };
   scope.addEventListener("unload", () => post(WorkerSays.GONE));
   const { name, firstId, inside, bypass: place, gateway } = start;
-  if (inside) {
-    redirectPrinting(post);
+  if (inside !== undefined) {
+    redirectPrinting(boundedPrint(post, inside));
     post(WorkerSays.READY);
   }
   const transport = portTransport((push) => {

@@ -1,6 +1,6 @@
 /** What Workers print, as a stream, in bounded memory. */
 
-/** Held for a reader that does not come. A Worker cannot be made to wait, so that what is beyond is dropped. */
+/** Held for a reader that does not come. Workers do not wait for one; what is beyond is dropped. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
 
 const DROPPED = "\n[execnet: output was dropped here, as nobody reads it]\n";

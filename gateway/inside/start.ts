@@ -84,7 +84,7 @@ function startMain(config: AgentConfig, workers: InsideWorkers, ended: () => voi
     if (data instanceof Uint8Array) incoming.push(data);
   });
   worker.postMessage(
-    { name: config.name, firstId: 2, ...workers.start, gateway: config } satisfies WorkerStart,
+    { name: config.name, firstId: 2, ...workers.start(worker), gateway: config } satisfies WorkerStart,
   );
   void workers.empty().then(() => {
     incoming.end();

@@ -1,7 +1,7 @@
 /** The Workers of a gateway inside of its caller's process. */
 
 import { WorkerSays } from "../agent/worker_entry.ts";
-import type { ExitWords } from "../agent/worker_entry.ts";
+import type { ExitWords, WorkerStart } from "../agent/worker_entry.ts";
 import type { WorkerMaker } from "../agent/backend_worker.ts";
 import { WORKER_URL } from "../process/link.ts";
 import type { Ref } from "../process/process.ts";
@@ -26,16 +26,49 @@ function isExitWords(data: unknown): data is ExitWords {
   return typeof (data as ExitWords | null)?.exitCode === "number";
 }
 
+/** So much is taken before who prints is told. */
+const TAKEN_STEP = 256 * 1024;
+
+/** What a Worker has printed and nobody has taken. */
+class Untaken {
+  /** The characters. The Worker adds to them, and waits while there are too many. */
+  readonly count: Int32Array = new Int32Array(new SharedArrayBuffer(4));
+  #taken = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #over = false;
+
+  /**
+   * So many were taken. The Worker is told in a turn of the event loop that is a timer's, so that one which prints without
+   * end lets everybody else have theirs.
+   */
+  take(length: number): void {
+    this.#taken += length;
+    if (this.#taken >= TAKEN_STEP && !this.#over) this.#timer ??= setTimeout(() => this.#tell());
+  }
+
+  /** The Worker has ended. What it has said before may still come. */
+  end(): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
+  }
+
+  #tell(): void {
+    this.#timer = undefined;
+    Atomics.sub(this.count, 0, this.#taken);
+    this.#taken = 0;
+    Atomics.notify(this.count, 0);
+  }
+}
+
 /** Makes Workers and keeps count of those that live. */
 export class InsideWorkers implements WorkerMaker, Ref {
-  /** What each Worker is told. */
-  readonly start = { inside: true } as const;
   /** The exit code of a whole gateway that has ended itself. */
   exitCode = 0;
   readonly #script: string;
   readonly #permissions: Permissions;
   readonly #print: (text: string) => void;
-  readonly #living = new Set<Worker>();
+  /** Those that live, with what each has printed and was not taken yet. */
+  readonly #living = new Map<Worker, Untaken>();
   readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #held = true;
   #emptied: (() => void) | undefined;
@@ -63,11 +96,14 @@ export class InsideWorkers implements WorkerMaker, Ref {
     // Asking for what it has anyway would take a flag of the whole program.
     const deno = permissions === "inherit" ? {} : { deno: { permissions } };
     const worker = new Worker(WORKER_URL, { type: "module", ...deno } as WorkerOptions);
-    this.#living.add(worker);
+    const untaken = new Untaken();
+    this.#living.set(worker, untaken);
     if (!this.#held) setRef(worker, false);
     worker.addEventListener("message", ({ data }: MessageEvent) => {
-      if (typeof data === "string") this.#print(data);
-      else if (data === WorkerSays.READY) this.#ready.resolve();
+      if (typeof data === "string") {
+        this.#print(data);
+        untaken.take(data.length);
+      } else if (data === WorkerSays.READY) this.#ready.resolve();
       else if (isExitWords(data)) this.exitCode = data.exitCode;
       else if (data === WorkerSays.GONE || data === WorkerSays.DYING) this.gone(worker);
     });
@@ -81,8 +117,14 @@ export class InsideWorkers implements WorkerMaker, Ref {
     return worker;
   }
 
+  /** What a Worker is told first, besides what any is. */
+  start(worker: Worker): Pick<WorkerStart, "inside"> {
+    return { inside: this.#living.get(worker)!.count };
+  }
+
   /** Forgets a Worker that has ended. */
   gone(worker: Worker): void {
+    this.#living.get(worker)?.end();
     if (this.#living.delete(worker) && this.#living.size === 0) this.#emptied?.();
   }
 
@@ -99,7 +141,10 @@ export class InsideWorkers implements WorkerMaker, Ref {
   /** Ends all that live. One that never yields goes on all the same, but no longer keeps the program alive. */
   terminate(): void {
     this.unref();
-    for (const worker of this.#living) worker.terminate();
+    for (const [worker, untaken] of this.#living) {
+      worker.terminate();
+      untaken.end();
+    }
   }
 
   /** They keep the program alive. */
@@ -115,6 +160,6 @@ export class InsideWorkers implements WorkerMaker, Ref {
   #setHeld(held: boolean): void {
     if (held === this.#held) return;
     this.#held = held;
-    for (const worker of this.#living) setRef(worker, held);
+    for (const worker of this.#living.keys()) setRef(worker, held);
   }
 }

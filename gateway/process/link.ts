@@ -1,6 +1,7 @@
 /** The link to a local Deno process: how its bytes come and go, and what its first lines of code are. */
 
 import type { Transport } from "../../channel/transport.ts";
+import { inTurns } from "../../channel/turn.ts";
 import type { PermissionName, Permissions } from "../../xspec/mod.ts";
 import { PID_MARK } from "./guard.ts";
 import { OLDEST_DENO } from "./versions.ts";
@@ -234,7 +235,7 @@ export function linkTransport(link: RawLink): Transport {
     }
   };
   return {
-    read: (into) => closed ? Promise.resolve(null) : link.read(into),
+    read: inTurns((into) => closed ? Promise.resolve(null) : link.read(into)),
     async write(bytes): Promise<void> {
       let offset = await link.write(bytes);
       while (offset < bytes.length) offset += await link.write(bytes.subarray(offset));

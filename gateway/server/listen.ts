@@ -1,5 +1,6 @@
 /** Where the server takes connections, with TLS or without. */
 
+import { inTurns } from "../../channel/turn.ts";
 import { socketLink } from "../process/node_link.ts";
 import type { Address } from "../socket/address.ts";
 import type { Wire } from "../socket/wire.ts";
@@ -52,7 +53,7 @@ function listenPlain({ host: hostname, port }: Address, { taken, failed }: Taker
         const { hostname: host, port } = connection.remoteAddr as Deno.NetAddr;
         taken({
           peer: { host, port },
-          read: (into) => connection.read(into),
+          read: inTurns((into) => connection.read(into)),
           write: (bytes) => connection.write(bytes),
           close: () => connection.close(),
         });

@@ -1,5 +1,7 @@
 /** Signs of life that a shell elsewhere writes to stderr in order to learn that nobody reads there, and their removal. */
 
+import { Stint } from "../../channel/turn.ts";
+
 /** What is written: no text has it. */
 export const BEAT: Uint8Array = new Uint8Array([0x00, 0x06, 0x00]);
 
@@ -17,10 +19,11 @@ export function withoutBeats(
   const reader = stream.getReader();
   // The beginning of a beat that may go on in the next chunk.
   let begun = 0;
+  const stint = new Stint();
   return new ReadableStream({
     async pull(controller): Promise<void> {
       while (true) {
-        const { value, done } = await reader.read();
+        const { value, done } = await stint.take(() => reader.read());
         if (done) {
           if (begun > 0) controller.enqueue(BEAT.slice(0, begun) as Uint8Array<ArrayBuffer>);
           controller.close();

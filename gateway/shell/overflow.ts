@@ -1,5 +1,7 @@
 /** Output whose way is that of the protocol: what nobody reads is dropped before it holds up everything. */
 
+import { Stint } from "../../channel/turn.ts";
+
 /** Held for a reader; one that reads on makes the far side's writes wait beyond that. */
 const HELD_BYTES = 256 << 10;
 
@@ -47,8 +49,9 @@ export function overflowing(
     room = undefined;
   };
   const fill = async (): Promise<void> => {
+    const stint = new Stint();
     while (true) {
-      const { value, done } = await reader.read();
+      const { value, done } = await stint.take(() => reader.read());
       if (done) return;
       while (heldBytes >= HELD_BYTES && !stalled) await waitForRoom();
       if (heldBytes >= HELD_BYTES) {

@@ -2,6 +2,7 @@
 
 import { ProtocolError } from "../../channel/errors.ts";
 import type { Transport } from "../../channel/transport.ts";
+import { inTurns } from "../../channel/turn.ts";
 import { ifThere, keepAlive, KILLED } from "../process/process.ts";
 import type { ProcessEnd, Ref, SpawnedProcess } from "../process/process.ts";
 import { connectToServer } from "./_socket_connect.ts";
@@ -58,6 +59,7 @@ export class SocketProcess implements SpawnedProcess {
   readonly #resolveEnded: (end: ProcessEnd | Promise<ProcessEnd>) => void;
   readonly #sifter: Sifter = new Sifter((kind, payload) => this.#frame(kind, payload));
   #connection: ServerLink | undefined;
+  readonly #receive = inTurns((into) => this.#connection!.read(into));
   #writer: FrameWriter | undefined;
   #over = false;
   /** Data that is read for the gateway; what is read when that wants none is looked at for other frames. */
@@ -142,7 +144,7 @@ export class SocketProcess implements SpawnedProcess {
 
   async #read(into: Uint8Array): Promise<number | null> {
     while (!this.#over && !this.#draining && !this.#sifter.ended) {
-      const pending = this.#connection!.read(into);
+      const pending = this.#receive(into);
       this.#reading = pending;
       let count: number | null;
       try {
@@ -181,7 +183,7 @@ export class SocketProcess implements SpawnedProcess {
       while (!this.#over) {
         await this.#reading;
         if (this.#over) return;
-        const count = await this.#connection!.read(buffer);
+        const count = await this.#receive(buffer);
         if (count === null) break;
         this.#sifter.sift(buffer.subarray(0, count));
       }

@@ -31,7 +31,7 @@ export interface Script {
   readonly way?: "unix" | "server";
   /** Mebibytes by which the caller may grow meanwhile; the reason stands where it is more than usual. */
   readonly grows?: number;
-  /** It takes long enough for other gateways to answer meanwhile, and they have to. */
+  /** It is a flood, which takes long. */
   readonly long?: true;
   /** It does not end when its caller has given it up. */
   readonly stays?: true;

@@ -54,8 +54,14 @@ function used(): number {
 /** How long it rests between two calls, so that it takes little of the processor. */
 const PAUSE_MS = 2;
 
-/** A flood is worked off in turns, between which others are answered. */
+/** What a flood must not keep others from, as often. */
 const LEAST_ANSWERS = 3;
+
+/** A flood is worked off in turns, between which others are answered: no turn takes more than this share of its processor time. */
+const MOST_OF_IT = 0.6;
+
+/** What takes less processor time than this, in milliseconds, is no flood. */
+const FLOOD_MS = 100;
 
 /**
  * The most processor time of this thread in which something has to be done, in milliseconds: several times of what it takes, and
@@ -86,18 +92,32 @@ export class Honest implements AsyncDisposable {
     this.#calling = this.#call();
   }
 
-  /** Fails when there are no answers while something long is done, when that takes too long, or when there is none behind it. */
-  async during<T>(what: string, work: () => Promise<T>, long = true): Promise<T> {
-    const before = this.#answers;
+  /** Fails when something is done in a single turn of the event loop, or takes too long, or no answer comes behind it. */
+  async during<T>(what: string, work: () => Promise<T>): Promise<T> {
     const started = threadTime();
-    const result = await work();
-    const answers = this.#answers - before;
-    const ms = threadTime() - started;
+    let [before, longest] = [started, 0];
+    const turn = (): void => {
+      const now = threadTime();
+      longest = Math.max(longest, now - before);
+      before = now;
+    };
+    const timer = setInterval(turn, PAUSE_MS);
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+      turn();
+      const ms = before - started;
+      await this.#ask();
+      assert(ms < FLOOD_MS || longest <= MOST_OF_IT * ms, `${what}: ${longest} of ${ms} ms in one turn`);
+      assert(ms < MOST_MS, `${what}: ${ms} ms of processor time`);
+    }
+  }
 
-    await this.#ask();
-    assert(!long || answers >= LEAST_ANSWERS, `${what}: ${answers} answers meanwhile`);
-    assert(ms < MOST_MS, `${what}: ${ms} ms of processor time`);
-    return result;
+  /** Does something that goes on until `isEnough` says that there were answers meanwhile. */
+  async beside(flood: (isEnough: () => boolean) => Promise<void>): Promise<void> {
+    const before = this.#answers;
+    await flood(() => this.#answers - before >= LEAST_ANSWERS);
   }
 
   async #call(): Promise<void> {

@@ -196,8 +196,12 @@ forPopen("terminate() and asyncDispose may be called twice at once", async ({ op
 });
 
 forPopen("terminate() refuses a timeout that is none", async ({ open, group }) => {
-  await open();
-  for (const timeout of [-1, NaN]) await assertRejects(() => group.terminate({ timeout }), RangeError);
+  const gateway = await open();
+  for (const timeout of [-1, NaN]) {
+    await assertRejects(() => group.terminate({ timeout }), RangeError);
+    await assertRejects(() => gateway.terminate(timeout), RangeError);
+  }
+  await assertRejects(() => gateway.terminate({ timeout: 5 } as unknown as number), TypeError);
   assertEquals(group.size, 1);
 });
 

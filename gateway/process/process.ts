@@ -80,9 +80,9 @@ export interface SpawnedProcess {
   keepAlive(keep: boolean): void;
 }
 
-/** The words of the command that starts stage 0 at `url`. */
+/** The words of the command that starts stage 0 at `url`. Variables that it may read are among the permissions. */
 export function denoCommand(
-  options: Pick<SpawnOptions, "deno" | "env" | "flags">,
+  options: Pick<SpawnOptions, "deno" | "flags">,
   permissions: Permissions,
   url: string,
 ): string[] {
@@ -93,7 +93,7 @@ export function denoCommand(
     "--no-config",
     "--no-lock",
     "--unstable-worker-options",
-    ...permissionFlags(permissions, Object.keys(options.env)),
+    ...permissionFlags(permissions),
     ...options.flags,
     url,
   ];

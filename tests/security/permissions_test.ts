@@ -1,12 +1,13 @@
 /** Every permission: refused without it, by name; with it exactly that; and never more than the gateway holds. */
 
-import { assertEquals, assertThrows } from "jsr:@std/assert@^1.0.19";
-import type { Gateway, PermissionName, PermissionsInit } from "../../mod.ts";
+import { assert, assertEquals, assertThrows } from "jsr:@std/assert@^1.0.19";
+import type { Channel, Gateway, PermissionName, PermissionsInit } from "../../mod.ts";
 import { withFolder } from "../helpers/folder.ts";
+import { commandLine, descendants } from "../helpers/leaks.ts";
 import { isAllowed, isRefused, Targets, tryAll } from "./attempts.ts";
 import type { Attempt, Row } from "./attempts.ts";
 import { OUTSIDE, PLACES, scene } from "./places.ts";
-import type { Scene } from "./places.ts";
+import type { Place, Scene } from "./places.ts";
 
 const NAMES = [
   "read",
@@ -65,7 +66,16 @@ function tried(name: string, body: (scene: Scene, targets: Targets) => Promise<v
     }));
 }
 
-for (const place of PLACES) {
+/** A process that is reached by pipes, and so needs no permission for that. */
+const BY_PIPES: Place = {
+  name: "command main",
+  spec: "command=env//execmodel=main",
+  model: "main",
+  inside: false,
+  apart: false,
+};
+
+for (const place of [...PLACES, BY_PIPES]) {
   tried(
     `without a permission everything is refused by its name [${place.name}]`,
     async ({ open }, targets) => {
@@ -97,6 +107,97 @@ async function narrower(gateway: Gateway, targets: Targets): Promise<void> {
       assertThrows(ask, RangeError, `allow-${permission}`);
     }
   }
+}
+
+/** What Deno loads by itself without any permission; nothing of it is asked for where that is closed. */
+const ELSEWHERE: readonly string[] = ["npm:chalk", "jsr:@std/assert", "https://jsr.io/x.js"];
+
+for (const place of [...OUTSIDE, BY_PIPES]) {
+  scene(`without allow-import nothing is loaded from registries [${place.name}]`, async ({ open }) => {
+    for (const keys of ["", "allow-all//deny-import"]) {
+      const gateway = await open(place, keys);
+      const load = async (name: string): Promise<string> =>
+        await import(name).then(() => "loaded", (error) => error.message);
+      for (const name of ELSEWHERE) {
+        const outcome = await gateway.call(load, name);
+        assert(/--no-remote|--no-npm|Requires import access/.test(outcome), `${name}: ${outcome}`);
+      }
+    }
+  });
+
+  scene(`what it takes to connect is given back [${place.name}]`, async ({ open }) => {
+    const gateway = await open(place);
+    // Each execution has its own Worker or process, and the first ones were made before there was anything to execute.
+    for (let i = 0; i < 3; i++) {
+      const channel = gateway.remoteExec(async (channel: Channel<string, string[]>) => {
+        const held: string[] = [];
+        for await (const path of channel) {
+          const places = [{ name: "read", path }, { name: "write", path }, {
+            name: "net",
+            host: `unix:${path}`,
+          }];
+          for (const one of places as Deno.PermissionDescriptor[]) {
+            if (Deno.permissions.querySync(one).state === "granted") held.push(`${one.name} ${path}`);
+          }
+          const connection = await Deno.connect({ transport: "unix", path }).catch(() => undefined);
+          if (connection !== undefined) held.push(`connected to ${path}`);
+        }
+        await channel.send(held);
+      });
+      const lines = descendants(Deno.pid).map(({ pid }) => commandLine(pid).replaceAll("%2F", "/"));
+      const sockets = lines.flatMap((line) =>
+        [...line.matchAll(/\/[^\s\0"']*execnet-[^\s\0"']*/g)].map(([path]) => path)
+      );
+      assert(place === BY_PIPES || sockets.length > 0);
+      for (const path of new Set(["/tmp", "/nowhere", ...sockets])) await channel.send(path);
+      await channel.closeWrite();
+      assertEquals(await channel.receive(), []);
+      await channel.waitClose();
+    }
+  });
+}
+
+for (const place of OUTSIDE.filter(({ model }) => model !== "main")) {
+  tried(
+    `what is denied stays denied with narrower permissions [${place.name}]`,
+    async ({ open }, targets) => {
+      const { item, covered } = targets.rows[0]!;
+      const folder = item.slice(0, item.lastIndexOf("/"));
+      const gateway = await open(place, `allow-read=${folder}//deny-read=${item}`);
+      const read = async (channel: Channel<never, string>, { path }: { path: string }): Promise<void> =>
+        await channel.send(await Deno.readTextFile(path).then(() => "was read", (error) => error.name));
+      for (const permissions of ["inherit", { read: "inherit" }, { read: [`${folder}/other`] }] as const) {
+        const [denied, beside] = await Promise.all(
+          [covered[0]!, `${folder}/other/file`].map((path) =>
+            gateway.remoteExec(read, { path }, { permissions }).receive()
+          ),
+        );
+        assertEquals([denied, beside], ["NotCapable", "was read"], JSON.stringify(permissions));
+      }
+    },
+  );
+}
+
+/** What reading a variable comes to, with narrower permissions. */
+const WISHES: readonly (readonly [permissions: PermissionsInit, outcome: string])[] = [
+  ["none", "NotCapable"],
+  [{ read: "inherit" }, "NotCapable"],
+  [{ env: ["EXECNET_OTHER"] }, "NotCapable"],
+  [{ env: ["EXECNET_GIVEN"] }, "given"],
+  [{ env: "inherit" }, "given"],
+  ["inherit", "given"],
+];
+
+for (const place of OUTSIDE.filter(({ model }) => model !== "main")) {
+  scene(`what env: allows can be narrowed [${place.name}]`, async ({ open }) => {
+    const gateway = await open(place, "env:EXECNET_GIVEN=given//env:EXECNET_OTHER=other");
+    const read = `try { channel.send(Deno.env.get("EXECNET_GIVEN")) } catch (e) { channel.send(e.name) }`;
+    for (const [permissions, outcome] of WISHES) {
+      const channel = gateway.remoteExec(read, { permissions });
+      assertEquals(await channel.receive(), outcome, JSON.stringify(permissions));
+      await channel.waitClose();
+    }
+  });
 }
 
 for (const name of NAMES) {

@@ -2,7 +2,7 @@
 
 import { ChannelEnd } from "./channel_end.ts";
 import type { ChannelHost } from "./channel_end.ts";
-import { EOFError, LoadError, ProtocolError } from "./errors.ts";
+import { LoadError, ProtocolError } from "./errors.ts";
 import { MAX_CHANNEL_ID } from "./frame.ts";
 import type { Branch } from "./branch.ts";
 import type { Writer } from "./writer.ts";
@@ -130,7 +130,7 @@ export class ChannelTable {
     if (end !== undefined) return end;
     // Closed while the item was under way: it arrives as what it is, a closed channel.
     const gone = new ChannelEnd(this.#host, id, this.#newBranch(id), this.#writer.pool);
-    gone.closedByPeer(undefined, new EOFError(`Cannot receive on ${gone.describe()}: closed`));
+    gone.closedByPeer();
     return gone;
   }
 

@@ -53,7 +53,10 @@ export class Session implements ChannelHost, RequestHost {
   readonly #mapStack: ((stack: string) => string) | undefined;
   readonly #keepalive: Keepalive;
   readonly #announcer: Announcer;
+  /** Reads items. */
   readonly #decoder: Decoder;
+  /** Reads what frames say themselves, in which there are no channels. */
+  readonly #plainDecoder: Decoder = new Decoder();
   readonly #channels: ChannelTable;
   readonly #requests: Requests = new Requests(this);
   readonly #resolveEnded: (reason: unknown) => void;
@@ -334,9 +337,8 @@ export class Session implements ChannelHost, RequestHost {
 
   #value(bytes: Uint8Array): unknown {
     try {
-      this.#decoding = EMPTY;
-      this.#decoder.reset(bytes);
-      return this.#decoder.next();
+      this.#plainDecoder.reset(bytes);
+      return this.#plainDecoder.next();
     } catch (error) {
       throw new ProtocolError("Cannot read the content of a frame", { cause: error });
     }

@@ -1,7 +1,7 @@
-import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
+import { assert, assertEquals, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { Channel } from "../../channel/channel.ts";
 import { dumps } from "../../channel/codec.ts";
-import { LoadError, ProtocolError } from "../../channel/errors.ts";
+import { ChannelClosedError, EOFError, LoadError, ProtocolError } from "../../channel/errors.ts";
 import { DataFlag, FrameType, HEADER_BYTES, makeFrame, MAX_PAYLOAD_BYTES } from "../../channel/frame.ts";
 import { fragmentItem } from "../../channel/outbox.ts";
 import { FRAME_COST_BYTES, WINDOW_BYTES } from "../../channel/window.ts";
@@ -11,6 +11,8 @@ import { concat, creditFrame, dataFrame, Scripted, uint48 } from "../helpers/ses
 
 const { FRAGMENT, FIRST, RAW } = DataFlag;
 const ONE = new Uint8Array([1]);
+/** A channel that nobody has opened, in an array. */
+const GONE = new Uint8Array([0x91, 0xd4, 9, 8]);
 
 /** Frames that a local session with one channel, id 1, must refuse. */
 const REFUSED: readonly [string, () => Uint8Array[]][] = [
@@ -195,6 +197,33 @@ test("Session refuses items that name channels which never were", async () => {
   assert(error instanceof LoadError, String(error));
   assertEquals(await script.reason(), "alive");
   await script.end();
+});
+
+test("Session makes no error for a channel that is gone before somebody asks for one", async () => {
+  const script = new Scripted();
+  const { channel } = script.open();
+  // Errors name the gateway, and nothing else does.
+  let named = 0;
+  Object.defineProperty(script.session, "name", { get: () => `gw${named++}` });
+  await script.feed(dataFrame(1, new Uint8Array([0x92, 0xd4, 9, 8, 0xd4, 9, 10])));
+  const [one, two] = await channel.receive() as unknown as [Channel, Channel];
+  assertEquals([one.id, two.id, one.isClosed(), named], [8, 10, true, 0]);
+  await assertRejects(() => one.receive(), EOFError, "channel 8 of gateway");
+  await assertRejects(() => two.send(1), ChannelClosedError, "closed by the far side");
+  await two.waitClose();
+  assert(named > 0);
+  await script.end();
+});
+
+test("Session finds no channels in what frames say themselves", async () => {
+  for (const frame of [makeFrame(FrameType.REPLY, 0, GONE), makeFrame(FrameType.CLOSE, 1, GONE)]) {
+    const script = new Scripted();
+    script.open();
+    await script.feed(frame);
+    const reason = await script.reason();
+    assert(reason instanceof ProtocolError, String(reason));
+    await script.end();
+  }
 });
 
 test("Channel keeps little for a frame of one byte in a large chunk", async () => {

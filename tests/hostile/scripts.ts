@@ -87,6 +87,13 @@ function nested(depth: number): Uint8Array {
   return concat(new Uint8Array(depth).fill(0x91), new Uint8Array([0xc0]));
 }
 
+/** An array of channels that were closed before anybody has met them, or never were. */
+function gone(count: number): Uint8Array {
+  const lead = new Uint8Array([0xdd, 0, 0, 0, 0]);
+  new DataView(lead.buffer).setUint32(1, count);
+  return concat(lead, repeated(count, new Uint8Array([0xd4, 9, 8])));
+}
+
 /** A payload of a whole window's worth, of items that are all 0. */
 const FULL = new Uint8Array(MAX_PAYLOAD_BYTES);
 
@@ -227,6 +234,8 @@ const BREACHES: readonly Script[] = [
   ...PROMISES.map((promise) =>
     says(`promises-${promise[0]!.toString(16)}`, /content of a frame/, makeFrame(FrameType.REPLY, 0, promise))
   ),
+  says("answers-with-a-channel", /content of a frame/, makeFrame(FrameType.REPLY, 0, gone(1))),
+  says("closes-with-a-channel", /content of a frame/, makeFrame(FrameType.CLOSE, 1, gone(1))),
   says("answers-with-no-status", /not what it was asked for/, makeFrame(FrameType.REPLY, 0, dumps([1, 5]))),
   // The whole.
   {
@@ -303,6 +312,9 @@ const ALLOWED: readonly Script[] = [
   harmless("an-item-with-a-channel-that-never-was", [dataFrame(EXECUTION, new Uint8Array([0xd4, 9, 99]))], {
     receive: ["LoadError", /channel 99/],
   }),
+  harmless("an-item-of-channels-that-are-gone", [
+    fragmentItem(CALLS, gone(100_000), false, MAX_PAYLOAD_BYTES),
+  ], { call: ["ProtocolError", /no reply to a call/], grows: 140 }),
   ...[null, 5, [], [1], { 0: 1 }].map((reply, i): Script =>
     harmless(`a-reply-to-a-call-that-is-none-${i}`, [dataFrame(CALLS, dumps(reply))], {
       call: ["ProtocolError", /no reply to a call/],

@@ -16,6 +16,7 @@ alone("printing what steers a terminal", async () => {
     "[odd] two\ufffd[other] all is well\ufffd[1A",
     "[odd] red\tand the end of the line",
     "[odd] \ufffdabc\ufffd",
+    "[odd] \ufffd2Jone\ufffd[other] two\ufffd[other] three\ufffdfour\ufffdfive\ufffd",
     "",
   ]);
   // As it came, like what ssh passes on.

@@ -6,7 +6,7 @@ import { PROOF_BYTES, sameProof } from "../../gateway/socket/proof.ts";
 import { test } from "../helpers/bounded.ts";
 import { commandLine, descendants } from "../helpers/leaks.ts";
 import { end, startFile } from "../integration/program.ts";
-import { withServer } from "../integration/server_process.ts";
+import { runServer, withServer } from "../integration/server_process.ts";
 import type { RunningServer } from "../integration/server_process.ts";
 import { alone } from "./inside.ts";
 
@@ -114,14 +114,19 @@ alone("finding a token in messages, traces and the list of processes", async () 
   const setup = { env: { EXECNET_DEBUG: "2" } };
   await withServer(["--allow", "all"], async (server) => {
     await Deno.writeTextFile(`${server.folder}/wrong`, wrong, { mode: 0o600 });
+    await Deno.writeTextFile(`${server.folder}/wrong.twice`, `${wrong} ${wrong}\n`, { mode: 0o600 });
     const traces = `${server.folder}/traces`;
     await Deno.mkdir(traces);
     const { texts, tokens } = await session(server, traces);
     const token = (await Deno.readTextFile(`${server.folder}/token`)).trim();
     texts.push(server.log.text, server.out.text);
+    const refused = await runServer(["--listen", "0", "--token-file", `${server.folder}/wrong.twice`]);
+    assertMatch(refused.err, /must be one word/);
+    texts.push(refused.out, refused.err);
     // It has been a whole session: errors were told, traces written, and another server was installed.
     const all = texts.join("\n");
     assertMatch(all, /another token/);
+    assertMatch(all, /must be one word/);
     assertMatch(all, /sent CHANNEL_EXEC/);
     assertMatch(all, /installed: 3/);
     assert(tokens.length >= 2, "tokens of servers that were installed");

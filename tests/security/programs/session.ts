@@ -19,6 +19,7 @@ await gateway.remoteExec("console.log(Deno.mainModule, Deno.args); throw new Err
 for (
   const bad of [
     `${spec.split("//token_file=")[0]}//token_file=${wrong}`,
+    `${spec.split("//token_file=")[0]}//token_file=${wrong}.twice`,
     `${spec}//allow-reed`,
     `${spec}//tls`,
   ]

@@ -4,7 +4,8 @@ import { Group } from "../../../mod.ts";
 
 const PRINT = `
   const lines = ["one\\x1b[2J\\x1b]0;title\\x07", "two\\r[other] all is well\\x1b[1A",
-    "\\x1b[31mred\\x1b[0m\\tand the end of the line\\r", "\\u202eabc\\u2066"];
+    "\\x1b[31mred\\x1b[0m\\tand the end of the line\\r", "\\u202eabc\\u2066",
+    "\\x9b2Jone\\u2028[other] two\\u2029[other] three\\x85four\\x0bfive\\x7f"];
   await Deno.stderr.write(new TextEncoder().encode(lines.join("\\n") + "\\n"));
 `;
 

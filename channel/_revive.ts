@@ -42,11 +42,21 @@ export function decodeUtf8(bytes: Uint8Array): string {
   return text.includes("\ufffd") ? strictUtf8.decode(bytes) : text;
 }
 
+/** Units that are made a string at once: one by one, each would take thirty times of its bytes until all are there. */
+const UNITS_AT_ONCE = 4_096;
+
 /** Makes a string of UTF-16LE units, which may hold lone surrogates. */
 export function utf16(bytes: Uint8Array): string {
   if (bytes.length & 1) throw invalid("string");
+  const units = new Uint16Array(Math.min(bytes.length / 2, UNITS_AT_ONCE));
   let text = "";
-  for (let i = 0; i < bytes.length; i += 2) text += String.fromCharCode(bytes[i]! | bytes[i + 1]! << 8);
+  for (let at = 0; at < bytes.length;) {
+    let count = 0;
+    for (; count < units.length && at < bytes.length; at += 2) {
+      units[count++] = bytes[at]! | bytes[at + 1]! << 8;
+    }
+    text += String.fromCharCode(...units.subarray(0, count));
+  }
   return text;
 }
 

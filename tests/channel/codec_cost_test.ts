@@ -27,7 +27,7 @@ Deno.test("encode() and next() allocate no more than what they return", async ()
     stderr: "inherit",
   }).output();
   assert(success);
-  const { heap, buffers } = JSON.parse(new TextDecoder().decode(stdout)) as CodecCost;
+  const { heap, buffers, illFormed } = JSON.parse(new TextDecoder().decode(stdout)) as CodecCost;
 
   const most: Record<string, [encode: number, decode: number]> = {
     "small int": [VIEW, 8],
@@ -51,4 +51,7 @@ Deno.test("encode() and next() allocate no more than what they return", async ()
   // Buffers that double come to less than four times the item.
   assert(buffers < 4_000_000, `the buffers for an item of a million bytes come to ${buffers}`);
   assert(buffers > 1_000_000, `only ${buffers} bytes of buffers were seen`);
+  // Two bytes a unit, and what becomes of its parts on the way.
+  assert(illFormed < 16_000_000, `a string of a million units takes ${illFormed} bytes`);
+  assert(illFormed > 1_500_000, `only ${illFormed} bytes of it were seen`);
 });

@@ -1,6 +1,7 @@
 /**
  * A program that prints what the codec allocates, as JSON: for each shape of the benchmark the bytes of heap that one
- * encoding and one decoding take, once the code has been compiled, and the bytes of buffers for one large item.
+ * encoding and one decoding take, once the code has been compiled, the bytes of buffers for one large item, and those of
+ * heap for a long string with lone surrogates.
  *
  * To be run with {@linkcode COST_FLAGS}, so that nothing is collected while it counts.
  */
@@ -15,6 +16,8 @@ export interface CodecCost {
   readonly heap: Record<string, { readonly encode: number; readonly decode: number }>;
   /** All buffers that a new encoder takes for an item of a million bytes, in small parts. */
   readonly buffers: number;
+  /** All heap that it takes to decode a string of a million units that is not well formed. */
+  readonly illFormed: number;
 }
 
 /** What Deno has to be started with. */
@@ -50,7 +53,14 @@ if (import.meta.main) {
   gc();
   const before = Deno.memoryUsage().external;
   new Encoder().encode(million);
-  const cost: CodecCost = { heap, buffers: Deno.memoryUsage().external - before };
+  const buffers = Deno.memoryUsage().external - before;
+  decoder.reset(encoder.encode("\ud800".repeat(1_000_000)).slice());
+  gc();
+  const heapBefore = Deno.memoryUsage().heapUsed;
+  const text = decoder.next() as string;
+  const illFormed = Deno.memoryUsage().heapUsed - heapBefore;
+  if (text.length !== 1_000_000) throw new Error(`It has ${text.length} units`);
+  const cost: CodecCost = { heap, buffers, illFormed };
   // deno-lint-ignore no-console
   console.log(JSON.stringify(cost));
 }

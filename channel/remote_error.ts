@@ -96,7 +96,9 @@ function cut(text: string): string {
  */
 export function readErrorData(value: unknown, readStack?: (stack: string) => string, depth = 0): ErrorData {
   if (typeof value !== "object" || value === null) {
-    return { name: "Error", message: cut(String(value ?? "")) };
+    // The digits of a long one would take minutes.
+    const text = typeof value === "bigint" ? "a bigint" : String(value ?? "");
+    return { name: "Error", message: cut(text) };
   }
   const { name, message, stack, cause, errors, fields } = value as Record<string, unknown>;
   const data: ErrorData = {

@@ -117,6 +117,7 @@ test("readErrorData() gives back what errorData() made", () => {
 test("readErrorData() leaves out what does not fit", () => {
   assertEquals(readErrorData(null), { name: "Error", message: "" });
   assertEquals(readErrorData("x"), { name: "Error", message: "x" });
+  assertEquals(readErrorData(1n << 70n), { name: "Error", message: "a bigint" });
   assertEquals(readErrorData(7), { name: "Error", message: "7" });
   assertEquals(readErrorData([]), { name: "Error", message: "" });
   assertEquals(readErrorData({ name: 1, message: [], stack: {}, fields: 5 }), { name: "Error", message: "" });

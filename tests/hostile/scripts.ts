@@ -303,6 +303,10 @@ const ALLOWED: readonly Script[] = [
       MAX_PAYLOAD_BYTES,
     ),
   ], { call: ["RemoteError", /E: m/], grows: 60 }),
+  // Eight mebibytes, whose digits would take a quarter of a minute.
+  harmless("an-error-that-is-a-huge-number", [
+    fragmentItem(CALLS, dumps([1, true, 1n << 67_000_000n]), false, MAX_PAYLOAD_BYTES),
+  ], { call: ["RemoteError", /Error: a bigint/], grows: 80 }),
   harmless("a-deep-item", [dataFrame(EXECUTION, nested(200_000))], {
     receive: ["LoadError", /nested deeper/],
   }),

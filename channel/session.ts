@@ -27,6 +27,9 @@ const FRAGMENT_BYTES = 256 * 1024;
 /** Bytes of an error in a closing frame. */
 const MAX_ERROR_BYTES = 128 * 1024;
 
+/** Reads what frames say themselves, in which there are no channels. One for all: there may be thousands of sessions. */
+const PLAIN_DECODER = new Decoder();
+
 /**
  * A session over a transport.
  *
@@ -53,10 +56,7 @@ export class Session implements ChannelHost, RequestHost {
   readonly #mapStack: ((stack: string) => string) | undefined;
   readonly #keepalive: Keepalive;
   readonly #announcer: Announcer;
-  /** Reads items. */
   readonly #decoder: Decoder;
-  /** Reads what frames say themselves, in which there are no channels. */
-  readonly #plainDecoder: Decoder = new Decoder();
   readonly #channels: ChannelTable;
   readonly #requests: Requests = new Requests(this);
   readonly #resolveEnded: (reason: unknown) => void;
@@ -337,8 +337,8 @@ export class Session implements ChannelHost, RequestHost {
 
   #value(bytes: Uint8Array): unknown {
     try {
-      this.#plainDecoder.reset(bytes);
-      return this.#plainDecoder.next();
+      PLAIN_DECODER.reset(bytes);
+      return PLAIN_DECODER.next();
     } catch (error) {
       throw new ProtocolError("Cannot read the content of a frame", { cause: error });
     }

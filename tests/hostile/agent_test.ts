@@ -4,6 +4,8 @@
  */
 
 import { assert, assertEquals, assertMatch } from "jsr:@std/assert@^1.0.19";
+import { existsSync } from "node:fs";
+import { Encoder } from "../../channel/encode.ts";
 import { DataFlag, FrameType, makeFrame, MAX_PAYLOAD_BYTES, writeHeader } from "../../channel/frame.ts";
 import { encodeHello } from "../../channel/handshake.ts";
 import type { Facts } from "../../channel/handshake.ts";
@@ -206,14 +208,40 @@ forModels("an agent allows no execution more than its spec", ["worker", "process
     assertEquals((await agent.failure(id)).name, "LoadError");
     id += 2;
   }
-  // What the agent itself may start to serve executions is none of its caller's.
-  await agent.execute(id, { kind: "program", command: ["sh", "-c", "id"] }, { program: true });
-  assertMatch((await agent.failure(id)).name, /NotCapable|TypeError/);
   await agent.execute(id + 2, { kind: "link", id: "x" }, { program: true });
   await agent.next(FrameType.CLOSE, id + 2);
   assertEquals((await agent.ask("status") as { numExecuting: number }).numExecuting, 0);
   assertEquals(agent.printed, "");
   assertEquals(await agent.leave(), 0);
+});
+
+/** A channel of the caller's, in a job. */
+class Mentioned {
+  constructor(readonly id: number) {}
+}
+
+const mentioning = new Encoder({
+  channel: (value) => value instanceof Mentioned ? value.id : undefined,
+});
+
+/** Keys of specs that do not allow `touch`. */
+const NO_TOUCH = ["allow-read=/usr", "allow-run=sh", "allow-run//deny-run=touch", "allow-all//deny-run"];
+
+// What an agent itself may start to serve executions is none of its caller's.
+forModels("an agent starts no program that its spec does not allow", ["worker", "process"], async (spec) => {
+  const file = `${Deno.cwd()}/touched-${crypto.randomUUID()}`;
+  for (const keys of NO_TOUCH) {
+    await using agent = await RawAgent.start(`${spec}//${keys}`);
+    await agent.facts;
+    const [output, control] = [new Mentioned(101), new Mentioned(103)];
+    const job = mentioning.encode({ kind: "program", command: ["touch", file], output, control }).slice();
+    await agent.execute(1, undefined, { program: true });
+    for (const { id } of [output, control]) await agent.send(makeFrame(FrameType.OPEN, id, uint48(1)));
+    await agent.send(dataFrame(1, job));
+    assertEquals((await agent.failure(1)).name, "NotCapable", keys);
+    assertEquals(await agent.leave(), 0);
+    assert(!existsSync(file), keys);
+  }
 });
 
 forModels("an agent bounds what it is flooded with", ["worker"], async (spec) => {

@@ -16,6 +16,8 @@ class Scene {
   readonly caller: MemoryTransport;
   /** Executions that run. */
   running = 0;
+  /** Those that have ended and could not be stopped. */
+  runaway = 0;
   /** Errors that executions have ended with, by their ids. */
   readonly failures = new Map<number, string>();
   readonly events: ExecutionEvents[] = [];
@@ -34,11 +36,14 @@ class Scene {
       placed: () => {},
     });
     far.onWrite = (bytes) => reader.push(bytes);
+    const runaway = (): number => this.runaway;
     new Router({
       transport: far,
       first: new Uint8Array(0),
       backend: {
-        runaway: 0,
+        get runaway(): number {
+          return runaway();
+        },
         warm: () => {},
         close: () => undefined,
         start: (events) => {
@@ -78,6 +83,18 @@ test("a router starts so many executions, and so many programs, and further ones
   await scene.execute(10, 200_001, {});
   assertEquals(scene.running, 4_096 + 16_384);
   assert(!scene.failures.has(200_005) && scene.failures.has(200_007), "three of the ten");
+  // What cannot be stopped still counts, and each kind is counted for itself.
+  scene.runaway = 2;
+  for (const id of [7, 9, 11]) {
+    await scene.caller.write(makeFrame(FrameType.KILL, id, item({ name: "E", message: "m" })), false);
+  }
+  scene.events[4_096]!.bytes(makeFrame(FrameType.DONE, 100_001));
+  await settle();
+  assertEquals(scene.running, 4_093 + 16_383);
+  await scene.execute(10, 300_001, {});
+  assertEquals(scene.running, 4_094 + 16_383);
+  await scene.execute(10, 400_001, { program: true });
+  assertEquals(scene.running, 4_094 + 16_384);
   scene.caller.close();
   await settle();
   assertEquals(scene.running, 0);

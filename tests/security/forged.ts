@@ -59,6 +59,7 @@ const HARD: readonly string[] = [
   `throw new Proxy(new Error("e"), { get() { throw new Error("never") }, ownKeys() { throw 1 } })`,
   `throw new Proxy({}, { getPrototypeOf() { throw 1 }, get() { throw 1 } })`,
   `const e = new Error("e"); for (let i = 0; i < 1e5; i++) e["f" + i] = { deep: [i] }; throw e`,
+  `const e = new Error("e"); for (let i = 0; i < 32; i++) e["f" + i] = "f".repeat(1e5); throw e`,
   `const e = new Error("e"); e.stack = ("    at x (" + "(".repeat(4000) + "\\n").repeat(1000); throw e`,
   `throw new DOMException("x".repeat(1e6), "DataCloneError")`,
   `throw null`,
@@ -68,11 +69,14 @@ const HARD: readonly string[] = [
 const MAX_CHARS = 600_000;
 
 fromInside("throwing an error that is huge, endless or a trap", PLACES, async ({ gateway }) => {
-  for (const source of HARD) {
-    const error = await thrown(gateway, source);
-    assert(error.formatted.length < MAX_CHARS, `${error.formatted.length}: ${source}`);
-    assert(Deno.inspect(error).length < 4 * MAX_CHARS, source);
+  for (const how of [thrown, ended]) {
+    for (const source of HARD) {
+      const error = await how(gateway, source);
+      assert(error.formatted.length < MAX_CHARS, `${error.formatted.length}: ${source}`);
+      assert(Deno.inspect(error).length < 4 * MAX_CHARS, source);
+    }
   }
+  assert(gateway.hasReceiver());
   // Who shares an isolate with what cuts errors can keep it from that; then it is done here.
   const uncut = gateway.call(() => {
     Reflect.set(globalThis, "slice", String.prototype.slice);

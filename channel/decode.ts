@@ -44,6 +44,7 @@ export class Decoder {
   /** Where the next item begins. */
   offset = 0;
   #hooks: DecodeHooks | undefined;
+  readonly #keyed: boolean;
   #buf: Uint8Array = new Uint8Array(0);
   /** Where the input, or the payload of the extension being read, ends. */
   #end = 0;
@@ -51,9 +52,14 @@ export class Decoder {
   #keys: (string | undefined)[] = new Array(CACHED_KEYS).fill(undefined);
   #keyBytes: Uint8Array = new Uint8Array(CACHED_KEYS * CACHED_KEY_BYTES);
 
-  /** Makes a decoder; without `hooks` a Channel is a {@linkcode LoadError}. */
-  constructor(hooks?: DecodeHooks) {
+  /**
+   * Makes a decoder; without `hooks` a Channel is a {@linkcode LoadError}. Without `keyed`, so are a Map and a Set: the
+   * engine keeps numbers in them by a hash that anybody can compute, and some ten thousand that were chosen for that take
+   * seconds. No choice is left where an item is what somebody has asked for.
+   */
+  constructor(hooks?: DecodeHooks, keyed: boolean = true) {
     this.#hooks = hooks;
+    this.#keyed = keyed;
   }
 
   /**
@@ -397,7 +403,9 @@ export class Decoder {
   }
 
   #nested(type: number, depth: number): unknown {
-    if (type === EXT.SET) {
+    if ((type === EXT.SET || type === EXT.MAP) && !this.#keyed) {
+      throw new LoadError("Cannot load: a Map or a Set has no meaning here");
+    } else if (type === EXT.SET) {
       const elements = this.#value(depth);
       if (Array.isArray(elements)) return new Set(elements);
     } else if (type === EXT.MAP) {

@@ -27,8 +27,8 @@ const FRAGMENT_BYTES = 256 * 1024;
 /** Bytes of an error in a closing frame. */
 const MAX_ERROR_BYTES = 128 * 1024;
 
-/** Reads what frames say themselves, in which there are no channels. One for all: there may be thousands of sessions. */
-const PLAIN_DECODER = new Decoder();
+/** Reads what frames say themselves: there are no channels in it, and no Maps. One for all: there may be thousands of sessions. */
+const PLAIN_DECODER = new Decoder(undefined, false);
 
 /**
  * A session over a transport.

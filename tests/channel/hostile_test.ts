@@ -215,14 +215,16 @@ test("Session makes no error for a channel that is gone before somebody asks for
   await script.end();
 });
 
-test("Session finds no channels in what frames say themselves", async () => {
-  for (const frame of [makeFrame(FrameType.REPLY, 0, GONE), makeFrame(FrameType.CLOSE, 1, GONE)]) {
-    const script = new Scripted();
-    script.open();
-    await script.feed(frame);
-    const reason = await script.reason();
-    assert(reason instanceof ProtocolError, String(reason));
-    await script.end();
+test("Session finds no channels, and no Maps, in what frames say themselves", async () => {
+  for (const payload of [GONE, dumps([new Map([[1, 2]])]), dumps({ fields: new Set([1]) })]) {
+    for (const frame of [makeFrame(FrameType.REPLY, 0, payload), makeFrame(FrameType.CLOSE, 1, payload)]) {
+      const script = new Scripted();
+      script.open();
+      await script.feed(frame);
+      const reason = await script.reason();
+      assert(reason instanceof ProtocolError, String(reason));
+      await script.end();
+    }
   }
 });
 

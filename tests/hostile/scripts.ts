@@ -110,7 +110,6 @@ const BAD_ERRORS: readonly unknown[] = [
   5,
   [1, 2],
   "text",
-  new Map([[1, 2]]),
   2n ** 200_000n,
   {
     name: 5,
@@ -236,6 +235,16 @@ const BREACHES: readonly Script[] = [
   ),
   says("answers-with-a-channel", /content of a frame/, makeFrame(FrameType.REPLY, 0, gone(1))),
   says("closes-with-a-channel", /content of a frame/, makeFrame(FrameType.CLOSE, 1, gone(1))),
+  says(
+    "answers-with-a-map",
+    /content of a frame/,
+    makeFrame(FrameType.REPLY, 0, dumps([7, new Map([[1, 2]])])),
+  ),
+  says(
+    "closes-with-a-set",
+    /content of a frame/,
+    makeFrame(FrameType.CLOSE, 1, dumps({ fields: new Set([1]) })),
+  ),
   says("answers-with-no-status", /not what it was asked for/, makeFrame(FrameType.REPLY, 0, dumps([1, 5]))),
   // The whole.
   {

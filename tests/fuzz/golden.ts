@@ -149,6 +149,9 @@ const ROWS: readonly (readonly [target: string, hex: string, kind: string, what:
     "a credit that is a little too large",
   ],
   ["session", "0000000d12000000000000090000000101", "ProtocolError", "data for what was never opened"],
+  ["session", "0000001004000000000000000000000491d40908", "ProtocolError", "an answer with a channel in it"],
+  ["session", "0000001004000000000000000000000491d40480", "ProtocolError", "an answer with a Map in it"],
+  ["codec", "c7060100d800d80041", "item", "a string with lone surrogates"],
   [
     "session",
     "00000024120300000000000100000006000000000009120300000000000100000006000000000009",

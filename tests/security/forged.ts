@@ -112,4 +112,8 @@ fromInside("throwing an error whose text steers a terminal", PLACES, async ({ ga
   const { message, advice } = explain(error);
   assert(!OBEYED.test(message + advice), message);
   assert(message.startsWith(`Remote error on gateway "${gateway.id}":\n`), message);
+  // What seems to say how an execution was ended is shown in one line.
+  const ending = await thrown(gateway, `throw Object.assign(new Error("${STEERING}"), { name: "Killed" })`);
+  // deno-lint-ignore no-control-regex -- what must not be there
+  assert(OBEYED.test(ending.message) && !/[\n\x1b\x07\r\u202e]/.test(explain(ending).message));
 });

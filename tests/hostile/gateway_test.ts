@@ -189,7 +189,7 @@ for (const way of WAYS) {
         (script) =>
           meter.during(
             script.grows ?? USUAL_GROWTH,
-            () => honest.during(script.name, () => play(group, farSide, way, script)),
+            () => honest.during(script.name, () => play(group, farSide, way, script), script.long),
           ),
       );
       assertEquals(group.size, 1);

@@ -22,11 +22,13 @@ import { RelayBackend } from "./relay.ts";
 import { Router } from "./router.ts";
 import { serveShared } from "./shared.ts";
 import { cutSpans } from "./spans.ts";
+import { withoutStorage } from "./storage.ts";
 import { catchInMicrotasks, catchUncaught } from "./uncaught.ts";
 import { REHEARSE_AFTER_MS } from "./worker_entry.ts";
 
 /** Serves on a link until it ends; then the process ends. */
 export async function serve(link: RawLink, start: AgentStart): Promise<void> {
+  withoutStorage();
   const transport = linkTransport(link);
   const greeting = new HelloReader();
   while (true) {

@@ -12,6 +12,7 @@ import { Host, rehearse } from "./host.ts";
 import { boundedPrint, redirectPrinting } from "./printing.ts";
 import { serveShared } from "./shared.ts";
 import { cutSpans } from "./spans.ts";
+import { withoutStorage } from "./storage.ts";
 import { catchUncaught } from "./uncaught.ts";
 
 /** What a Worker is told first. */
@@ -61,6 +62,7 @@ interface WorkerScope {
 
 /** Starts the Worker's side, with what its owner sent first. */
 export async function startWorker(start: WorkerStart): Promise<void> {
+  withoutStorage();
   const scope = globalThis as unknown as WorkerScope;
   const post = scope.postMessage.bind(scope);
   const close = scope.close.bind(scope);

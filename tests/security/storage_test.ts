@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "jsr:@std/assert@^1.0.19";
 import { Group } from "../../mod.ts";
-import { withFolder } from "../helpers/folder.ts";
+import { exists, withFolder } from "../helpers/folder.ts";
 import { alone } from "./inside.ts";
 import { OUTSIDE } from "./places.ts";
 
@@ -27,9 +27,21 @@ const KEEP = `
 alone("keeping something in the storage of Deno", async () => {
   await withFolder(async (folder) => {
     await using group = new Group();
+    for (const spec of ["worker", "worker//execmodel=main", ...SPECS]) {
+      for (const keys of ["", `//allow-write=${folder}/own`]) {
+        const env = spec.startsWith("worker") ? "" : `//env:DENO_DIR=${folder}/none`;
+        const gateway = await group.makeGateway(`${spec}${env}${keys}`, { stderr: "null" });
+        const kinds = await gateway.call(() => [typeof globalThis.caches, typeof globalThis.localStorage]);
+        assertEquals(kinds, ["undefined", "undefined"], spec);
+        await gateway.terminate();
+      }
+    }
+    assert(!exists(`${folder}/none/location_data`));
     for (const spec of SPECS) {
       for (let i = 0; i < 2; i++) {
-        const gateway = await group.makeGateway(`${spec}//env:DENO_DIR=${folder}`, { stderr: "null" });
+        const gateway = await group.makeGateway(`${spec}//env:DENO_DIR=${folder}//allow-write`, {
+          stderr: "null",
+        });
         const channel = gateway.remoteExec(KEEP);
         assertEquals(await channel.receive(), [null, null, "kept"], spec);
         await channel.waitClose();

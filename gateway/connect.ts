@@ -186,7 +186,7 @@ class Attempt {
     const child = await within(starting.catch(() => undefined), EXIT_GRACE_MS);
     if (child !== undefined) {
       letGo(child);
-      await child.ended;
+      await within(child.ended, EXIT_GRACE_MS);
     } else {
       starting.then(letGo, () => {});
     }
@@ -244,7 +244,7 @@ class Attempt {
   /** The reason of the caller's signal, or the error of a start that took too long. */
   async #outOfTime(child: SpawnedProcess | undefined, output: Output | undefined): Promise<unknown> {
     const { launcher, options: { signal } } = this.#plan;
-    await child?.ended;
+    if (child !== undefined) await within(child.ended, EXIT_GRACE_MS);
     if (signal?.aborted) return signal.reason;
     const printed = output !== undefined && output.tail !== "" && !launcher.printsApart;
     const noise = printed || this.#noise.text !== "";

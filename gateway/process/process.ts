@@ -200,36 +200,60 @@ export function keepAlive(refs: readonly Ref[], ended: Promise<unknown>): (keep:
   };
 }
 
+/** What a process is ended by. */
+export type EndSignal = "SIGTERM" | "SIGKILL";
+
+/** The guard is quicker than this, unless it stands still with the group that it is to kill. */
+const GUARD_MS = 500;
+
 /** Lets go of the lifeline, which kills what is left of a process and all that it started. */
 export class Control {
   /** Whether it had to be told or killed while it ran. */
   forced = false;
   #over = false;
+  #ended = false;
   readonly #letGo: () => void;
-  readonly #tell: () => void;
+  readonly #signal: (signal: EndSignal) => void;
+  readonly #pid: number;
 
-  /** `letGo` closes the lifeline, `tell` sends SIGTERM. */
-  constructor(letGo: () => void, tell: () => void) {
+  /** `letGo` closes the lifeline, `signal` sends signals to the process itself, SIGTERM by the lifeline, if it likes. */
+  constructor(pid: number, letGo: () => void, signal: (signal: EndSignal) => void) {
+    this.#pid = pid;
     this.#letGo = letGo;
-    this.#tell = tell;
+    this.#signal = signal;
   }
 
   /** Tells a process that may still run to end. */
   terminate(): void {
     if (this.#over) return;
     this.forced = true;
-    ifThere(this.#tell);
+    ifThere(() => this.#signal("SIGTERM"));
   }
 
   /** Lets go of a process that may still run. */
   kill(): void {
     if (this.#over) return;
     this.forced = true;
-    this.ended();
+    this.#release();
+    // Not by `setTimeout`, which an agent would have to load.
+    AbortSignal.timeout(GUARD_MS).addEventListener("abort", () => this.#rouse());
+  }
+
+  /** Kills the process itself, and continues its guard, which does the rest. Whoever may send no signals, leaves the guard. */
+  #rouse(): void {
+    if (this.#ended) return;
+    ifThere(() => this.#signal("SIGKILL"));
+    if (Deno.permissions.querySync({ name: "run" }).state !== "granted") return;
+    ifThere(() => Deno.kill(-this.#pid, "SIGCONT"));
   }
 
   /** Lets go of what a process that has ended left behind. */
   ended(): void {
+    this.#ended = true;
+    this.#release();
+  }
+
+  #release(): void {
     if (this.#over) return;
     this.#over = true;
     this.#letGo();

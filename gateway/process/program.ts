@@ -78,8 +78,12 @@ export async function startProgram(command: readonly string[], options: ProgramO
   const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
   const lifeline = child.stdin!;
   lifeline.on("error", () => {});
-  // What `child.kill` does closes the lifeline, too.
-  const control = new Control(() => lifeline.destroy(), () => void lifeline.write("\n"));
+  const control = new Control(
+    child.pid!,
+    () => lifeline.destroy(),
+    // What `child.kill` does closes the lifeline, too.
+    (signal) => signal === "SIGTERM" ? void lifeline.write("\n") : void child.kill(signal),
+  );
   child.on("exit", (code, signal) => {
     control.ended();
     // Somebody else may hold open what it has printed to, such as the connection of ssh that it went by.

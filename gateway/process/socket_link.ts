@@ -119,11 +119,11 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     if (!keepFolder) removeFolder(folder);
   };
   const lifeline = child.stdin;
-  const control = new Control(() => {
+  const control = new Control(child.pid, () => {
     if (door === undefined) stopListening();
     if (keepFolder) removeFolder(folder);
     lifeline.close().catch(() => {});
-  }, () => child.kill("SIGTERM"));
+  }, (signal) => child.kill(signal));
   const ended = child.status.then(({ code, signal }) => {
     control.ended();
     return { code, signal };

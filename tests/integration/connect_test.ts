@@ -97,6 +97,15 @@ forPopen("makeGateway() kills what ignores every signal", async (setting) => {
   });
 });
 
+forPopen("makeGateway() kills what stops its whole process group, its guard included", async (setting) => {
+  await withScript("#!/bin/sh\nkill -STOP 0\nsleep 1000\n", async (path) => {
+    for (const way of ["", "//deny-net"]) {
+      const failed = failure(setting, `deno=${path}${way}`, { connectTimeout: 300 });
+      assertEquals((await limited("the start", failed)).kind, "timeout");
+    }
+  });
+});
+
 forPopen(
   "makeGateway() rejects with the reason of its signal, during the start and before it",
   async (setting) => {

@@ -94,6 +94,18 @@ forEachKind("terminate() kills the whole tree of a process that is stopped", asy
   await groupGone(pid);
 }, { alone: true, local: true });
 
+forEachKind("terminate() kills a process group that stands still with its guard", async ({ open, group }) => {
+  const gateway = await open("allow-run=sh");
+  const { pid } = await gateway.remoteInfo();
+  const [child, grandchild, execution] = await startFamily(gateway);
+  const groups = new Set([execution!, pid].map((one) => processState(one)!.group));
+  for (const one of groups) Deno.kill(-one, "SIGSTOP");
+  const [end] = await limited("terminate", group.terminate({ timeout: 300 }));
+  assertEquals([end!.code, end!.signal, end!.forced, end!.reason], [137, "SIGKILL", true, "requested"]);
+  for (const one of [child!, grandchild!, execution!, pid]) await gone(one);
+  for (const one of groups) await groupGone(one);
+}, { alone: true, local: true, models: ["worker", "process"] });
+
 forEachKind(
   "terminate() of a worker gateway ends the processes that its code has started",
   async (setting) => {

@@ -24,33 +24,39 @@ interface Streams {
 /** Runs a program to its end. What its starter still reads has the window's size; the program waits for the rest. */
 export async function runProgram(job: ProgramJob, channel: Channel, door?: Door): Promise<void> {
   const { output, control } = job;
+  // Nobody reads any more what it writes: a shell hears of that, where it is behind a pipe that is full, in no other way.
+  const gone = new AbortController();
   let child: Deno.ChildProcess;
   let streams: Streams;
   try {
     child = start(job);
-    streams = job.nonce === undefined ? ownStreams(child) : linked(child, door!, job);
+    streams = job.nonce === undefined ? ownStreams(child, gone.signal) : linked(child, door!, job);
   } catch (error) {
     for (const one of [output, control]) void one.close(error as Error);
     throw error;
   }
   const bytes = channel as unknown as Channel<Uint8Array, Uint8Array>;
   let over = false;
+  const kill = (): void => {
+    streams.kill();
+    gone.abort();
+  };
   void (async () => {
     // Whoever started it has gone without a word where this throws.
     for await (const word of control) {
       if (over) return;
       if (word === "terminate") ifThere(() => child.kill("SIGTERM"));
-      else streams.kill();
+      else kill();
     }
   })().catch(() => {}).finally(() => {
-    if (!over) streams.kill();
+    if (!over) kill();
   });
   await control.send({ pid: child.pid });
   void streams.feed(bytes);
   const drained = Promise.all([
     streams.drain(bytes),
-    pass(child.stderr, output).then(() => output.closeWrite()),
-  ]).catch(streams.kill);
+    pass(child.stderr, output, gone.signal).then(() => output.closeWrite()),
+  ]).catch(kill);
   const { code, signal } = await child.status;
   over = true;
   streams.ended();
@@ -68,7 +74,7 @@ function start({ command, nonce, env = {} }: ProgramJob): Deno.ChildProcess {
 }
 
 /** A program whose stdin and stdout are the way. */
-function ownStreams(child: Deno.ChildProcess): Streams {
+function ownStreams(child: Deno.ChildProcess, gone: AbortSignal): Streams {
   const stdin = child.stdin.getWriter();
   const abort = (): void => void stdin.abort().catch(() => {});
   return {
@@ -81,7 +87,7 @@ function ownStreams(child: Deno.ChildProcess): Streams {
         abort();
       }
     },
-    drain: (bytes) => pass(child.stdout, bytes),
+    drain: (bytes) => pass(child.stdout, bytes, gone),
     kill(): void {
       ifThere(() => child.kill("SIGKILL"));
       abort();
@@ -157,12 +163,14 @@ async function drain(connection: Deno.UnixConn, bytes: Channel<Uint8Array, Uint8
   }
 }
 
-/** Passes on what a program writes, as fast as it is taken. */
+/** Passes on what a program writes, as fast as it is taken, until `gone`. */
 async function pass(
   stream: ReadableStream<Uint8Array>,
   channel: Channel<unknown, Uint8Array>,
+  gone: AbortSignal,
 ): Promise<void> {
   const reader = stream.getReader({ mode: "byob" });
+  gone.addEventListener("abort", () => void reader.cancel().catch(() => {}));
   const stint = new Stint();
   let buffer = new ArrayBuffer(CHUNK_BYTES);
   while (true) {

@@ -12,7 +12,7 @@ import {
 } from "../../mod.ts";
 import { NONCE_BYTES } from "../../gateway/process/link.ts";
 import { test } from "../helpers/bounded.ts";
-import { exists } from "../helpers/folder.ts";
+import { exists, withFolder } from "../helpers/folder.ts";
 import { gone, nothingLeft, processState } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { shared, testWith } from "../parts/need.ts";
@@ -350,6 +350,23 @@ test("a start through a hop that is aborted, or takes too long, leaves nothing t
     group.makeGateway("popen//via=hop//deno=sleep 100", { ...QUIET, connectTimeout: 300 })
   );
   await until("nothing runs", async () => (await hop.remoteStatus()).numExecuting === 0);
+});
+
+test("a Deno that reads nothing is killed with its start, though its hop goes on", async () => {
+  await withFolder(async (folder) => {
+    const [script, told] = [`${folder}/deno`, `${folder}/pid`];
+    await Deno.writeTextFile(
+      script,
+      `#!/bin/sh\necho $$ >${told}.new; mv ${told}.new ${told}; exec sleep 1000\n`,
+    );
+    await Deno.chmod(script, 0o755);
+    await using group = await Group.create(["popen//id=hop//allow-run"], QUIET);
+    const options = { ...QUIET, connectTimeout: 500 };
+    const error = await assertRejects(() => group.makeGateway(`popen//via=hop//deno=${script}`, options));
+    assert(error instanceof ConnectError && error.kind === "timeout", `${error}`);
+    await gone(Number(await Deno.readTextFile(told)), 8_000);
+    assertEquals(await group.get("hop")!.call(() => 1), 1);
+  });
 });
 
 test("a hop that leaves in the same turn takes what was to be started from it along", async () => {

@@ -128,8 +128,9 @@ function far({ fault, step, kind }: Cell): Expected {
         ...right(hasBeat({ fault, step, kind, side: "far" }) ? BEATS_MS : 0),
         own: [/^RemoteError BadResource$/],
       };
-    case "reader":
     case "clock":
+      return right(NAP_MS);
+    case "reader":
       return right();
   }
 }

@@ -11,12 +11,12 @@ import {
   XSpecError,
 } from "../../mod.ts";
 import type { Gateway } from "../../mod.ts";
-import { gone } from "../helpers/leaks.ts";
-import { limited } from "../helpers/wait.ts";
+import { gone, processState } from "../helpers/leaks.ts";
+import { limited, until } from "../helpers/wait.ts";
 import { wayOf } from "./axes.ts";
 import type { Cell } from "./axes.ts";
 import { expectedOf } from "./expected.ts";
-import { ARRIVE } from "./steps.ts";
+import { ARRIVE, RIGHT } from "./steps.ts";
 import { openDescriptors, openSince, Stage } from "./stage.ts";
 import type { Place } from "./stage.ts";
 import { STRIKE } from "./strikes.ts";
@@ -93,6 +93,12 @@ async function ending(what: string, promise: Promise<string>, ms: number): Promi
   }
 }
 
+/** Whether the fault ends the far side's process, whatever else is done. The gate before a server passes no end on. */
+function isDead({ side, fault, step, kind }: Cell): boolean {
+  if (step === "connecting" && wayOf(kind) === "socket") return false;
+  return side === "far" && (fault === "kill" || fault === "stop" || fault === "memory");
+}
+
 /** Plays a cell. `tell` is called at the moment before the fault. */
 export async function play(
   cell: Cell,
@@ -110,6 +116,7 @@ export async function play(
   try {
     const { begin, goOn } = await limited("the step", ARRIVE[cell.step](stage), 2 * SLACK_MS);
     tell({ agent: wayOf(cell.kind) === "inside" ? 0 : stage.agent });
+    const targets = cell.side === "execution" && cell.fault === "stop" ? stage.targets() : [];
     const { waits = {}, lift } = await STRIKE[cell.fault](stage);
     const all = Object.entries({ ...begin(), ...waits }).map(([what, one]) =>
       ending(what, one, expected.ms + SLACK_MS)
@@ -118,6 +125,14 @@ export async function play(
     await lift?.();
     if (expected.goesOn) await limited("what goes on", goOn(), SLACK_MS);
     endings.push(...await Promise.all(all));
+    if (targets.length > 0 && endings.some(({ how }) => how !== RIGHT)) {
+      // One of them may be the spare.
+      await until("an execution that has ended leaves no process", () => {
+        return targets.some((pid) => processState(pid) === undefined);
+      }, SLACK_MS);
+    }
+    // Nor does a gateway that is dead, for as long as others go on, such as the one that it was started from.
+    if (isDead(cell)) await gone(stage.agent, SLACK_MS);
     answer = (await ending("witness", witness.call(() => "goes on"), SLACK_MS)).how;
   } catch (error) {
     failure = (error as Error).stack ?? String(error);

@@ -113,10 +113,11 @@ export class Stage {
     if (fault === "memory" && side !== "near" && isApart) keys.push(`memory=${MEMORY}`);
     if (
       side !== "execution" && isApart &&
-      !(modelOf(kind) === "main" && step === "computing" && fault === "nap")
+      !(modelOf(kind) === "main" && step === "computing" && fault !== "stop")
     ) {
       if (fault === "stop") keys.push(`keepalive=${STOP_KEEPALIVE_MS}`);
-      if (fault === "nap") keys.push(`keepalive=${NAP_KEEPALIVE_MS}`);
+      // A look at the clock, if there were one, would come between its jumps.
+      if (fault === "nap" || fault === "clock") keys.push(`keepalive=${NAP_KEEPALIVE_MS}`);
     }
     if (fault === "disk" && side === "far") keys.push(`chdir=${place.disk}/work`);
     const deno = this.#denoWords();

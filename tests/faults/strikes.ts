@@ -119,9 +119,9 @@ export const STRIKE: Readonly<Record<Fault, (stage: Stage) => Promise<Struck>>> 
     const { file } = stage.place.clock!;
     Deno.writeTextFileSync(file, `+${DAY_SECONDS}`);
     return Promise.resolve({
-      lift: () => {
+      lift: async () => {
+        await new Promise((resolve) => setTimeout(resolve, NAP_MS));
         Deno.writeTextFileSync(file, `-${DAY_SECONDS}`);
-        return Promise.resolve();
       },
     });
   },

@@ -324,6 +324,12 @@ test("an idle gateway behind a hop keeps no program alive", async () => {
   assertEquals([code, new TextDecoder().decode(stdout)], [0, "made\n"]);
 });
 
+test("what has ended behind a hop keeps no program alive", async () => {
+  const program = start("ended_behind_hop.ts", []);
+  const { code } = await end(program, 10_000);
+  assertEquals([code, program.stdout.text], [0, "GatewayClosedError,timeout\n"], program.stderr.text);
+});
+
 test("a program that is killed leaves no folder of a gateway behind a hop", async () => {
   const program = start("killed_before_hop.ts", []);
   await program.stdout.has("\n");
@@ -346,8 +352,10 @@ test("a start through a hop that is aborted, or takes too long, leaves nothing t
     abort.abort();
     await made.then((gateway) => gateway[Symbol.asyncDispose](), () => {});
   }
-  await assertRejects(() =>
-    group.makeGateway("popen//via=hop//deno=sleep 100", { ...QUIET, connectTimeout: 300 })
+  await assertRejects(
+    () => group.makeGateway("popen//via=hop//deno=sh -c 'sleep 100' --", { ...QUIET, connectTimeout: 300 }),
+    ConnectError,
+    "no greeting after 300 ms",
   );
   await until("nothing runs", async () => (await hop.remoteStatus()).numExecuting === 0);
 });

@@ -26,7 +26,9 @@ function rule(holds: boolean, what: string): asserts holds {
 export class Direction {
   /** All items that were taken from the sender, in order. */
   readonly sent: number[] = [];
-  /** How many of them were received. */
+  /** Those whose sending was aborted: each comes whole, or not at all. */
+  readonly aborted: Set<number> = new Set();
+  /** How many of them were received, or were aborted and have not come. */
   received = 0;
   /** The sender sends nothing more. */
   ended = false;
@@ -37,11 +39,13 @@ export class Direction {
 
   /** Items that must still come. */
   get due(): number {
-    return this.lossy ? 0 : this.sent.length - this.received;
+    if (this.lossy) return 0;
+    return this.sent.slice(this.received).filter((n) => !this.aborted.has(n)).length;
   }
 
   /** The receiver has got an item: it is the next one. */
   take(n: number): void {
+    while (this.sent[this.received] !== n && this.aborted.has(this.sent[this.received]!)) this.received++;
     rule(this.received < this.sent.length, `item ${n} was never sent, or comes twice`);
     const next = this.sent[this.received];
     rule(n === next, `item ${n} where ${next} is the next`);

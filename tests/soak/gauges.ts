@@ -23,6 +23,9 @@ const MIB = 2 ** 20;
 /** What goes on after the end of what it is about: a process that is being reaped, a spare that is being made. */
 const SETTLE_TIMEOUT_MS = 15_000;
 
+/** What has been the same for so long is complete: the next spare is made sooner after the last one was taken. */
+const COMPLETE_MS = 1_000;
+
 /** How many descriptors Deno keeps for itself, e.g. of the event queue of a Worker that has ended. */
 const KEPT_DESCRIPTORS = 4;
 
@@ -52,8 +55,26 @@ export interface Sample {
   readonly pid: number;
 }
 
-/** Looks at this process and at some agents. Waits a while for counts to be those of `before`. */
+/** Resolves when the counts change no more: what is still being made belongs to the start, too. */
+async function complete(): Promise<void> {
+  let last = "";
+  let since = performance.now();
+  await until("counts stay as they are", () => {
+    const now = counts().join();
+    if (now !== last) since = performance.now();
+    last = now;
+    return performance.now() - since >= COMPLETE_MS;
+  }, SETTLE_TIMEOUT_MS).catch(() => {
+    // The verdict says so.
+  });
+}
+
+/**
+ * Looks at this process and at some agents. Waits a while for counts to be those of `before`, or without that, to be the
+ * same for a while.
+ */
 export async function readGauges(samples: readonly Sample[], before?: Reading): Promise<Reading> {
+  if (before === undefined) await complete();
   const same = (): boolean => counts().every(([name, value]) => !exceeds(name, before?.get(name), value));
   await until("counts are as they were", same, SETTLE_TIMEOUT_MS).catch(() => {
     // The verdict says so.

@@ -3,7 +3,7 @@
 import type { Channel } from "../../channel/channel.ts";
 import { inTurns, Stint } from "../../channel/turn.ts";
 import type { LinkJob, ProgramJob } from "../process/job.ts";
-import { ifThere } from "../process/process.ts";
+import { ifThere, killLater } from "../process/process.ts";
 import type { Door } from "./door.ts";
 
 /** Bytes of one item. */
@@ -115,6 +115,7 @@ function linked(child: Deno.ChildProcess, door: Door, { nonce, control }: Progra
     gone.abort();
     child.stdin.close().catch(() => {});
   };
+  let late: (() => void) | undefined;
   const first = Promise.withResolvers<Deno.UnixConn | undefined>();
   gone.signal.addEventListener("abort", () => first.resolve(undefined));
   let connected = false;
@@ -140,8 +141,14 @@ function linked(child: Deno.ChildProcess, door: Door, { nonce, control }: Progra
       using _ = connection;
       await drain(connection, bytes);
     },
-    kill: letGo,
-    ended: letGo,
+    kill(): void {
+      letGo();
+      late ??= killLater(child.pid, () => child.kill("SIGKILL"));
+    },
+    ended(): void {
+      late?.();
+      letGo();
+    },
   };
 }
 

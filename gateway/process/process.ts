@@ -200,18 +200,37 @@ export function keepAlive(refs: readonly Ref[], ended: Promise<unknown>): (keep:
   };
 }
 
-/** What a process is ended by. */
-export type EndSignal = "SIGTERM" | "SIGKILL";
-
 /** The guard is quicker than this, unless it stands still with the group that it is to kill. */
 const GUARD_MS = 500;
+
+/**
+ * Kills a process itself whose guard has not killed it, and continues that guard, which does the rest. Whoever may send no
+ * signals, leaves the guard.
+ *
+ * @returns what is to be called when the process has ended; until then this program stays
+ */
+export function killLater(pid: number, kill: () => void): () => void {
+  const strike = (): void => {
+    ifThere(kill);
+    if (Deno.permissions.querySync({ name: "run" }).state === "granted") {
+      ifThere(() => Deno.kill(-pid, "SIGCONT"));
+    }
+  };
+  // Not by `setTimeout`, which an agent would have to load. Without a listener it holds nobody up.
+  const late = AbortSignal.timeout(GUARD_MS);
+  late.addEventListener("abort", strike);
+  return () => late.removeEventListener("abort", strike);
+}
+
+/** What a process is ended by. */
+export type EndSignal = "SIGTERM" | "SIGKILL";
 
 /** Lets go of the lifeline, which kills what is left of a process and all that it started. */
 export class Control {
   /** Whether it had to be told or killed while it ran. */
   forced = false;
   #over = false;
-  #ended = false;
+  #late: (() => void) | undefined;
   readonly #letGo: () => void;
   readonly #signal: (signal: EndSignal) => void;
   readonly #pid: number;
@@ -235,21 +254,12 @@ export class Control {
     if (this.#over) return;
     this.forced = true;
     this.#release();
-    // Not by `setTimeout`, which an agent would have to load.
-    AbortSignal.timeout(GUARD_MS).addEventListener("abort", () => this.#rouse());
-  }
-
-  /** Kills the process itself, and continues its guard, which does the rest. Whoever may send no signals, leaves the guard. */
-  #rouse(): void {
-    if (this.#ended) return;
-    ifThere(() => this.#signal("SIGKILL"));
-    if (Deno.permissions.querySync({ name: "run" }).state !== "granted") return;
-    ifThere(() => Deno.kill(-this.#pid, "SIGCONT"));
+    this.#late = killLater(this.#pid, () => this.#signal("SIGKILL"));
   }
 
   /** Lets go of what a process that has ended left behind. */
   ended(): void {
-    this.#ended = true;
+    this.#late?.();
     this.#release();
   }
 

@@ -13,7 +13,7 @@ import {
 import { NONCE_BYTES } from "../../gateway/process/link.ts";
 import { test } from "../helpers/bounded.ts";
 import { exists, withFolder } from "../helpers/folder.ts";
-import { gone, nothingLeft, processState } from "../helpers/leaks.ts";
+import { gone, groupGone, nothingLeft, processState } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { shared, testWith } from "../parts/need.ts";
 import { SSHD, Sshd } from "../parts/sshd.ts";
@@ -375,6 +375,16 @@ test("a Deno that reads nothing is killed with its start, though its hop goes on
     await gone(Number(await Deno.readTextFile(told)), 8_000);
     assertEquals(await group.get("hop")!.call(() => 1), 1);
   });
+});
+
+test("a process group that stands still with its guard is killed behind a hop, too, though that goes on", async () => {
+  await using group = await Group.create(["popen//id=hop//allow-run", "popen//via=hop//id=far"], QUIET);
+  const far = group.get("far")!;
+  const { pid } = await far.remoteInfo();
+  Deno.kill(-pid, "SIGSTOP");
+  await limited("terminate", far.terminate(300));
+  await groupGone(pid);
+  assertEquals(await group.get("hop")!.call(() => 1), 1);
 });
 
 test("a hop that leaves in the same turn takes what was to be started from it along", async () => {

@@ -5,7 +5,7 @@ import type { Permissions, PermissionsInit } from "../../xspec/mod.ts";
 import { ID_BLOCK, MAX_CHANNEL_ID } from "../../channel/frame.ts";
 import { after } from "./after.ts";
 import type { Backend, Execution, ExecutionEvents } from "./router.ts";
-import { workerUrl } from "../process/link.ts";
+import { WORKER_URL } from "../process/link.ts";
 import type { BypassPlace } from "../process/link.ts";
 import { DIE, WorkerSays } from "./worker_entry.ts";
 import type { WorkerStart } from "./worker_entry.ts";
@@ -65,12 +65,11 @@ export interface WorkerMaker {
 /** Makes the Workers of an agent in a process of its own: they hold what it holds. */
 export function agentWorkers(script: Uint8Array, held: Permissions): WorkerMaker {
   const text = new TextDecoder().decode(script);
-  const url = workerUrl();
   return {
     make(narrower): Worker {
       // Without a word about permissions all Workers would share one set, and what one gives back, all would lose.
       const permissions = narrower === undefined ? "inherit" : workerPermissions(narrower, [], held);
-      const worker = new Worker(url, { type: "module", deno: { permissions } } as WorkerOptions);
+      const worker = new Worker(WORKER_URL, { type: "module", deno: { permissions } } as WorkerOptions);
       worker.postMessage(text);
       return worker;
     },

@@ -3,7 +3,7 @@
 import { WorkerSays } from "../agent/worker_entry.ts";
 import type { ExitWords, WorkerStart } from "../agent/worker_entry.ts";
 import type { WorkerMaker } from "../agent/backend_worker.ts";
-import { workerUrl } from "../process/link.ts";
+import { WORKER_URL } from "../process/link.ts";
 import type { Ref } from "../process/process.ts";
 import { workerPermissions } from "../../xspec/mod.ts";
 import type { Permissions } from "../../xspec/mod.ts";
@@ -65,7 +65,6 @@ export class InsideWorkers implements WorkerMaker, Ref {
   /** The exit code of a whole gateway that has ended itself. */
   exitCode = 0;
   readonly #script: string;
-  readonly #url: string = workerUrl();
   readonly #permissions: Permissions;
   readonly #print: (text: string) => void;
   /** Those that live, with what each has printed and was not taken yet. */
@@ -96,7 +95,7 @@ export class InsideWorkers implements WorkerMaker, Ref {
     const permissions = workerPermissions(narrower);
     // Asking for what it has anyway would take a flag of the whole program.
     const deno = permissions === "inherit" ? {} : { deno: { permissions } };
-    const worker = new Worker(this.#url, { type: "module", ...deno } as WorkerOptions);
+    const worker = new Worker(WORKER_URL, { type: "module", ...deno } as WorkerOptions);
     const untaken = new Untaken();
     this.#living.set(worker, untaken);
     if (!this.#held) setRef(worker, false);

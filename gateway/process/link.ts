@@ -117,8 +117,6 @@ export interface StageZero {
   revoke: Revocation[];
   /** Proof, in hexadecimal digits; none where there is no other who could have connected. */
   nonce: string;
-  /** In its place, what makes the URL one that no other process has; see {@linkcode workerUrl}. */
-  only?: string;
   /** Whether the agent keeps the permissions, for its Workers to connect there, or for its door; each gives its own back. */
   bypass: boolean;
   /** Whether to make a spare Worker for the agent while that is on its way. */
@@ -131,17 +129,9 @@ export interface StageZero {
  * The first code of a Worker: it runs the agent's text, which is the first message, and starts its side with what the
  * second one says.
  */
-const WORKER_SCRIPT: string = scriptUrl(
+export const WORKER_URL: string = scriptUrl(
   "onmessage=e=>{const a=new Function(e.data)();onmessage=e=>{onmessage=null;a.startWorker(e.data)}}",
 );
-
-/**
- * A Worker's first code as a URL that nobody else has. Deno keeps what code puts into `caches`, which takes no permission,
- * for all that come with the same URL: those of another gateway, too, at another time.
- */
-export function workerUrl(): string {
-  return `${WORKER_SCRIPT}//${crypto.randomUUID()}`;
-}
 
 /** A Deno that is too old ends with this code. */
 export const OLD_DENO_CODE = 86;
@@ -166,9 +156,7 @@ export function stageZeroUrl(zero: StageZero): string {
   // The process's id is put in by the shell, so that it is the one in the flag that allows the file.
   const trace = zero.trace === undefined ? "" : `const I=${PID_MARK};`;
   return scriptUrl(
-    `${trace}const Z=${JSON.stringify(zero)},U=${
-      JSON.stringify(`${WORKER_SCRIPT}//`)
-    }+crypto.randomUUID();let T;` +
+    `${trace}const Z=${JSON.stringify(zero)},U=${JSON.stringify(WORKER_URL)};let T;` +
       `${VERSION_CHECK}${trace === "" ? "" : TRACE_FILE}${open}${STAGE_ZERO}`,
   );
 }

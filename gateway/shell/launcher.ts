@@ -161,7 +161,6 @@ export class ShellLauncher implements Launcher {
       folder: door === undefined ? "" : folder,
       revoke: door?.revoke ?? [],
       nonce: "",
-      only: makeNonce(),
       bypass: door !== undefined,
       worker: spawn.spareWorker,
       trace: grant?.stage,

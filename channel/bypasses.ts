@@ -136,6 +136,11 @@ export class Bypasses {
     return bypass === undefined ? this.#announced.has(id) : !bypass.closed;
   }
 
+  /** Whether that execution has ended by a link that is here. */
+  hasEnded(id: number): boolean {
+    return this.#open.get(id)?.closed ?? false;
+  }
+
   #claimed(bypass: Bypass, id: number): Branch {
     const branch = this.#host.branch(id);
     const { number } = bypass;

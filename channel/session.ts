@@ -161,6 +161,11 @@ export class Session implements ChannelHost, RequestHost {
     return this.#bypasses.executes(id);
   }
 
+  /** Whether an execution has ended by its link, of which the router has perhaps not said anything yet. */
+  hasEnded(id: number): boolean {
+    return this.#bypasses.hasEnded(id);
+  }
+
   /** Makes a channel that the far side does not know yet: it learns of it when it is sent. */
   newChannel(): Channel {
     return this.facade(this.newEnd());

@@ -27,7 +27,7 @@ const IN_A_ROW = 4;
 
 /**
  * Reading beside others. Deno reads what is there already without a turn of its event loop, so that a far side which always
- * sends more would keep everybody else waiting for as long as it likes. After 50 ms there is a pause, unless some read has
+ * sends more would keep everybody else waiting for as long as it likes. After 20 ms there is a pause, unless some read has
  * to wait by itself. The pause is a timer's: shorter ones are turns of the event loop, and of these Deno looks at other
  * connections only in each 61st.
  */
@@ -35,26 +35,35 @@ export class Stint {
   #began = performance.now();
   #atOnce = 0;
 
-  /** Does what `read` does. */
+  /** Does what `read` does. Its promise is given as it is: what was read first must not be dealt with later than other things. */
   take<T>(read: () => Promise<T>): Promise<T> {
-    return performance.now() - this.#began < STINT_MS ? read() : this.#watched(read);
+    if (performance.now() - this.#began < STINT_MS) return read();
+    if (this.#atOnce >= IN_A_ROW) return this.#rest().then(read);
+    const reading = read();
+    void this.#watch(reading);
+    return reading;
   }
 
-  async #watched<T>(read: () => Promise<T>): Promise<T> {
-    const reading = read();
+  async #watch(reading: Promise<unknown>): Promise<void> {
     let there = false;
-    const settled = (): void => {
-      there = true;
-    };
-    reading.then(settled, settled);
+    const settled = reading.then(() => {}, () => {}).then(() => there = true);
     for (let tick = 0; tick < AT_ONCE_TICKS && !there; tick++) await undefined;
-    if (!there || ++this.#atOnce === IN_A_ROW) {
-      if (there) await new Promise((resolve) => setTimeout(resolve, 0));
-      else await reading;
-      this.#atOnce = 0;
-      this.#began = performance.now();
+    if (there) {
+      this.#atOnce++;
+      return;
     }
-    return await reading;
+    await settled;
+    this.#begin();
+  }
+
+  async #rest(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#atOnce = 0;
+    this.#began = performance.now();
   }
 }
 

@@ -344,10 +344,16 @@ export class Gateway implements AsyncDisposable {
   /** What the process does; answered though every execution is busy. */
   async remoteStatus(options?: WaitOptions): Promise<RemoteStatus> {
     const answer = await this.#session.request("status", options);
-    const { bypassed, ...status } = answer as RemoteStatus & { bypassed?: number[] };
+    const { bypassed, routed, ...status } = answer as RemoteStatus & {
+      bypassed?: number[];
+      routed?: number[];
+    };
     const services = this.#services;
     const linked = Array.isArray(bypassed) ? bypassed.filter((id) => this.#session.executes(id)) : [];
-    status.numExecuting += services.outstanding + linked.length;
+    const ended = Array.isArray(routed) ? routed.filter((id) => this.#session.hasEnded(id)).length : 0;
+    status.numExecuting += services.outstanding + linked.length - ended;
+    // The channel of each.
+    status.numChannels -= ended;
     for (const end of this.#session.bypassed) if (!services.has(end)) status.numChannels++;
     status.channels = [...this.#session.ends].filter((end) => !services.has(end) && !end.background)
       .map((end) => end.status);

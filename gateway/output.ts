@@ -1,6 +1,7 @@
 /** What a gateway's process writes: passed on as the caller wishes, and its end kept for error messages. */
 
 import { Stint } from "../channel/turn.ts";
+import { within } from "../channel/wait.ts";
 import { plain } from "./terminal_text.ts";
 
 /** Where what the far side prints goes. */
@@ -14,6 +15,9 @@ const MAX_HELD_CHUNKS = 64;
 
 /** Held for a reader of `stderr: "piped"`; more makes the far side's writes wait. */
 const PIPE_BYTES = 64 * 1024;
+
+/** How long what is left of a process that has ended is read before whoever wants none of it goes on. */
+const REST_MS = 500;
 
 /** A longer line is taken for several ones: it need not end. */
 const MAX_LINE_CHARS = 64 * 1024;
@@ -60,9 +64,11 @@ export class Output {
           this.#controller = controller;
         },
         pull: () => this.#wake?.(),
-        cancel: () => {
+        cancel: async () => {
           this.#cancelled = true;
           this.#wake?.();
+          // What is left is dropped in a moment.
+          if (this.#over) await within(this.ended, REST_MS);
         },
       }, new ByteLengthQueuingStrategy({ highWaterMark: PIPE_BYTES }));
     }
@@ -80,7 +86,7 @@ export class Output {
     this.#flushed = this.#deliverAll(held);
   }
 
-  /** Nobody writes any more: what is left is read at once. */
+  /** The process has ended. */
   finish(): void {
     this.#over = true;
   }
@@ -119,10 +125,9 @@ export class Output {
   async *#chunks(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
     const reader = stream.getReader();
     const stint = new Stint();
-    const next = (): Promise<ReadableStreamReadResult<Uint8Array>> => reader.read();
     try {
       while (true) {
-        const { value, done } = await (this.#over ? next() : stint.take(next));
+        const { value, done } = await stint.take(() => reader.read());
         if (done) return;
         yield value;
       }

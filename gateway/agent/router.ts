@@ -80,6 +80,8 @@ export interface RouterCounts {
   numRunaway: number;
   /** Executions by their ids, not among those above, that have links of their own: the caller may know of their ends first. */
   bypassed?: number[];
+  /** Those among the above by their ids: one that has brought a link may have ended before its router has heard of that. */
+  routed?: number[];
 }
 
 /** A channel in the router's table. */
@@ -511,23 +513,23 @@ export class Router implements FrameSink {
 
   #answer(payload: Uint8Array): void {
     const [id, kind] = this.#request(payload);
-    let numExecuting = 0;
     const bypassed: number[] = [];
+    const routed: number[] = [];
     let numChannels = this.#routes.size;
     for (const owner of this.#owners.values()) {
       // Calls are counted by whoever calls.
       if (owner.bypassed) numChannels -= owner.channels.size;
       else if (owner.service) numChannels -= owner.channels.has(owner.id) ? 1 : 0;
       if (!owner.executing || owner.service) continue;
-      if (owner.bypassed) bypassed.push(owner.id);
-      else numExecuting++;
+      (owner.bypassed ? bypassed : routed).push(owner.id);
     }
     const counts: RouterCounts = {
-      numExecuting,
+      numExecuting: routed.length,
       numQueued: 0,
       numChannels,
       numRunaway: this.#options.backend.runaway,
       bypassed,
+      routed,
     };
     const answer = this.#options.answer(kind, counts);
     this.#writer.control(makeFrame(FrameType.REPLY, 0, this.#encoder.encode([id, answer])));

@@ -13,9 +13,9 @@ const SLACK = 1.02;
 
 test("the scripts that are shipped, and the server in one file, have their sizes", async () => {
   const { size } = await Deno.stat(new URL("agent.js", ROOT));
-  atMost("bytes of the agent", agentScript().length, 115_923, SLACK);
+  atMost("bytes of the agent", agentScript().length, 116_022, SLACK);
   atMost("bytes of the receiver", new TextEncoder().encode(receiverScript()).length, 25_642, SLACK);
-  atMost("bytes of the server", size, 186_612, SLACK);
+  atMost("bytes of the server", size, 186_768, SLACK);
 });
 
 interface Info {

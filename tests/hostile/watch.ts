@@ -60,8 +60,8 @@ const LEAST_ANSWERS = 3;
 /** A flood is worked off in turns, between which others are answered: no turn takes more than this share of its processor time. */
 const MOST_OF_IT = 0.6;
 
-/** What takes less processor time than this, in milliseconds, is no flood. */
-const FLOOD_MS = 100;
+/** What takes less processor time than this, in milliseconds, is hardly more than the start of a gateway. */
+const FLOOD_MS = 200;
 
 /**
  * The most processor time of this thread in which something has to be done, in milliseconds: several times of what it takes, and

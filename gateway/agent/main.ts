@@ -46,11 +46,16 @@ export async function serve(link: RawLink, start: AgentStart): Promise<void> {
     if (facts.role === "execution") return serveExecution(transport, facts, rest, print);
     const door = openDoor(config, start);
     const hello = { ...describe(config), ...(door === undefined ? {} : { door: door.path }) };
-    await transport.write(encodeHello(hello), true);
+    await answer(transport, hello);
     if (version !== PROTOCOL_VERSION) return Deno.exit(0);
     print?.([`${config.name} started agent execmodel=${config.execmodel}`]);
     return serveGateway(traced(transport, config.name, rest, print), config, rest, start, door);
   }
+}
+
+/** A starter that has gone meanwhile is nothing to complain about here either. */
+async function answer(transport: Transport, hello: Facts): Promise<void> {
+  await transport.write(encodeHello(hello), true).catch(() => Deno.exit(0));
 }
 
 /** The transport itself where nothing is traced. */
@@ -92,7 +97,7 @@ async function serveExecution(
       },
     },
   });
-  await transport.write(encodeHello({}), true);
+  await answer(transport, {});
   after(REHEARSE_AFTER_MS, () => {
     if (!host.used) void rehearse();
   });

@@ -325,3 +325,18 @@ test("an agent whose greeting comes in drips, and never, waits for it as long as
   await silent[Symbol.asyncDispose]();
   await leaks.done();
 });
+
+test("an agent whose starter goes before it is answered says nothing of that", async () => {
+  const leaks = new LeakCheck();
+  for (const role of ["agent", "execution"]) {
+    let hello = new Uint8Array(0);
+    await using agent = await RawAgent.start("popen//execmodel=main", (config) => {
+      hello = encodeHello({ ...config, role, firstId: 2 });
+      return hello.subarray(0, -1);
+    });
+    await agent.send(hello.slice(-1));
+    assertEquals(await agent.leave(), 0);
+    assertEquals(agent.printed, "");
+  }
+  await leaks.done();
+});

@@ -32,15 +32,19 @@ export function serverFrame(
 export class RawClient implements Disposable {
   readonly #server: RunningServer;
   readonly #connection: Deno.TcpConn;
+  /** Where what the log says of it begins: its port may have been another one's before. */
+  readonly #from: number;
 
-  private constructor(server: RunningServer, connection: Deno.TcpConn) {
+  private constructor(server: RunningServer, connection: Deno.TcpConn, from: number) {
     this.#server = server;
     this.#connection = connection;
+    this.#from = from;
   }
 
   /** Connects, and says nothing. */
   static async connect(server: RunningServer): Promise<RawClient> {
-    return new RawClient(server, await Deno.connect({ hostname: "127.0.0.1", port: server.port }));
+    const from = server.log.text.length;
+    return new RawClient(server, await Deno.connect({ hostname: "127.0.0.1", port: server.port }), from);
   }
 
   /** The same, and proves that it has the token. */
@@ -107,7 +111,9 @@ export class RawClient implements Disposable {
   async log(count: number): Promise<string[]> {
     const { port } = this.#connection.localAddr as Deno.NetAddr;
     const lines = (): string[] =>
-      this.#server.log.text.split("\n").filter((line) => line.includes(` 127.0.0.1:${port} `));
+      this.#server.log.text.slice(this.#from).split("\n").filter((line) =>
+        line.includes(` 127.0.0.1:${port} `)
+      );
     await until(`${count} lines about ${port}: ${lines()}`, () => lines().length >= count, LIMIT_MS);
     return lines();
   }

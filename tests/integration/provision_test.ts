@@ -60,16 +60,17 @@ function list(folder: string): { name: string; size: number; inode: number }[] {
 /** What there is while an upload is under way: the file that is being written. */
 const half = (folder: string): boolean => list(folder).some(({ size }) => size > 0);
 
-const DIGEST = Array.fromAsync([0], async () => {
-  const { stdout } = await run(["sha256sum", await Deno.realPath(Deno.execPath())]);
-  return stdout.slice(0, 64);
-});
+let known: string | undefined;
+
+/** The digest of this machine's Deno. */
+async function ownDigest(): Promise<string> {
+  return known ??= (await run(["sha256sum", await Deno.realPath(Deno.execPath())])).stdout.slice(0, 64);
+}
 
 /** The only thing in a cache, which must be this machine's Deno. */
 async function only(folder: string): Promise<{ inode: number }> {
-  const [digest] = await DIGEST;
   const found = list(folder);
-  assertEquals(found.map(({ name }) => name), [`deno-${digest}`]);
+  assertEquals(found.map(({ name }) => name), [`deno-${await ownDigest()}`]);
   assertEquals(found[0]!.size, (await Deno.stat(Deno.execPath())).size);
   return found[0]!;
 }
@@ -90,7 +91,7 @@ testWith(SSHD_USERS, "provision brings this machine's Deno, and the next one fin
     await answers(gateway);
     const { pid, deno } = await gateway.remoteInfo();
     assertEquals(deno, Deno.version.deno);
-    const [digest] = await DIGEST;
+    const digest = await ownDigest();
     assertEquals(await Deno.readLink(`/proc/${pid}/exe`), `${cacheOf("first")}/deno-${digest}`);
   });
   const brought = await only(cacheOf("first"));
@@ -239,7 +240,7 @@ testWith(
   "execmodel=process and gateways via a hop run in the Deno that was brought",
   () =>
     on(sshd(), async (group) => {
-      const brought = `${cacheOf("process")}/deno-${(await DIGEST)[0]}`;
+      const brought = `${cacheOf("process")}/deno-${await ownDigest()}`;
       const gateway = await group.makeGateway(`${spec("process")}//execmodel=process//allow-read`, QUIET);
       assertEquals(await gateway.call(() => Deno.execPath()), brought);
       await group.makeGateway(`${spec("process")}//id=hop//allow-run=sh`, QUIET);
@@ -291,7 +292,7 @@ testWith(
   "provision brings Deno into a container, once, and leaves nothing of an upload that is cut",
   async () => {
     await using container = await podman().container({ libraries: true });
-    const [digest] = await DIGEST;
+    const digest = await ownDigest();
     const before = container.processes();
     const program = start("started.ts", [inside(container)]);
     await until("the upload is under way", async () => (await cached(container)).length > 0, 20_000);
@@ -320,7 +321,7 @@ testWith(PODMAN, "provision obeys XDG_CACHE_HOME over there", async () => {
     args: ["--env", "XDG_CACHE_HOME=/tmp/a b"],
   });
   await on(container, async (group) => await answers(await group.makeGateway(inside(container), QUIET)));
-  assertEquals((await container.exec(["ls", "/tmp/a b/execnet"])).stdout, `deno-${(await DIGEST)[0]}\n`);
+  assertEquals((await container.exec(["ls", "/tmp/a b/execnet"])).stdout, `deno-${await ownDigest()}\n`);
 }, LIMIT);
 
 testWith(

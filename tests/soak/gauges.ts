@@ -29,6 +29,9 @@ const COMPLETE_MS = 1_000;
 /** How many descriptors Deno keeps for itself, e.g. of the event queue of a Worker that has ended. */
 const KEPT_DESCRIPTORS = 4;
 
+/** A heap's young generation, which grows to this with what is made at once; nobody can collect it from here. */
+const YOUNG_MIB = 32;
+
 /** The limits by the beginning of the name. */
 const LIMITS: Readonly<Record<string, Limit>> = {
   "caller's heap": { unit: "MiB", least: 4, part: 0.1 },
@@ -36,7 +39,7 @@ const LIMITS: Readonly<Record<string, Limit>> = {
   "descriptors": { unit: "", least: KEPT_DESCRIPTORS, part: 0 },
   "processes": { unit: "", least: 0, part: 0 },
   "folders": { unit: "", least: 0, part: 0 },
-  "agent's memory": { unit: "MiB", least: 16, part: 0.25 },
+  "agent's memory": { unit: "MiB", least: YOUNG_MIB, part: 0.25 },
   "agent's descriptors": { unit: "", least: 2, part: 0 },
 };
 

@@ -10,8 +10,9 @@ const WORK = {
   loop: `await channel.send("up"); while (true) {}`,
   wait: `await channel.send("up"); await channel.receive(); await new Promise(() => {})`,
   child: `
-    const args = ["-c", "trap '' TERM INT HUP; sleep 1000 & wait; sleep 1000"];
-    const child = new Deno.Command("sh", { args }).spawn();
+    const args = ["-c", "trap '' TERM INT HUP; sleep 1000 & echo up; wait; sleep 1000"];
+    const child = new Deno.Command("sh", { args, stdout: "piped" }).spawn();
+    await child.stdout.getReader().read();
     await channel.send("up");
     await child.status;
   `,

@@ -14,6 +14,12 @@ async function command(program: string, ...args: string[]): Promise<string> {
 
 const queue = (): Promise<string> => command("squeue", "-h", "-o", "%T %P %a %l");
 
+/** A job that completes has been given back, and Slurm has still to clear up. */
+async function assertGivenBack(when = "now"): Promise<void> {
+  const left = await queue();
+  assert(/^(COMPLETING .*\n?)*$/.test(left), `${when}: ${left}`);
+}
+
 async function failure(text: string, options: GatewayOptions = {}): Promise<ConnectError> {
   return await assertRejects(
     () => Group.create([text], { ...QUIET, ...options }),
@@ -63,7 +69,7 @@ const SCENES: Record<string, () => Promise<void>> = {
       "requested",
       "requested",
     ]);
-    assertEquals(await queue(), "");
+    await assertGivenBack();
   },
   async oneByOne(): Promise<void> {
     const group = await Group.create([`${spec}//execmodel=main`], QUIET);
@@ -118,7 +124,7 @@ const SCENES: Record<string, () => Promise<void>> = {
       [false, "requested"],
       [false, "requested"],
     ]);
-    assertEquals(await queue(), "");
+    await assertGivenBack();
   },
   async viaFails(): Promise<void> {
     await using group = await Group.create(["popen//id=hop//allow-run=sh"], QUIET);
@@ -150,8 +156,7 @@ const SCENES: Record<string, () => Promise<void>> = {
         made.catch(() => {});
         await new Promise((resolve) => setTimeout(resolve, ms));
         await group.terminate();
-        // A job that completes has been given back, and Slurm has still to clear up.
-        assert(/^(COMPLETING .*\n?)*$/.test(await queue()), `${hop} after ${ms} ms: ${await queue()}`);
+        await assertGivenBack(`${hop} after ${ms} ms`);
       }
     }
   },

@@ -16,7 +16,7 @@ import { oneLine } from "./plain.ts";
 import { OUTPUT_SCREEN, Redrawn } from "./screen.ts";
 import type { Style } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
-import { unless } from "./unless.ts";
+import { unless, within } from "./unless.ts";
 
 /** What the code has been doing that runs meanwhile. */
 interface Running {
@@ -90,7 +90,7 @@ how many have arrived and were not received yet.`,
       const last = stateNow() === "complete";
       await screen.show(await statusOf(gateway, terminal), running);
       if (every === undefined || last) break;
-      await Promise.race([end, pause(every)]).catch(() => {});
+      await within(every, end).catch(() => {});
     }
     if (every === undefined) return EXIT.ok;
     try {
@@ -110,10 +110,6 @@ async function statusOf(gateway: Gateway, { signal }: Terminal): Promise<RemoteS
 
 async function receiveAll(channel: Channel<unknown, unknown>, running: Running): Promise<void> {
   for await (const _ of channel) running.received++;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Shows one status after the other: in place of the one before on a terminal, else one below the other. */

@@ -1,6 +1,7 @@
 /** A prompt without its terminal: takes lines, evaluates inputs, and starts afresh where nothing else helps. */
 
 import type { Gateway, GatewayExit, GatewayOptions, Group, RemoteInfo } from "../../mod.ts";
+import { within } from "../unless.ts";
 import { offers, wantedBy } from "./completion.ts";
 import { directive, DIRECTIVES, type FoundDirective } from "./directives.ts";
 import { readInput, stillWaitingFor, type Waiting } from "./input.ts";
@@ -202,10 +203,7 @@ export class Prompt {
     if (wanted === undefined || this.busy) return [[], line];
     // The far side cannot answer while it computes, and nothing can be typed while this is waited for.
     const asked = this.#session.complete(++this.#number, wanted.path).catch(() => []);
-    const late = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => late.resolve(undefined), COMPLETION_LIMIT_MS);
-    const names = await Promise.race([asked, late.promise]);
-    clearTimeout(timer);
+    const names = await within(COMPLETION_LIMIT_MS, asked);
     return names === undefined ? [[], line] : [offers(wanted, names), wanted.text];
   }
 

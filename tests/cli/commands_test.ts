@@ -187,7 +187,7 @@ test("map works through lines, JSON and words, in order and on several gateways"
 });
 
 test("info and status say what is there, for people and for programs", async () => {
-  const [info, facts, status, watched] = await Promise.all([
+  const [info, facts, status, watched, brief] = await Promise.all([
     execnet(["info", "popen//allow-read=/srv"]),
     execnet(["info", "popen//via=gate", "--hop", "popen//id=gate//allow-run", "--json"]),
     execnet(["status", "popen"]),
@@ -195,6 +195,16 @@ test("info and status say what is there, for people and for programs", async () 
       ...["status", "popen", "--json", "--watch", "50", "--in", "lines", "-e"],
       'await channel.send(1); for await (const line of channel) if (line === "end") break',
     ], { input: `${`${"x".repeat(2_000)}\n`.repeat(10)}end\n` }),
+    // The test would fail because of a timer that is left.
+    execnet([
+      "status",
+      "popen",
+      "--json",
+      "--watch",
+      "60000",
+      "-e",
+      "await new Promise((resolve) => setTimeout(resolve, 300))",
+    ]),
   ]);
   assertMatch(info.out, /^permissions +allow-read=\/srv$/m);
   const { deno, permissions } = JSON.parse(facts.out);
@@ -208,6 +218,7 @@ test("info and status say what is there, for people and for programs", async () 
   const last = states.at(-1);
   assertEquals([last.numExecuting, last.channels, last.received], [0, [], 1]);
   assert(last.sent >= 10, String(last.sent));
+  assertEquals(brief.code, 0);
   assertEquals(Object.keys(states[0].channels[0]), ["id", "state", "sendCredit", "waiting", "unread"]);
 });
 

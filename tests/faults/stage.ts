@@ -3,7 +3,7 @@
 import { Group } from "../../mod.ts";
 import type { Gateway, GatewayOptions } from "../../mod.ts";
 import { ifThere } from "../../gateway/process/process.ts";
-import { descendants, processes } from "../helpers/leaks.ts";
+import { commandLine, descendants, processes } from "../helpers/leaks.ts";
 import { until } from "../helpers/wait.ts";
 import { hasBeat, modelOf, wayOf } from "./axes.ts";
 import type { Cell } from "./axes.ts";
@@ -209,8 +209,12 @@ export class Stage {
 export function executionsOf(agent: number): number[] {
   if (agent === 0) return [];
   const own = processes().get(agent)?.parent;
+  const words = commandLine(agent);
   return descendants(agent).filter(({ command, pid }) => / run --quiet /.test(command) && pid !== own)
-    .map(({ pid }) => pid);
+    .map(({ pid }) => pid)
+    // One with the same arguments is the agent forked, and will be something else. The agent waits for that, and would
+    // stand still with it.
+    .filter((pid) => commandLine(pid) !== words);
 }
 
 /** Words before a command that give it a clock of its own. */

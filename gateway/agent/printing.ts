@@ -8,15 +8,29 @@ interface ConsoleMaker {
 /** Characters that are on their way at most; who prints more waits until some were taken. */
 const MAX_UNTAKEN = 1024 * 1024;
 
+/** What a Worker shares with who takes what it prints: the places of its numbers. */
+export const Shared = {
+  /** The characters that are on their way. */
+  UNTAKEN: 0,
+  /** Not 0 when nobody takes any more of it. */
+  OVER: 1,
+} as const;
+
 /**
- * Hands on text, and waits while too much of it is on its way: messages would be queued without bound. `untaken` is shared
- * with who takes it, and counts the characters.
+ * Hands on text, and waits while too much of it is on its way: messages would be queued without bound. What is printed when
+ * nobody takes it any more is dropped: a Worker that has said that it ends still runs its last listeners.
  */
-export function boundedPrint(print: (text: string) => void, untaken: Int32Array): (text: string) => void {
+export function boundedPrint(print: (text: string) => void, shared: Int32Array): (text: string) => void {
+  const { UNTAKEN, OVER } = Shared;
+  const over = (): boolean => Atomics.load(shared, OVER) !== 0;
   return (text) => {
-    Atomics.add(untaken, 0, text.length);
+    if (over()) return;
+    Atomics.add(shared, UNTAKEN, text.length);
     print(text);
-    for (let count; (count = Atomics.load(untaken, 0)) > MAX_UNTAKEN;) Atomics.wait(untaken, 0, count);
+    // Who ends it changes the number, too, so that no wait begins behind that.
+    for (let count; (count = Atomics.load(shared, UNTAKEN)) > MAX_UNTAKEN && !over();) {
+      Atomics.wait(shared, UNTAKEN, count);
+    }
   };
 }
 

@@ -22,8 +22,8 @@ export interface WorkerStart {
   /** The first id for channels that are made in it. */
   firstId: number;
   /**
-   * It is a Worker inside of the caller's own process: what it prints goes to its owner, as text. The one number in it
-   * counts the characters that are on their way there.
+   * It is a Worker inside of the caller's own process: what it prints goes to its owner, as text. The numbers in it
+   * say how much of that is on its way there.
    */
   inside?: Int32Array;
   /** Where the caller takes links of executions. */

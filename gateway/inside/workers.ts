@@ -1,5 +1,6 @@
 /** The Workers of a gateway inside of its caller's process. */
 
+import { Shared } from "../agent/printing.ts";
 import { WorkerSays } from "../agent/worker_entry.ts";
 import type { ExitWords, WorkerStart } from "../agent/worker_entry.ts";
 import type { WorkerMaker } from "../agent/backend_worker.ts";
@@ -31,8 +32,8 @@ const TAKEN_STEP = 256 * 1024;
 
 /** What a Worker has printed and nobody has taken. */
 class Untaken {
-  /** The characters. The Worker adds to them, and waits while there are too many. */
-  readonly count: Int32Array = new Int32Array(new SharedArrayBuffer(4));
+  /** Shared with the Worker, which adds to the characters, and waits while there are too many. See {@linkcode Shared}. */
+  readonly shared: Int32Array = new Int32Array(new SharedArrayBuffer(8));
   #taken = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #over = false;
@@ -46,17 +47,20 @@ class Untaken {
     if (this.#taken >= TAKEN_STEP && !this.#over) this.#timer ??= setTimeout(() => this.#tell());
   }
 
-  /** The Worker has ended. What it has said before may still come. */
+  /** The Worker has ended, or is about to: it waits no more. What it has said before may still come. */
   end(): void {
     this.#over = true;
     clearTimeout(this.#timer);
+    Atomics.store(this.shared, Shared.OVER, 1);
+    Atomics.store(this.shared, Shared.UNTAKEN, 0);
+    Atomics.notify(this.shared, Shared.UNTAKEN);
   }
 
   #tell(): void {
     this.#timer = undefined;
-    Atomics.sub(this.count, 0, this.#taken);
+    Atomics.sub(this.shared, Shared.UNTAKEN, this.#taken);
     this.#taken = 0;
-    Atomics.notify(this.count, 0);
+    Atomics.notify(this.shared, Shared.UNTAKEN);
   }
 }
 
@@ -119,7 +123,7 @@ export class InsideWorkers implements WorkerMaker, Ref {
 
   /** What a Worker is told first, besides what any is. */
   start(worker: Worker): Pick<WorkerStart, "inside"> {
-    return { inside: this.#living.get(worker)!.count };
+    return { inside: this.#living.get(worker)!.shared };
   }
 
   /** Forgets a Worker that has ended. */

@@ -68,6 +68,12 @@ for (const how of ["idle", "executing", "loop"]) {
   });
 }
 
+forEachInside("a worker gateway whose last words are many does not keep its program", async ({ kind }) => {
+  const program = start("worker.ts", [kind.spec, "printing"], ["--allow-read", "--unstable-worker-options"]);
+  const { code } = await end(program);
+  assertEquals([code, program.stdout.text], [0, "42\n"], program.stderr.text);
+});
+
 forEachInside("an execution that never yields is reported when its gateway ends", async ({ kind }) => {
   // In a program of its own, because it burns a core until that ends.
   const program = start("worker.ts", [kind.spec, "terminate"], ["--allow-read", "--unstable-worker-options"]);

@@ -14,6 +14,17 @@ try {
     case "loop":
       await gateway.remoteExec(`await channel.send(1); while (true) {}`).receive();
       break;
+    case "printing": {
+      // More than is taken while it is on its way, and printed when nobody takes it any more.
+      const channel = gateway.remoteExec(`
+        addEventListener("unload", () => {
+          for (let i = 0; i < 60; i++) console.log("x".repeat(100_000));
+        });
+        Deno.exit(3);
+      `);
+      await channel.waitClose().catch(() => {});
+      break;
+    }
     case "terminate": {
       await gateway.remoteExec(`await channel.send(1); while (true) {}`).receive();
       const { forced, reason } = await gateway.terminate(500);

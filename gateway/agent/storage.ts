@@ -2,8 +2,11 @@
 
 import { isGranted } from "../process/granted.ts";
 
-/** The globals that lead there. Nothing else does: what they are made of has no public constructor. */
-const STORES = ["caches", "localStorage"];
+/**
+ * The globals that lead there, also by what they are made of: its constructors are not public, but whatever inherits from it
+ * and carries the mark of Deno's own objects, which anybody can read from one, is taken for it.
+ */
+const STORES = ["caches", "CacheStorage", "Cache", "localStorage"];
 
 /** Takes them away from code that may not write. */
 export function withoutStorage(): void {

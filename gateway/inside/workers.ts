@@ -1,5 +1,6 @@
 /** The Workers of a gateway inside of its caller's process. */
 
+import { inTimersTurn } from "../../channel/turn.ts";
 import { Shared } from "../agent/printing.ts";
 import { WorkerSays } from "../agent/worker_entry.ts";
 import type { ExitWords, WorkerStart } from "../agent/worker_entry.ts";
@@ -35,7 +36,7 @@ class Untaken {
   /** Shared with the Worker, which adds to the characters, and waits while there are too many. See {@linkcode Shared}. */
   readonly shared: Int32Array = new Int32Array(new SharedArrayBuffer(8));
   #taken = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #telling = false;
   #over = false;
 
   /**
@@ -44,20 +45,22 @@ class Untaken {
    */
   take(length: number): void {
     this.#taken += length;
-    if (this.#taken >= TAKEN_STEP && !this.#over) this.#timer ??= setTimeout(() => this.#tell());
+    if (this.#taken < TAKEN_STEP || this.#telling || this.#over) return;
+    this.#telling = true;
+    inTimersTurn(() => this.#tell());
   }
 
   /** The Worker has ended, or is about to: it waits no more. What it has said before may still come. */
   end(): void {
     this.#over = true;
-    clearTimeout(this.#timer);
     Atomics.store(this.shared, Shared.OVER, 1);
     Atomics.store(this.shared, Shared.UNTAKEN, 0);
     Atomics.notify(this.shared, Shared.UNTAKEN);
   }
 
   #tell(): void {
-    this.#timer = undefined;
+    this.#telling = false;
+    if (this.#over) return;
     Atomics.sub(this.shared, Shared.UNTAKEN, this.#taken);
     this.#taken = 0;
     Atomics.notify(this.shared, Shared.UNTAKEN);

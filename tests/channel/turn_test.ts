@@ -22,38 +22,46 @@ test("inTurns() lets others have their turn beside what always finds more to rea
   assertEquals(await turnsBeside(async () => assertEquals(await read(bytes), 5)), 3);
 });
 
-/** How many timers are set while something is done. */
-async function timersOf(work: () => Promise<void>): Promise<number> {
-  const { setTimeout } = globalThis;
-  let count = 0;
-  globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => {
-    count++;
-    return setTimeout(...args);
-  }) as typeof setTimeout;
-  try {
-    await work();
-  } finally {
-    globalThis.setTimeout = setTimeout;
-  }
-  return count;
-}
-
 /** A read that has to wait. */
 function waited(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-async function readFor(ms: number, stint: Stint, read: () => Promise<unknown>): Promise<void> {
-  for (const end = performance.now() + ms; performance.now() < end;) await stint.take(read);
+/** Reads for so long. Gives how many of the reads came after a pause. */
+async function pausesIn(ms: number, read: () => Promise<unknown>): Promise<number> {
+  const stint = new Stint();
+  let pauses = 0;
+  for (const end = performance.now() + ms; performance.now() < end;) {
+    let reading: Promise<unknown> | undefined;
+    const taken = stint.take(() => reading = read());
+    // Without a pause it has begun at once.
+    if (reading === undefined) pauses++;
+    await taken;
+  }
+  return pauses;
 }
 
 test("Stint.take() makes no pause where reads have to wait, and few where they need not", async () => {
-  const stint = new Stint();
-  // The test's own timer is set behind its first step.
-  await waited();
-  assertEquals(await timersOf(() => readFor(200, stint, waited)), 0);
-  const pauses = await timersOf(() => readFor(200, stint, () => Promise.resolve(1)));
+  assertEquals(await pausesIn(200, waited), 0);
+  const pauses = await pausesIn(200, () => Promise.resolve(1));
   assert(pauses > 0 && pauses <= 10, `${pauses} pauses`);
+});
+
+test("Stint.take() waits for no clock that somebody has put in the place of the system's", async () => {
+  const { setTimeout } = globalThis;
+  const { timeout } = AbortSignal;
+  const limit = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => limit.resolve(undefined), 5_000);
+  globalThis.setTimeout = (() => 0) as unknown as typeof setTimeout;
+  AbortSignal.timeout = () => new AbortController().signal;
+  try {
+    const pauses = await Promise.race([pausesIn(100, () => Promise.resolve(1)), limit.promise]);
+    assert(pauses !== undefined && pauses > 0, `${pauses} pauses`);
+  } finally {
+    globalThis.setTimeout = setTimeout;
+    AbortSignal.timeout = timeout;
+    clearTimeout(timer);
+  }
 });
 
 test("Stint.take() gives what a read gives, without a promise of its own while no pause is due", () => {

@@ -265,6 +265,11 @@ export class Session implements ChannelHost, RequestHost {
     await this.#bypasses.flushed();
   }
 
+  /** Resolves when nothing more comes by the links of executions. */
+  drained(): Promise<void> {
+    return this.#bypasses.drained();
+  }
+
   /** Ends the connection in an orderly way: what is queued leaves first. */
   async close(reason?: unknown): Promise<void> {
     await this.flushed();

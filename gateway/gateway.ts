@@ -154,6 +154,8 @@ export class Gateway implements AsyncDisposable {
   readonly #calls: Calls;
   readonly #services: Services;
   readonly #connectionEnded: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  /** Nothing more comes by the connection. */
+  readonly #inputEnded: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   readonly #processEnd: Promise<ProcessEnd>;
   #ended: (ProcessEnd & { stderrTail: string }) | undefined;
   #info: RemoteInfo;
@@ -494,6 +496,8 @@ export class Gateway implements AsyncDisposable {
     // A connection that has ended or failed leaves the process no reason to live; it gets a moment to end by itself.
     this.#killAfter(ORPHAN_GRACE_MS);
     const end = await this.#processEnd;
+    // What it had written before is still to be received, unless it was not to go on.
+    if (!process.forced) await within(Promise.race([this.#drained(), connectionEnded]), REST_MS);
     this.#session.fail(reason);
     this.#leave();
     const { code, signal } = end;
@@ -509,20 +513,29 @@ export class Gateway implements AsyncDisposable {
     return exit;
   }
 
+  /** Resolves when all has been read that was written over there. */
+  async #drained(): Promise<void> {
+    await this.#inputEnded.promise;
+    await this.#session.drained();
+  }
+
   /** The transport, but for its end: that is passed on together with the end of the process, which says why. */
   #watchedTransport(): Transport {
     const { transport } = this.#connection;
     const explained = async (): Promise<void> => {
       this.#connectionEnded.resolve();
-      await within(this.#processEnd, ORPHAN_GRACE_MS * 2);
+      await within(this.closed, ORPHAN_GRACE_MS * 2);
     };
     return {
       read: async (into) => {
         try {
           const count = await transport.read(into);
-          if (count === null) await explained();
-          return count;
+          if (count !== null) return count;
+          this.#inputEnded.resolve();
+          await explained();
+          return null;
         } catch (error) {
+          this.#inputEnded.resolve();
           // What breaks the protocol below this one says more than the end of the process.
           if (error instanceof ProtocolError) throw error;
           await explained();
@@ -587,6 +600,9 @@ function splitArguments(source: unknown, rest: unknown[]): [kwargs: unknown, opt
 
 /** A process whose connection has broken gets this long to end by itself. */
 const ORPHAN_GRACE_MS = 1_000;
+
+/** How long what a process had written before it ended is read. Something else may hold its connection open. */
+const REST_MS = 500;
 
 function describeReason(first: unknown, { code, signal, reason }: ProcessEnd): string {
   if (first instanceof Error) return `${first.name}: ${first.message}`;

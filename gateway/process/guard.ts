@@ -31,6 +31,9 @@ export interface GuardOptions {
  */
 export const MARK = "EXECNET_GATEWAY_";
 
+/** How the name of a variable begins that says the same of the shells which look after a process and its {@linkcode farFolder}. */
+export const KEEPER_MARK = "EXECNET_KEEPER_";
+
 /**
  * A POSIX shell script that becomes `command` (`exec`, so its process id and its exit are the shell's own), beside a
  * second, tiny process that does nothing but read stdin, the lifeline. Whoever started the script holds the other end. A
@@ -77,14 +80,16 @@ export function farFolder(mark: string): string {
   return `${FAR_TEMP_FOLDER}/execnet-${mark}`;
 }
 
+const SOME_MARK = "\\([0-9a-f]\\{32\\}\\)=.*/\\1/p";
+
 /** Shell text that gives the marks in the environment of process `$p`. */
 const MARKS_OF_P = "tr '\\0' '\\n' </proc/$p/environ|" +
-  `sed -n 's/^${MARK}\\([0-9a-f]\\{32\\}\\)=.*/\\1/p'`;
+  `sed -n -e 's/^${MARK}${SOME_MARK}' -e 's/^${KEEPER_MARK}${SOME_MARK}'`;
 
 /**
  * Shell text that kills whatever carries a mark, and removes the {@linkcode farFolder} of all that was killed: a gateway
- * behind the marked one carries a mark of its own, too, and what would have removed its folder is killed with it. It ends
- * with a blank.
+ * behind the marked one carries a mark of its own, too, and what would have removed its folder is killed with it. What the
+ * shell itself carries is that of gateways which the marked one is behind: they go on. It ends with a blank.
  *
  * @param mark The end of the variable's name as a word of shell; the marked process itself has to be dead, so that it
  * starts nothing more.
@@ -97,5 +102,5 @@ export function killMarked(mark: string, sparing: "group" | "none" = "group"): s
       '[ "$3" != $$ ] && kill -9 $p';
   return `m=; for p in $(grep -slzF ${MARK}${mark}= /proc/[0-9]*/environ); do ` +
     `p=\${p#/proc/}; p=\${p%/environ}; m="$m $(${MARKS_OF_P})"; ${kill}; done; ` +
-    `for m in $m; do rm -rf ${farFolder("$m")}; done; `;
+    `for m in $m; do eval "[ \\"\\$${MARK}$m\\" ]" || rm -rf ${farFolder("$m")}; done; `;
 }

@@ -1,7 +1,7 @@
 /** The line of shell that starts Deno elsewhere, so that nothing of it outlives the connection. Pure. */
 
 import { BEAT_FORMAT } from "./beats.ts";
-import { farFolder, killMarked, MARK, PID_MARK, shellWords } from "../process/guard.ts";
+import { farFolder, KEEPER_MARK, killMarked, MARK, PID_MARK, shellWords } from "../process/guard.ts";
 import { DENO_ON_PATH, quoteWord } from "../../xspec/mod.ts";
 
 /** What is started. */
@@ -64,7 +64,7 @@ export const NO_DENO_CODE = 127;
  */
 export function farScript(options: FarScriptOptions): string {
   const { chdir, provisioned, folder } = options;
-  const parts: string[] = [LEAD, `unset x;${DENO_ON_PATH};export PATH`];
+  const parts: string[] = [folder ? keep(options.mark) : LEAD, `unset x;${DENO_ON_PATH};export PATH`];
   const env = Object.entries(options.env);
   const words = [...env.flat(), chdir ?? "", ...options.deno, ...options.args];
   if (words.some((word) => word.includes("\n"))) parts.push(NEWLINE);
@@ -134,8 +134,28 @@ export function reapScript(mark: string): string {
 }
 
 /** Makes the shell the leader of a process group, so that `$$` names it. */
-const LEAD =
-  '[ "$1" ]||kill -0 -$$ 2>/dev/null||{ export x;command -v setsid >/dev/null 2>&1&&exec setsid sh -c \'eval "$x"\' sh 1;}';
+const LEAD = `[ "$1" ]||kill -0 -$$ 2>/dev/null||{ export x;command -v setsid >/dev/null 2>&1&&${
+  again("setsid ")
+};}`;
+
+/**
+ * The same for a shell that looks after a folder, which gets an environment that tells of it: whoever kills the shell knows
+ * what that has left. What it starts does not inherit the variable.
+ */
+function keep(mark: string): string {
+  const name = `${KEEPER_MARK}${mark}`;
+  return `[ "$1" ]||{ export x ${name}=1;kill -0 -$$ 2>/dev/null||{ command -v setsid >/dev/null 2>&1&&${
+    again("setsid ")
+  };};[ \${#x} -gt ${MAX_VARIABLE_CHARS} ]||${again("")};};unset ${name}`;
+}
+
+/** Runs the script once more, in a shell that it becomes. */
+function again(how: string): string {
+  return `exec ${how}sh -c 'eval "$x"' sh 1`;
+}
+
+/** A variable of 128 KiB is too long, and a character may take four. */
+const MAX_VARIABLE_CHARS = 30_000;
 
 /** A newline, which a line cannot hold otherwise. */
 const NEWLINE = "execnet_n=$(printf '\\n_');execnet_n=${execnet_n%_}";

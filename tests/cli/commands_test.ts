@@ -187,6 +187,16 @@ test("map works through lines, JSON and words, in order and on several gateways"
 });
 
 test("info and status say what is there, for people and for programs", async () => {
+  const shown = Promise.withResolvers<void>();
+  // The code goes on until a status has been shown.
+  const lines = new ReadableStream<string>({
+    async start(controller): Promise<void> {
+      controller.enqueue(`${"x".repeat(2_000)}\n`.repeat(10));
+      await shown.promise;
+      controller.enqueue("end\n");
+      controller.close();
+    },
+  });
   const [info, facts, status, watched, brief] = await Promise.all([
     execnet(["info", "popen//allow-read=/srv"]),
     execnet(["info", "popen//via=gate", "--hop", "popen//id=gate//allow-run", "--json"]),
@@ -194,7 +204,10 @@ test("info and status say what is there, for people and for programs", async () 
     execnet([
       ...["status", "popen", "--json", "--watch", "50", "--in", "lines", "-e"],
       'await channel.send(1); for await (const line of channel) if (line === "end") break',
-    ], { input: `${`${"x".repeat(2_000)}\n`.repeat(10)}end\n` }),
+    ], {
+      input: lines.pipeThrough(new TextEncoderStream()),
+      write: () => Promise.resolve(shown.resolve()),
+    }),
     // The test would fail because of a timer that is left.
     execnet([
       "status",

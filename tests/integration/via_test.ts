@@ -13,7 +13,7 @@ import {
 import { NONCE_BYTES } from "../../gateway/process/link.ts";
 import { test } from "../helpers/bounded.ts";
 import { exists, withFolder } from "../helpers/folder.ts";
-import { gone, groupGone, nothingLeft, processState } from "../helpers/leaks.ts";
+import { gone, groupGone, groupMembers, nothingLeft, processState } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { shared, testWith } from "../parts/need.ts";
 import { SSHD, Sshd } from "../parts/sshd.ts";
@@ -340,6 +340,42 @@ test("a program that is killed leaves no folder of a gateway behind a hop", asyn
   await gone(pid);
   await until("the folder has gone", () => !exists(folders[0]!));
 });
+
+test("nor where the shells that would have removed it are killed after what they look after", async () => {
+  const program = start("killed_before_hop.ts", []);
+  await program.stdout.has("\n");
+  const { pid, folders } = JSON.parse(program.stdout.text) as { pid: number; folders: string[] };
+  const shells = groupMembers(processState(pid)!.group).filter((one) => one.pid !== pid);
+  assert(shells.length > 0);
+  for (const one of shells) Deno.kill(one.pid, "SIGSTOP");
+  Deno.kill(pid, "SIGKILL");
+  await gone(pid);
+  assert(exists(folders[0]!));
+  program.process.kill("SIGKILL");
+  await end(program);
+  for (const one of shells) await gone(one.pid);
+  await until("the folder has gone", () => !exists(folders[0]!));
+});
+
+for (const chdir of ["", "//chdir=/"]) {
+  test(`a hop can be used when a gateway behind it has ended, with what that had left running (popen${chdir})`, async () => {
+    await using group = await Group.create(["popen//id=first//allow-run//allow-net"], QUIET);
+    // It has a folder, as one has that is reached by ssh.
+    const hop = await group.makeGateway("popen//via=first//id=hop//allow-run//allow-net//chdir=/", QUIET);
+    const behind = await group.makeGateway(`popen//via=hop//allow-run${chdir}`, QUIET);
+    const child = await behind.call(() => {
+      const child = new Deno.Command("setsid", { args: ["sleep", "1000"] }).spawn();
+      child.unref();
+      return child.pid;
+    });
+    await until("it sleeps", () => processState(child)?.command.startsWith("sleep") ?? false);
+    await behind.terminate();
+    await gone(child);
+    const next = await group.makeGateway("popen//via=hop", QUIET);
+    assertEquals(await next.call((x: number) => x + 1, 1), 2);
+    assertEquals(await hop.call((x: number) => x + 1, 1), 2);
+  });
+}
 
 test("a start through a hop that is aborted, or takes too long, leaves nothing there", async () => {
   await using group = await Group.create(["popen//id=hop//allow-run"], QUIET);

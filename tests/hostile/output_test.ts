@@ -50,9 +50,12 @@ for (const model of ["worker", "main"]) {
         });
         const channel = gateway.remoteExec(
           (_: Channel, { file, line }: { file: string; line: number }) => {
+            // The file is neither emptied between, nor made again while the test removes it.
+            const count = Deno.openSync(file, { write: true });
             for (let i = 0;; i++) {
               console.log("x".repeat(line - 1));
-              Deno.writeTextFileSync(file, String(i).padStart(12));
+              count.seekSync(0, Deno.SeekMode.Start);
+              count.writeSync(new TextEncoder().encode(String(i).padStart(12)));
             }
           },
           { file, line: LINE },

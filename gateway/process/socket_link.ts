@@ -119,8 +119,13 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     if (!keepFolder) removeFolder(folder);
   };
   const lifeline = child.stdin;
+  let over = false;
+  // What has connected and is not handed on yet. Its other end may be held by something that outlives the process.
+  let coming: Deno.UnixConn | undefined;
   const control = new Control(child.pid, () => {
+    over = true;
     if (door === undefined) stopListening();
+    ifThere(() => coming?.close());
     if (keepFolder) removeFolder(folder);
     lifeline.close().catch(() => {});
   }, (signal) => child.kill(signal));
@@ -129,17 +134,22 @@ export function spawnWithSocket(options: SpawnOptions, meeting: Meeting): Spawne
     return { code, signal };
   });
   const refs: Ref[] = [child];
-  const connected = accept(listener, nonce).then(async (connection) => {
+  const take = (connection: Deno.UnixConn): void => {
+    coming = connection;
+    if (over) connection.close();
+  };
+  const connected = accept(listener, nonce, take).then(async (connection) => {
     refs.push(connection);
     if (bypass && listening) door = new BypassDoor(listener, nonce);
     else stopListening();
     try {
       await sendAgent(connection, options);
     } catch (error) {
-      connection.close();
+      ifThere(() => connection.close());
       door?.close();
       throw error;
     }
+    coming = undefined;
     return door === undefined ? linkTransport(connection) : linkTransport(closingWith(connection, door));
   });
   connected.catch(() => {});
@@ -170,11 +180,16 @@ function closingWith(connection: Deno.UnixConn, door: BypassDoor): RawLink {
   };
 }
 
-/** Takes connections until one proves to be the process. */
-async function accept(listener: Deno.UnixListener, nonce: string): Promise<Deno.UnixConn> {
+/** Takes connections until one proves to be the process. `take` is told of each, and may close it. */
+async function accept(
+  listener: Deno.UnixListener,
+  nonce: string,
+  take: (connection: Deno.UnixConn) => void,
+): Promise<Deno.UnixConn> {
   while (true) {
     const connection = await listener.accept();
+    take(connection);
     if (await showsProof(connection, nonce).catch(() => false)) return connection;
-    connection.close();
+    ifThere(() => connection.close());
   }
 }

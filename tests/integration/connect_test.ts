@@ -2,6 +2,9 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "jsr:@std/assert@^1.0.19";
 import { ConnectError, GatewayClosedError, type GatewayOptions, Group } from "../../mod.ts";
+import { NONCE_BYTES } from "../../gateway/process/link.ts";
+import { ifThere } from "../../gateway/process/process.ts";
+import { gone } from "../helpers/leaks.ts";
 import { limited, until } from "../helpers/wait.ts";
 import { forPopen, type Setting } from "./kinds.ts";
 
@@ -13,6 +16,11 @@ async function withScript(text: string, fn: (path: string) => Promise<void>): Pr
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** The text of a file, as soon as there is any. */
+async function textOf(path: string): Promise<string> {
+  return await until(`${path} is there`, () => Deno.readTextFile(path).catch(() => ""), 15_000);
 }
 
 async function failure(setting: Setting, keys: string, options?: GatewayOptions): Promise<ConnectError> {
@@ -95,6 +103,33 @@ forPopen("makeGateway() kills what ignores every signal", async (setting) => {
   await withScript("#!/bin/sh\ntrap '' TERM INT HUP\nwhile true; do sleep 1000; done\n", async (path) => {
     assertEquals((await failure(setting, `deno=${path}`, { connectTimeout: 300 })).kind, "timeout");
   });
+});
+
+forPopen("makeGateway() lets no connection be held by what outlives a failed start", async (setting) => {
+  const program = new URL("./programs/holding.ts", import.meta.url).pathname;
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  for (const shown of [0, 7, NONCE_BYTES]) {
+    const holding = `${Deno.execPath()} run -A --no-check --config ${config} ${program}`;
+    const script =
+      `#!/bin/sh\nfor url; do :; done\nsetsid ${holding} "$url" "$0" ${shown} & exec sleep 1000\n`;
+    await withScript(script, async (path) => {
+      const abort = new AbortController();
+      const failed = assertRejects(
+        () => setting.open(`deno=${path}`, { signal: abort.signal }),
+        Error,
+        "enough",
+      );
+      const pid = Number(await textOf(`${path}.up`));
+      abort.abort(new Error("enough"));
+      await failed;
+      try {
+        await textOf(`${path}.closed`);
+        await gone(pid);
+      } finally {
+        ifThere(() => Deno.kill(pid, "SIGKILL"));
+      }
+    });
+  }
 });
 
 forPopen("makeGateway() kills what stops its whole process group, its guard included", async (setting) => {

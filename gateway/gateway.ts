@@ -4,7 +4,6 @@ import type { Channel } from "../channel/channel.ts";
 import type { ChannelStatus } from "../channel/channel_end.ts";
 import { checkCoercion } from "../channel/coerce.ts";
 import type { CoercionOptions } from "../channel/coerce.ts";
-import { GatewayClosedError, ProtocolError } from "../channel/errors.ts";
 import { FrameType, makeFrame } from "../channel/frame.ts";
 import type { Item } from "../channel/item.ts";
 import type { Mirrored, MirroredArgs } from "../channel/mirrored.ts";
@@ -13,10 +12,8 @@ import { checkTimeout, waitFor, within } from "../channel/wait.ts";
 import type { WaitOptions } from "../channel/wait.ts";
 import { keepaliveOf } from "../xspec/mod.ts";
 import type { XSpec } from "../xspec/mod.ts";
-import type { Transport } from "../channel/transport.ts";
-import { OUTPUT_GRACE_MS } from "./connect.ts";
 import type { Connection } from "./connect.ts";
-import type { ProcessEnd } from "./process/process.ts";
+import { Ending } from "./ending.ts";
 import type { Group } from "./group.ts";
 import { shipCallable } from "./callable.ts";
 import type { Callable } from "./callable.ts";
@@ -153,14 +150,9 @@ export class Gateway implements AsyncDisposable {
   readonly #executions: Executions;
   readonly #calls: Calls;
   readonly #services: Services;
-  readonly #connectionEnded: PromiseWithResolvers<void> = Promise.withResolvers<void>();
-  /** Nothing more comes by the connection. */
-  readonly #inputEnded: PromiseWithResolvers<void> = Promise.withResolvers<void>();
-  readonly #processEnd: Promise<ProcessEnd>;
-  #ended: (ProcessEnd & { stderrTail: string }) | undefined;
+  readonly #ending: Ending;
   #info: RemoteInfo;
   readonly #hanging = new Set<Hanging>();
-  #exiting = false;
   #stopping: Promise<GatewayExit> | undefined;
 
   /** Made by a group, never by its users. */
@@ -176,18 +168,12 @@ export class Gateway implements AsyncDisposable {
     this.group = group;
     this.#connection = connection;
     this.#leave = leave;
-    const { process, output } = connection;
-    this.#processEnd = process.ended.then(async (end) => {
-      // A moment for the last lines; a reader that does not read them must not hold up the end.
-      await within(output.ended, OUTPUT_GRACE_MS);
-      output.finish();
-      this.#ended = { ...end, stderrTail: output.tail };
-      return end;
-    });
+    const { process } = connection;
+    this.#ending = new Ending(id, connection);
     this.#info = connection.facts as unknown as RemoteInfo;
     if (connection.output.stream !== undefined) this.stderr = connection.output.stream;
     if (connection.address !== undefined) this.remoteAddress = connection.address;
-    this.#session = new Session(this.#watchedTransport(), {
+    this.#session = new Session(this.#ending.transport, {
       name: id,
       firstId: 1,
       gateway: this,
@@ -196,7 +182,7 @@ export class Gateway implements AsyncDisposable {
       sharedFarSide: spec.execmodel === "main",
       takesLinks: connection.openLinks !== undefined,
       handlers: { busy: (busy) => process.keepAlive(busy) },
-      explain: (reason) => this.#explain(reason),
+      explain: (reason) => this.#ending.explain(reason),
     });
     this.#shipping = shipping;
     this.#telemetry = telemetry;
@@ -206,7 +192,10 @@ export class Gateway implements AsyncDisposable {
     this.#services = new Services(this.#session, this.#executions, telemetry);
     this.#calls = new Calls(() => this.#services.calls(), this.#usefulServices);
     process.keepAlive(false);
-    this.closed = this.#watch();
+    this.closed = this.#ending.watch(this.#session, (exit) => {
+      leave();
+      telemetry?.closed(exit);
+    });
     connection.openLinks?.({
       link: (link, number) => this.#session.addLink(link, number),
       noMore: () => this.#session.noMoreLinks(),
@@ -420,28 +409,18 @@ export class Gateway implements AsyncDisposable {
    * started from it ends before it.
    */
   exit(): void {
-    if (this.#exiting) return;
-    this.#exiting = true;
+    if (this.#ending.requested) return;
+    this.#ending.requested = true;
     this.#telemetry?.closing();
     this.#leave();
     const hanging = [...this.#hanging];
     for (const one of hanging) one.exit();
     const ask = (): void => {
       this.#session.control(makeFrame(FrameType.TERMINATE, 0));
-      this.#killAfter(DISPOSE_TIMEOUT_MS);
+      this.#ending.killAfter(DISPOSE_TIMEOUT_MS);
     };
     if (hanging.length === 0) ask();
     else void within(allGone(hanging), DISPOSE_TIMEOUT_MS).then(ask);
-  }
-
-  /** Kills the process if it is still there after a while, unless whoever terminates it has said how long it may take. */
-  #killAfter(ms: number): void {
-    const { process } = this.#connection;
-    const timer = setTimeout(() => {
-      if (this.#stopping === undefined) process.kill();
-    }, ms);
-    Deno.unrefTimer(timer);
-    void process.ended.then(() => clearTimeout(timer));
   }
 
   /**
@@ -467,6 +446,7 @@ export class Gateway implements AsyncDisposable {
   async terminate(timeout: number = DISPOSE_TIMEOUT_MS): Promise<GatewayExit> {
     checkTimeout(timeout);
     this.#connection.process.keepAlive(true);
+    this.#ending.terminating = true;
     this.#stopping ??= this.#stop(timeout);
     return await this.#stopping.finally(() => this.#connection.process.keepAlive(false));
   }
@@ -487,97 +467,6 @@ export class Gateway implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.terminate();
   }
-
-  async #watch(): Promise<GatewayExit> {
-    const { process, output } = this.#connection;
-    let reason: unknown;
-    const connectionEnded = this.#session.ended.then((first) => reason = first);
-    await Promise.race([this.#connectionEnded.promise, connectionEnded, process.ended]);
-    // A connection that has ended or failed leaves the process no reason to live; it gets a moment to end by itself.
-    this.#killAfter(ORPHAN_GRACE_MS);
-    const end = await this.#processEnd;
-    // What it had written before is still to be received, unless it was not to go on.
-    if (!process.forced) await within(Promise.race([this.#drained(), connectionEnded]), REST_MS);
-    this.#session.fail(reason);
-    this.#leave();
-    const { code, signal } = end;
-    const exit: GatewayExit = {
-      id: this.id,
-      code,
-      signal: signal ?? undefined,
-      forced: process.forced,
-      reason: this.#exiting ? "requested" : describeReason(reason, end),
-      stderrTail: output.tail,
-    };
-    this.#telemetry?.closed(exit);
-    return exit;
-  }
-
-  /** Resolves when all has been read that was written over there. */
-  async #drained(): Promise<void> {
-    await this.#inputEnded.promise;
-    await this.#session.drained();
-  }
-
-  /** The transport, but for its end: that is passed on together with the end of the process, which says why. */
-  #watchedTransport(): Transport {
-    const { transport } = this.#connection;
-    const explained = async (): Promise<void> => {
-      this.#connectionEnded.resolve();
-      await within(this.closed, ORPHAN_GRACE_MS * 2);
-    };
-    return {
-      read: async (into) => {
-        try {
-          const count = await transport.read(into);
-          if (count !== null) return count;
-          this.#inputEnded.resolve();
-          await explained();
-          return null;
-        } catch (error) {
-          this.#inputEnded.resolve();
-          // What breaks the protocol below this one says more than the end of the process.
-          if (error instanceof ProtocolError) throw error;
-          await explained();
-          if (this.#ended !== undefined) return null;
-          throw error;
-        }
-      },
-      write: async (bytes, whole) => {
-        try {
-          await transport.write(bytes, whole);
-        } catch (error) {
-          await explained();
-          throw error;
-        }
-      },
-      close: () => transport.close(),
-      abort: () => transport.abort(),
-      writeBudget: transport.writeBudget,
-    };
-  }
-
-  #explain(reason: unknown): Error {
-    const requested = this.#exiting && reason === undefined;
-    const details = this.#ended;
-    const how = requested
-      ? "it was asked to exit"
-      : reason instanceof Error
-      ? `${reason.name}: ${reason.message}`
-      : details === undefined
-      ? "the connection ended"
-      : details.reason !== undefined
-      ? details.reason
-      : details.signal === null
-      ? `its process ended with code ${details.code}`
-      : `its process was ended by ${details.signal}`;
-    const tail = details?.stderrTail ?? "";
-    return new GatewayClosedError(
-      `Gateway "${this.id}" is closed: ${how}${requested || tail === "" ? "" : `; its last output: ${tail}`}`,
-      { code: details?.code, signal: details?.signal ?? undefined, stderrTail: tail, requested },
-      reason === undefined ? undefined : { cause: reason },
-    );
-  }
 }
 
 /** What a gateway needs besides its connection. */
@@ -596,16 +485,4 @@ function splitArguments(source: unknown, rest: unknown[]): [kwargs: unknown, opt
   const inFront = source instanceof URL && rest.length > 1;
   const { kwargs, ...options } = (rest[inFront ? 1 : 0] ?? {}) as ModuleOptions;
   return [inFront ? rest[0] ?? kwargs : kwargs, options];
-}
-
-/** A process whose connection has broken gets this long to end by itself. */
-const ORPHAN_GRACE_MS = 1_000;
-
-/** How long what a process had written before it ended is read. Something else may hold its connection open. */
-const REST_MS = 500;
-
-function describeReason(first: unknown, { code, signal, reason }: ProcessEnd): string {
-  if (first instanceof Error) return `${first.name}: ${first.message}`;
-  if (reason !== undefined) return reason;
-  return signal === null ? `the process ended with code ${code}` : `the process was ended by ${signal}`;
 }
